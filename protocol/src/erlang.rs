@@ -1,0 +1,163 @@
+//! Binaries and tuples as Erlang prints them: RabbitMQ quotes frames this way in its reply texts.
+//!
+//! `~p` (readable, broken at 80 columns) is used for frames, `~w` (numbers only) for method arguments.
+
+use std::fmt::Write;
+
+/// Line length of `~p` (Erlang `io_lib_pretty`).
+const LINE: usize = 80;
+/// Of a broken binary no line has more columns than this for its numbers (Erlang `io_lib_pretty`).
+const NUMBERS_PER_LINE: usize = 56;
+/// More octets than a reply text of 255 octets can show; the rest is left out before it is printed.
+const SHOWN: usize = 130;
+
+/// A binary as `~p` prints it at the start of a line: `<<"text">>`, `<<"text"/utf8>>` or `<<1,2,3>>`.
+#[must_use]
+pub fn erlang_binary(octets: &[u8]) -> String {
+    binary_at(octets, 0)
+}
+
+/// A binary as `~w` prints it: always numbers, such as `<<97,98>>`. Only so much as a reply text can show.
+#[must_use]
+pub fn erlang_octets(octets: &[u8]) -> String {
+    numbers(octets.get(..SHOWN).unwrap_or(octets))
+}
+
+/// A binary as `~p` prints it from the given column on, counted from zero.
+pub(crate) fn binary_at(octets: &[u8], column: usize) -> String {
+    if octets.is_empty() {
+        return "<<>>".to_owned();
+    }
+    if let Some(text) = text(octets) {
+        return text;
+    }
+    let line = numbers(octets);
+    if column + line.len() < LINE {
+        return line;
+    }
+    broken_numbers(octets, column)
+}
+
+/// `{name,value}` as `~p` prints it from the given column on, counted from zero.
+pub(crate) fn pair_at(name: &str, value: u8, column: usize) -> String {
+    let line = format!("{{{name},{value}}}");
+    if column + line.len() < LINE {
+        return line;
+    }
+    format!("{{{name},\n{}{value}}}", " ".repeat(column + 1))
+}
+
+/// The octets in quotes when all are printable: as Latin-1 first, else as UTF-8.
+fn text(octets: &[u8]) -> Option<String> {
+    if octets.iter().all(|octet| is_printable(char::from(*octet))) {
+        return Some(format!("<<\"{}\">>", escaped(octets.iter().map(|octet| char::from(*octet)))));
+    }
+    let text = std::str::from_utf8(octets).ok()?;
+    if !text.chars().all(is_printable) {
+        return None;
+    }
+    Some(format!("<<\"{}\"/utf8>>", escaped(text.chars())))
+}
+
+/// What Erlang started with `+pc unicode` takes for printable (`io_lib:printable_unicode_list`).
+fn is_printable(character: char) -> bool {
+    matches!(character,
+        '\u{8}'..='\r' | '\u{1b}' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+        && character != '\u{feff}'
+}
+
+fn escaped(characters: impl Iterator<Item = char>) -> String {
+    let mut out = String::new();
+    for character in characters {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\u{1b}' => out.push_str("\\e"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn numbers(octets: &[u8]) -> String {
+    let mut out = String::from("<<");
+    for (index, octet) in octets.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{comma}{octet}");
+    }
+    out.push_str(">>");
+    out
+}
+
+/// The numbers over several lines, each beginning under the first number.
+fn broken_numbers(octets: &[u8], column: usize) -> String {
+    let indent = format!("\n{}", " ".repeat(column + 2));
+    let width = LINE.saturating_sub(column + 3).clamp(8, NUMBERS_PER_LINE);
+    let mut out = String::from("<<");
+    let mut left = width;
+    for (index, octet) in octets.iter().enumerate() {
+        let comma = if index + 1 == octets.len() { "" } else { "," };
+        let item = format!("{octet}{comma}");
+        if item.len() > left {
+            out.push_str(&indent);
+            left = width;
+        }
+        left = left.saturating_sub(item.len());
+        out.push_str(&item);
+    }
+    out.push_str(">>");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Every expectation was read off RabbitMQ 4.3.
+    #[test]
+    fn prints_text_in_quotes_and_other_octets_as_numbers() {
+        assert_eq!(erlang_binary(b""), "<<>>");
+        assert_eq!(erlang_binary(b"abc"), "<<\"abc\">>");
+        assert_eq!(erlang_binary(&[1, 2, 3]), "<<1,2,3>>");
+        assert_eq!(erlang_binary(b"abc\0"), "<<97,98,99,0>>");
+        assert_eq!(erlang_binary(b"a\"\\\n\t\x1b\r\x0b\x08\x0c'"), r#"<<"a\"\\\n\t\e\r\v\b\f'">>"#);
+        assert_eq!(erlang_binary(b"a\"\\\n\t\x1b\x7f"), "<<97,34,92,10,9,27,127>>");
+    }
+
+    #[test]
+    fn prefers_latin_1_over_utf_8() {
+        assert_eq!(erlang_binary(b"\xe9\xe8"), "<<\"éè\">>");
+        assert_eq!(erlang_binary("é".as_bytes()), "<<\"Ã©\">>");
+        assert_eq!(erlang_binary("é€".as_bytes()), "<<\"é€\"/utf8>>");
+        assert_eq!(erlang_binary("€\"\n".as_bytes()), "<<\"€\\\"\\n\"/utf8>>");
+        assert_eq!(erlang_binary("€\u{85}".as_bytes()), "<<226,130,172,194,133>>");
+    }
+
+    #[test]
+    fn method_arguments_are_always_numbers() {
+        assert_eq!(erlang_octets(b"abc"), "<<97,98,99>>");
+        assert!(erlang_octets(&[200; 100_000]).len() < 1000);
+    }
+
+    #[test]
+    fn breaks_long_binaries_under_their_first_number() {
+        assert_eq!(binary_at(&[128; 16], 21), format!("<<{}\n{}128,128>>", "128,".repeat(14), " ".repeat(23)));
+        assert_eq!(binary_at(&[128; 16], 28), format!("<<{}\n{}128,128,128,128>>", "128,".repeat(12), " ".repeat(30)));
+    }
+
+    #[test]
+    fn breaks_a_pair_that_would_reach_column_80() {
+        assert_eq!(pair_at("invalid_frame_end_marker", 1, 50), "{invalid_frame_end_marker,1}");
+        assert_eq!(
+            pair_at("invalid_frame_end_marker", 20, 50),
+            format!("{{invalid_frame_end_marker,\n{}20}}", " ".repeat(51))
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! Short cuts for the few methods that every message needs, beside the general parsers. Each has a test that
+//! it says the same as the general way.
+
+mod content;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+pub use content::{write_content, write_deliver};
+pub use read::{PublishView, ack, publish};
