@@ -14,6 +14,9 @@ mod rabbitmq;
 mod secret;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use self::{
