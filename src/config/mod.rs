@@ -1,0 +1,119 @@
+//! The broker's configuration: plain data with RabbitMQ's defaults, loaded from rabbitmq.conf files, the environment
+//! and the command line. Owns what a key means; does not read files by itself and knows nothing of who uses a value.
+
+mod defaults;
+mod draft;
+mod environment;
+mod error;
+mod file;
+mod keys;
+mod load;
+mod nearest;
+mod pattern;
+mod rabbitmq;
+mod secret;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use self::{
+    error::{ConfigError, Place},
+    keys::{KEYS, Key},
+    load::{Loaded, SourceFile, Sources},
+    secret::Secret,
+    values::{LogFormat, LogLevel, Mechanism},
+};
+
+/// Everything that a user may set, with the names of RabbitMQ's keys.
+///
+/// Each field names its key in rabbitmq.conf. Defaults are RabbitMQ's unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Addresses to listen on for AMQP. An unspecified IPv6 address stands for both IPv6 and IPv4; port 0 lets the
+    /// system choose; empty means no plain listener. Default `[::]:5672`. Keys `listeners.tcp.NAME`, `listeners.tcp`.
+    pub listeners: Vec<SocketAddr>,
+    /// Connections that the kernel may hold before they are accepted. Default 128. Key `tcp_listen_options.backlog`.
+    pub tcp_backlog: u32,
+    /// Whether sockets send small packets at once. Default true. Key `tcp_listen_options.nodelay`.
+    pub tcp_nodelay: bool,
+    /// Time from accepting a socket to `connection.open-ok`. Default 10 s. Key `handshake_timeout` (milliseconds).
+    pub handshake_timeout: Duration,
+    /// Heartbeat offered to clients, in seconds; 0 offers none. Default 60. Key `heartbeat`.
+    pub heartbeat: u16,
+    /// Largest frame offered to clients, in bytes, at least 8192; 0 means no limit. Default 131072. Key `frame_max`.
+    pub frame_max: u32,
+    /// Largest frame taken before tuning, in bytes. Default 8192. Key `initial_frame_max`.
+    pub initial_frame_max: u32,
+    /// Channels offered to each connection; 0 means no limit but the protocol's. Default 2047. Key `channel_max`.
+    pub channel_max: u16,
+    /// Open connections in this node; `None` is no limit. Default `None`. Key `connection_max`.
+    pub connection_max: Option<u32>,
+    /// Open channels in this node; `None` is no limit. Default `None`. Key `channel_max_per_node`.
+    pub channel_max_per_node: Option<u32>,
+    /// Consumers on one channel; `None` is no limit. Default `None`. Key `consumer_max_per_channel`.
+    pub consumer_max_per_channel: Option<u32>,
+    /// Largest message body taken, in bytes, at most 512 MiB. Default 16 MiB. Key `max_message_size`.
+    pub max_message_size: u64,
+    /// Name of the user that a new node is created with. Default `guest`. Key `default_user`.
+    pub default_user: String,
+    /// Password of that user. Default `guest`. Key `default_pass`.
+    pub default_pass: Secret,
+    /// Virtual host that a new node is created with. Default `/`. Key `default_vhost`.
+    pub default_vhost: String,
+    /// What the default user may do in the default vhost. Default `.*` for all three. Keys `default_permissions.*`.
+    pub default_permissions: DefaultPermissions,
+    /// Users that may log in from this machine only, in the order of their names. Default `guest`. Keys
+    /// `loopback_users.NAME`, `loopback_users`.
+    pub loopback_users: Vec<String>,
+    /// Ways to log in, in the order offered. Default PLAIN, AMQPLAIN (RabbitMQ 4 adds ANONYMOUS). Keys
+    /// `auth_mechanisms.N`.
+    pub auth_mechanisms: Vec<Mechanism>,
+    /// User that ANONYMOUS logs in as. Default `guest`. Key `anonymous_login_user`.
+    pub anonymous_login_user: String,
+    /// Prefetch of a consumer whose channel sets none, in messages; 0 is no limit. Default 0. Key
+    /// `default_consumer_prefetch.count`.
+    pub default_consumer_prefetch: u16,
+    /// Whether `basic.qos` with global=false also acts on consumers that already run. Default false, as RabbitMQ does
+    /// it; py-amqp and kombu clients always get it. Own key `qos.dynamic`.
+    pub qos_dynamic: bool,
+    /// `product` in the server properties. Default `Leveret`. Own key `identity.product`.
+    pub identity_product: String,
+    /// `version` in the server properties. Default this program's version. Own key `identity.version`.
+    pub identity_version: String,
+    /// `cluster_name` in the server properties. Default `leveret@localhost`. Key `cluster_name`.
+    pub cluster_name: String,
+    /// Least severe message that is logged. Default info. Key `log.console.level`.
+    pub log_level: LogLevel,
+    /// How a log line is written. Default plain text. Key `log.console.formatter`.
+    pub log_format: LogFormat,
+    /// Directory of everything that outlives a restart. Default `leveret-data` in the working directory. Own key
+    /// `data_dir`.
+    pub data_dir: PathBuf,
+    /// Threads that run connections; `None` is one for each core. Default `None`. Own key `runtime.worker_threads`.
+    pub worker_threads: Option<usize>,
+}
+
+/// What the default user may do in the default vhost: a regular expression over names for each kind of operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultPermissions {
+    /// Which exchanges and queues may be declared and deleted. Default `.*`. Key `default_permissions.configure`.
+    pub configure: String,
+    /// What may be published to and bound. Default `.*`. Key `default_permissions.write`.
+    pub write: String,
+    /// What may be consumed from, read and purged. Default `.*`. Key `default_permissions.read`.
+    pub read: String,
+}
+
+impl Config {
+    /// Puts the sources together: `--set` over `RABBITMQ_DEFAULT_*` over files (a later one over an earlier one) over
+    /// the other `RABBITMQ_*` variables over the defaults.
+    ///
+    /// # Errors
+    /// The first line that cannot be understood, with its place and what would be.
+    pub fn load(sources: &Sources<'_>) -> Result<Loaded, ConfigError> {
+        load::load(sources)
+    }
+}
