@@ -1,3 +1,7 @@
 //! Leveret: an AMQP 0-9-1 message broker.
+//!
+//! A message walks through the folders in this order: `net`, `protocol`, `broker::connection`, `broker::channel`,
+//! `broker::exchange`, `broker::queue`, and back. `broker` decides and does nothing else; `node` carries out.
 
+pub mod broker;
 pub mod config;

@@ -1,0 +1,3 @@
+//! Channels: what a client does on one.
+
+pub mod reply_to;

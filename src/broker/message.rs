@@ -1,0 +1,202 @@
+//! A message as the broker keeps it: one run of bytes in the order in which a delivery sends them. Owns the memory
+//! layout of messages; knows nothing of queues.
+
+use bytes::{Bytes, BytesMut};
+
+/// Small messages share chunks of this size. A slice of the read buffer would pin all of it for one small message.
+const CHUNK: usize = 32 * 1024;
+
+/// From this size on a message has an allocation of its own: sharing would waste the rest of a chunk.
+const OWN_ALLOCATION: usize = 8 * 1024;
+
+/// What the broker charges for keeping a message besides its bytes: its entry in the queue and in the outbox.
+const ENTRY_COST: usize = 128;
+
+/// What a content header says that concerns the broker, found once when the message comes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits(u8);
+
+impl Traits {
+    /// delivery-mode is 2.
+    pub const PERSISTENT: Self = Self(1);
+    /// There is a headers table, so that CC, BCC and headers exchanges have something to look at.
+    pub const HEADERS: Self = Self(2);
+    /// There is an expiration, reply-to or user-id property to be checked.
+    pub const CHECKED: Self = Self(4);
+
+    /// Both together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// A published message: exchange and routing key as they came (length octets included), the content header's payload
+/// as it came, the body. Cloning shares the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    bytes: Bytes,
+    names_length: u16,
+    traits: Traits,
+    header_length: u32,
+}
+
+impl Message {
+    /// Takes over bytes that hold names, header and body in this order. `None` when the lengths do not fit.
+    #[must_use]
+    pub fn from_parts(bytes: Bytes, names_length: usize, header_length: usize, traits: Traits) -> Option<Self> {
+        if names_length.checked_add(header_length)? > bytes.len() {
+            return None;
+        }
+        let names_length = u16::try_from(names_length).ok()?;
+        let header_length = u32::try_from(header_length).ok()?;
+        Some(Self { bytes, names_length, traits, header_length })
+    }
+
+    /// Exchange and routing key, each with its length octet: the tail of basic.deliver.
+    #[must_use]
+    pub fn names(&self) -> &[u8] {
+        self.bytes.get(..self.names_end()).unwrap_or_default()
+    }
+
+    /// The exchange it was published to.
+    #[must_use]
+    pub fn exchange(&self) -> &[u8] {
+        split_names(self.names()).0
+    }
+
+    /// The routing key it was published with.
+    #[must_use]
+    pub fn routing_key(&self) -> &[u8] {
+        split_names(self.names()).1
+    }
+
+    /// The content header's payload, from the class id on.
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        self.bytes.get(self.names_end()..self.header_end()).unwrap_or_default()
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.bytes.get(self.header_end()..).unwrap_or_default()
+    }
+
+    /// What its header says that concerns the broker.
+    #[must_use]
+    pub const fn traits(&self) -> Traits {
+        self.traits
+    }
+
+    /// Bytes of memory to charge for keeping it once.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.bytes.len() + ENTRY_COST
+    }
+
+    /// The same message with another header, for what the broker changes on its way (reply-to, BCC).
+    #[must_use]
+    pub fn with_header(&self, header: &[u8]) -> Self {
+        let mut bytes = BytesMut::with_capacity(self.names().len() + header.len() + self.body().len());
+        bytes.extend_from_slice(self.names());
+        bytes.extend_from_slice(header);
+        bytes.extend_from_slice(self.body());
+        let header_length = u32::try_from(header.len()).unwrap_or(u32::MAX);
+        Self { bytes: bytes.freeze(), names_length: self.names_length, traits: self.traits, header_length }
+    }
+
+    fn names_end(&self) -> usize {
+        usize::from(self.names_length)
+    }
+
+    fn header_end(&self) -> usize {
+        self.names_end() + usize::try_from(self.header_length).unwrap_or(usize::MAX)
+    }
+}
+
+fn split_names(names: &[u8]) -> (&[u8], &[u8]) {
+    let Some((&length, rest)) = names.split_first() else { return (&[], &[]) };
+    let Some((exchange, rest)) = rest.split_at_checked(usize::from(length)) else { return (&[], &[]) };
+    (exchange, rest.get(1..).unwrap_or_default())
+}
+
+/// Where small messages are copied to: chunks that many of them share.
+#[derive(Debug, Default)]
+pub struct MessageArena {
+    chunk: BytesMut,
+}
+
+impl MessageArena {
+    /// Copies a message out of a read buffer. `None` when the lengths do not fit a message.
+    pub fn store(&mut self, names: &[u8], header: &[u8], body: &[u8], traits: Traits) -> Option<Message> {
+        let length = names.len() + header.len() + body.len();
+        if length >= OWN_ALLOCATION {
+            let mut own = BytesMut::with_capacity(length);
+            Self::fill(&mut own, names, header, body);
+            return Message::from_parts(own.freeze(), names.len(), header.len(), traits);
+        }
+        if self.chunk.capacity() < length {
+            self.chunk = BytesMut::with_capacity(CHUNK);
+        }
+        Self::fill(&mut self.chunk, names, header, body);
+        Message::from_parts(self.chunk.split().freeze(), names.len(), header.len(), traits)
+    }
+
+    fn fill(out: &mut BytesMut, names: &[u8], header: &[u8], body: &[u8]) {
+        out.extend_from_slice(names);
+        out.extend_from_slice(header);
+        out.extend_from_slice(body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(body: &[u8]) -> Message {
+        MessageArena::default().store(b"\x02ex\x03key", b"header", body, Traits::PERSISTENT).unwrap()
+    }
+
+    #[test]
+    fn gives_back_every_piece_as_it_came() {
+        let message = message(b"body");
+        assert_eq!(message.names(), b"\x02ex\x03key");
+        assert_eq!(message.exchange(), b"ex");
+        assert_eq!(message.routing_key(), b"key");
+        assert_eq!(message.header(), b"header");
+        assert_eq!(message.body(), b"body");
+    }
+
+    #[test]
+    fn small_messages_share_a_chunk_and_large_ones_do_not() {
+        let mut arena = MessageArena::default();
+        let mut ends = Vec::new();
+        for _ in 0..2 {
+            let small = arena.store(b"\0\0", b"h", b"b", Traits::default()).unwrap();
+            ends.push(small.bytes.as_ptr() as usize);
+        }
+        assert_eq!(ends[1] - ends[0], 4, "the second begins where the first ends");
+        let large = arena.store(b"\0\0", b"h", &[7; OWN_ALLOCATION], Traits::default()).unwrap();
+        assert_eq!(large.body().len(), OWN_ALLOCATION);
+    }
+
+    #[test]
+    fn refuses_lengths_that_exceed_the_bytes() {
+        assert_eq!(Message::from_parts(Bytes::from_static(b"abc"), 2, 2, Traits::default()), None);
+    }
+
+    #[test]
+    fn keeps_names_and_body_when_the_header_changes() {
+        let changed = message(b"body").with_header(b"other header");
+        assert_eq!(changed.names(), b"\x02ex\x03key");
+        assert_eq!(changed.header(), b"other header");
+        assert_eq!(changed.body(), b"body");
+    }
+}

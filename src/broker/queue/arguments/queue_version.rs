@@ -1,0 +1,12 @@
+//! `x-queue-version`: the version of RabbitMQ's storage; 2 is the only one left, and means nothing here.
+
+use super::{Argument, Support, check};
+
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-queue-version",
+    support: Support::Honoured,
+    check: |value, _| match check::integer(value)? {
+        2 => Ok(()),
+        other => Err(format!("\"unsupported queue version '{other}'\"")),
+    },
+};

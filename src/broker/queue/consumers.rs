@@ -1,0 +1,128 @@
+//! The consumers of a queue and whose turn it is: the highest priority first, in turn among equals. Only consumers
+//! that can take a message are in the rotation, so that a thousand busy ones cost nothing.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::unacked::Unacked;
+use crate::broker::ids::ConsumerId;
+
+/// A consumer as it attaches to a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Who.
+    pub consumer: ConsumerId,
+    /// Deliveries are settled when sent.
+    pub no_ack: bool,
+    /// No other consumer may be there.
+    pub exclusive: bool,
+    /// Higher is served first (RabbitMQ extension, `x-priority`).
+    pub priority: i64,
+    /// The most unacked deliveries; 0 is no limit. Does not count without acknowledgements.
+    pub prefetch: u16,
+    /// Bytes that may be on their way to the consumer's connection.
+    pub window: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Consumer {
+    pub(super) subscription: Subscription,
+    pub(super) unacked: Unacked,
+    window: usize,
+    rotating: bool,
+}
+
+impl Consumer {
+    fn ready(&self) -> bool {
+        let limit = usize::from(self.subscription.prefetch);
+        let room = self.subscription.no_ack || limit == 0 || self.unacked.len() < limit;
+        room && self.window > 0
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Consumers {
+    all: BTreeMap<ConsumerId, Consumer>,
+    rotation: BTreeMap<Reverse<i64>, VecDeque<ConsumerId>>,
+}
+
+impl Consumers {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn has_exclusive(&self) -> bool {
+        self.all.values().any(|consumer| consumer.subscription.exclusive)
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = ConsumerId> {
+        self.all.keys().copied()
+    }
+
+    pub(super) fn attach(&mut self, subscription: Subscription) {
+        let consumer =
+            Consumer { subscription, unacked: Unacked::default(), window: subscription.window, rotating: false };
+        self.all.insert(subscription.consumer, consumer);
+        self.wake(subscription.consumer);
+    }
+
+    pub(super) fn detach(&mut self, id: ConsumerId) -> Option<Consumer> {
+        let consumer = self.all.remove(&id)?;
+        let priority = Reverse(consumer.subscription.priority);
+        if let Some(turn) = self.rotation.get_mut(&priority) {
+            turn.retain(|waiting| *waiting != id);
+            if turn.is_empty() {
+                self.rotation.remove(&priority);
+            }
+        }
+        Some(consumer)
+    }
+
+    /// Changes a consumer and puts it into the rotation if it can take a message now.
+    pub(super) fn change(&mut self, id: ConsumerId, change: impl FnOnce(&mut Consumer)) {
+        if let Some(consumer) = self.all.get_mut(&id) {
+            change(consumer);
+            self.wake(id);
+        }
+    }
+
+    /// The consumer whose turn it is, which then goes to the end of its priority's line.
+    pub(super) fn next(&mut self) -> Option<&mut Consumer> {
+        let id = loop {
+            let mut first = self.rotation.first_entry()?;
+            let Some(id) = first.get_mut().pop_front() else {
+                first.remove();
+                continue;
+            };
+            let Some(consumer) = self.all.get_mut(&id) else { continue };
+            if consumer.ready() {
+                first.get_mut().push_back(id);
+                break id;
+            }
+            consumer.rotating = false;
+        };
+        self.all.get_mut(&id)
+    }
+
+    fn wake(&mut self, id: ConsumerId) {
+        if let Some(consumer) = self.all.get_mut(&id)
+            && consumer.ready()
+            && !consumer.rotating
+        {
+            consumer.rotating = true;
+            self.rotation.entry(Reverse(consumer.subscription.priority)).or_default().push_back(id);
+        }
+    }
+}
+
+impl Consumer {
+    /// Charges a delivery to the consumer's window; the last one may exceed it.
+    pub(super) fn charge(&mut self, cost: usize) {
+        self.window = self.window.saturating_sub(cost);
+    }
+
+    /// Gives window back that was charged and is now written.
+    pub(super) fn refund(&mut self, cost: usize) {
+        self.window = self.window.saturating_add(cost).min(self.subscription.window);
+    }
+}

@@ -1,0 +1,37 @@
+//! A queue as the vhost knows it: name and settings, fixed at declare. Owns no messages.
+
+use leveret_protocol::{FieldTable, ShortString};
+
+use crate::broker::error::ChannelError;
+use crate::broker::ids::{ConnectionId, QueueId};
+use crate::broker::resource::Resource;
+
+/// A declared queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueEntry {
+    /// Its id.
+    pub id: QueueId,
+    /// Its name.
+    pub name: ShortString,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// The connection it is exclusive to, if it is.
+    pub owner: Option<ConnectionId>,
+    /// As declared.
+    pub arguments: FieldTable,
+}
+
+impl QueueEntry {
+    /// Passes unless the queue is exclusive to another connection.
+    ///
+    /// # Errors
+    /// 405.
+    pub fn check_owner(&self, connection: ConnectionId, resource: Resource) -> Result<(), ChannelError> {
+        match self.owner {
+            Some(owner) if owner != connection => Err(ChannelError::Locked(resource)),
+            Some(_) | None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Declaring and deleting exchanges.
+
+use std::sync::Arc;
+
+use leveret_protocol::{FieldTable, FieldValue, ShortString};
+
+use super::equivalence::{check_argument, check_field};
+use super::{RESERVED_PREFIX, Vhost, cleaned};
+use crate::broker::auth::{Actor, Permission};
+use crate::broker::error::ChannelError;
+use crate::broker::exchange::{ALTERNATE_EXCHANGE, Exchange, ExchangeType};
+use crate::broker::resource::Resource;
+
+/// What exchange.declare asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExchangeDeclaration {
+    /// Name as sent.
+    pub name: ShortString,
+    /// Type as sent; ignored when passive.
+    pub kind: ShortString,
+    /// Only ask whether it is there.
+    pub passive: bool,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last binding.
+    pub auto_delete: bool,
+    /// Takes no messages from clients.
+    pub internal: bool,
+    /// `alternate-exchange` and whatever else.
+    pub arguments: FieldTable,
+}
+
+impl Vhost {
+    /// exchange.declare (AMQP 0-9-1 1.6.2.1). Checks in RabbitMQ's order.
+    ///
+    /// # Errors
+    /// 403, 404 (passive) or 406, as the check that failed says.
+    pub fn declare_exchange(&mut self, actor: &Actor, wanted: ExchangeDeclaration) -> Result<(), ChannelError> {
+        let name = cleaned(&wanted.name);
+        let resource = Resource::exchange(&name, &self.topology.vhost);
+        if wanted.passive {
+            return self.find_exchange(actor, &name, resource);
+        }
+        let kind = ExchangeType::by_name(wanted.kind.as_bytes())
+            .ok_or_else(|| ChannelError::UnknownExchangeType(wanted.kind.clone()))?;
+        if name.is_empty() {
+            return Err(ChannelError::DefaultExchange);
+        }
+        actor.require(Permission::Configure, &resource)?;
+        if let Some(current) = self.topology.exchange(name.as_bytes()) {
+            return check_equivalence(&resource, kind, &wanted, current);
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(ChannelError::ReservedName { kind: "exchange", name });
+        }
+        let alternate = self.alternate(actor, &resource, &wanted.arguments)?;
+        let exchange = Exchange {
+            name: name.clone(),
+            kind,
+            durable: wanted.durable,
+            auto_delete: wanted.auto_delete,
+            internal: wanted.internal,
+            arguments: wanted.arguments,
+            alternate,
+            bindings: kind.empty_table(),
+        };
+        self.topology.exchanges.insert_mut(name, Arc::new(exchange));
+        self.changed();
+        Ok(())
+    }
+
+    /// exchange.delete (AMQP 0-9-1 1.6.2.3). Deleting what is not there succeeds, as in RabbitMQ.
+    ///
+    /// # Errors
+    /// 403 for the default and `amq.` exchanges or without permission, 406 when `if_unused` and it has bindings.
+    pub fn delete_exchange(&mut self, actor: &Actor, name: &ShortString, if_unused: bool) -> Result<(), ChannelError> {
+        let name = cleaned(name);
+        let resource = Resource::exchange(&name, &self.topology.vhost);
+        if name.is_empty() {
+            return Err(ChannelError::DefaultExchange);
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            return Err(ChannelError::SystemExchange(resource));
+        }
+        actor.require(Permission::Configure, &resource)?;
+        if if_unused && self.by_source.get(&name).is_some_and(|bindings| !bindings.is_empty()) {
+            return Err(ChannelError::InUse(resource));
+        }
+        self.remove_exchange(&name);
+        Ok(())
+    }
+
+    /// Removes an exchange with its bindings, and the auto-delete exchanges that lose their last binding by it.
+    pub(super) fn remove_exchange(&mut self, name: &ShortString) {
+        if !self.topology.exchanges.remove_mut(name) {
+            return;
+        }
+        self.changed();
+        self.remove_bindings_from(name);
+        self.remove_bindings_to(&crate::broker::exchange::Destination::Exchange(name.clone()).key());
+    }
+
+    fn find_exchange(&self, actor: &Actor, name: &ShortString, resource: Resource) -> Result<(), ChannelError> {
+        if name.is_empty() {
+            return Err(ChannelError::DefaultExchange);
+        }
+        actor.require_any(&resource)?;
+        if self.topology.exchange(name.as_bytes()).is_none() {
+            return Err(ChannelError::NotFound(resource));
+        }
+        Ok(())
+    }
+
+    fn alternate(
+        &self,
+        actor: &Actor,
+        resource: &Resource,
+        arguments: &FieldTable,
+    ) -> Result<Option<ShortString>, ChannelError> {
+        let Some(value) = arguments.get(ALTERNATE_EXCHANGE) else { return Ok(None) };
+        let FieldValue::LongString(name) = value else {
+            return Err(ChannelError::ArgumentType {
+                found: value.type_name(),
+                argument: ALTERNATE_EXCHANGE,
+                resource: resource.clone(),
+            });
+        };
+        // A name that no exchange can have leads nowhere, like any alternate exchange that does not exist.
+        let Ok(name) = ShortString::new(name) else { return Ok(None) };
+        actor.require(Permission::Read, resource)?;
+        actor.require(Permission::Write, &Resource::exchange(&name, &self.topology.vhost))?;
+        Ok(Some(name))
+    }
+}
+
+fn check_equivalence(
+    resource: &Resource,
+    kind: ExchangeType,
+    wanted: &ExchangeDeclaration,
+    current: &Exchange,
+) -> Result<(), ChannelError> {
+    check_field("type", resource, &kind.name(), &current.kind.name())?;
+    check_field("durable", resource, &wanted.durable, &current.durable)?;
+    check_field("auto_delete", resource, &wanted.auto_delete, &current.auto_delete)?;
+    check_field("internal", resource, &wanted.internal, &current.internal)?;
+    check_argument(ALTERNATE_EXCHANGE, resource, &wanted.arguments, &current.arguments)
+}

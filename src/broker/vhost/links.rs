@@ -1,0 +1,143 @@
+//! Binding and unbinding.
+
+use std::sync::Arc;
+
+use leveret_protocol::{FieldTable, ShortString};
+
+use super::{Vhost, cleaned};
+use crate::broker::auth::{Actor, Permission};
+use crate::broker::channel::reply_to;
+use crate::broker::error::ChannelError;
+use crate::broker::exchange::{Binding, Destination, DestinationKey};
+use crate::broker::resource::{Resource, ResourceKind};
+
+/// What queue.bind, queue.unbind, exchange.bind and exchange.unbind ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// The exchange it leads from.
+    pub source: ShortString,
+    /// Whether it leads to a queue or an exchange.
+    pub destination_kind: ResourceKind,
+    /// Its name.
+    pub destination: ShortString,
+    /// The binding key.
+    pub binding_key: ShortString,
+    /// Arguments: part of the binding's identity.
+    pub arguments: FieldTable,
+}
+
+impl Vhost {
+    /// Makes a binding; one that exists already stays as it is.
+    ///
+    /// # Errors
+    /// 403, 404, 405, or 406 from the exchange's type.
+    pub fn bind(&mut self, actor: &Actor, link: &Link) -> Result<(), ChannelError> {
+        let link = self.check_link(actor, link)?;
+        let source_resource = Resource::exchange(&link.source, &self.topology.vhost);
+        let Some(source) = self.topology.exchange(link.source.as_bytes()).cloned() else {
+            return Err(ChannelError::NotFound(source_resource));
+        };
+        let destination = self
+            .destination(actor, &link)?
+            .ok_or_else(|| ChannelError::NotFound(destination_resource(&link, &self.topology.vhost)))?;
+        source.kind.validate_binding(&link.binding_key, &link.arguments)?;
+        let binding = Arc::new(Binding::new(link.source.clone(), destination, link.binding_key, link.arguments));
+        if !self.by_source.entry(link.source.clone()).or_default().insert(Arc::clone(&binding)) {
+            return Ok(());
+        }
+        self.by_destination.entry(binding.destination.key()).or_default().insert(Arc::clone(&binding));
+        self.change_exchange(&link.source, |exchange| exchange.bindings.bind(&binding));
+        self.changed();
+        Ok(())
+    }
+
+    /// Removes a binding; one that is not there is no error, as in RabbitMQ.
+    ///
+    /// # Errors
+    /// 403 or 405.
+    pub fn unbind(&mut self, actor: &Actor, link: &Link) -> Result<(), ChannelError> {
+        let link = self.check_link(actor, link)?;
+        if self.topology.exchange(link.source.as_bytes()).is_none() {
+            return Ok(());
+        }
+        let Some(destination) = self.destination(actor, &link)? else { return Ok(()) };
+        let binding = Binding::new(link.source, destination, link.binding_key, link.arguments);
+        self.remove_binding(&binding);
+        Ok(())
+    }
+
+    fn check_link(&self, actor: &Actor, link: &Link) -> Result<Link, ChannelError> {
+        let link = Link { source: cleaned(&link.source), destination: cleaned(&link.destination), ..link.clone() };
+        let to_queue = link.destination_kind == ResourceKind::Queue;
+        if to_queue && reply_to::is_reply_to(link.destination.as_bytes()) {
+            return Err(ChannelError::BindReplyTo);
+        }
+        actor.require(Permission::Write, &destination_resource(&link, &self.topology.vhost))?;
+        if link.source.is_empty() || (!to_queue && link.destination.is_empty()) {
+            return Err(ChannelError::DefaultExchange);
+        }
+        actor.require(Permission::Read, &Resource::exchange(&link.source, &self.topology.vhost))?;
+        Ok(link)
+    }
+
+    /// The destination where it exists. A queue that is another connection's is refused.
+    fn destination(&self, actor: &Actor, link: &Link) -> Result<Option<Destination>, ChannelError> {
+        let name = link.destination.as_bytes();
+        match link.destination_kind {
+            ResourceKind::Exchange => {
+                Ok(self.topology.exchange(name).map(|exchange| Destination::Exchange(exchange.name.clone())))
+            }
+            ResourceKind::Queue => {
+                let Some(entry) = self.topology.queue(name) else { return Ok(None) };
+                entry.check_owner(actor.connection, destination_resource(link, &self.topology.vhost))?;
+                Ok(Some(Destination::Queue(Arc::clone(entry))))
+            }
+        }
+    }
+
+    /// Removes one binding, and its source if that was an auto-delete exchange's last.
+    fn remove_binding(&mut self, binding: &Binding) {
+        let Some(bindings) = self.by_source.get_mut(&binding.source) else { return };
+        if !bindings.remove(binding) {
+            return;
+        }
+        let last = bindings.is_empty();
+        if last {
+            self.by_source.remove(&binding.source);
+        }
+        let key = binding.destination.key();
+        if let Some(bindings) = self.by_destination.get_mut(&key) {
+            bindings.remove(binding);
+            if bindings.is_empty() {
+                self.by_destination.remove(&key);
+            }
+        }
+        self.change_exchange(&binding.source, |exchange| exchange.bindings.unbind(binding));
+        self.changed();
+        let auto_delete = self.topology.exchange(binding.source.as_bytes()).is_some_and(|source| source.auto_delete);
+        if last && auto_delete {
+            self.remove_exchange(&binding.source);
+        }
+    }
+
+    /// Removes every binding that leads to something that is gone.
+    pub(super) fn remove_bindings_to(&mut self, destination: &DestinationKey) {
+        while let Some(binding) = self.by_destination.get(destination).and_then(|bindings| bindings.first()).cloned() {
+            self.remove_binding(&binding);
+        }
+    }
+
+    /// Removes every binding from an exchange that is gone.
+    pub(super) fn remove_bindings_from(&mut self, source: &ShortString) {
+        while let Some(binding) = self.by_source.get(source).and_then(|bindings| bindings.first()).cloned() {
+            self.remove_binding(&binding);
+        }
+    }
+}
+
+fn destination_resource(link: &Link, vhost: &ShortString) -> Resource {
+    match link.destination_kind {
+        ResourceKind::Queue => Resource::queue(&link.destination, vhost),
+        ResourceKind::Exchange => Resource::exchange(&link.destination, vhost),
+    }
+}

@@ -1,0 +1,116 @@
+//! A vhost: the one place where exchanges, bindings and queues come and go. Owns names and bindings; the content of
+//! queues is theirs (`queue`). Changes are made one at a time and published as a new [`Topology`].
+
+pub(in crate::broker) mod equivalence;
+mod exchanges;
+mod links;
+mod queues;
+mod topology;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use leveret_protocol::{FieldTable, ShortString};
+
+pub use self::exchanges::ExchangeDeclaration;
+pub use self::links::Link;
+pub use self::queues::QueueDeclaration;
+pub use self::topology::{Route, Topology};
+use crate::broker::exchange::{Binding, DestinationKey, Exchange, ExchangeType};
+use crate::broker::ids::{ConnectionId, QueueId};
+use crate::broker::queue::QueueEntry;
+use rpds::RedBlackTreeMapSync;
+
+/// Names that begin so are the broker's (AMQP 0-9-1, exchange.declare and queue.declare).
+const RESERVED_PREFIX: &str = "amq.";
+
+/// The exchanges every vhost has from its start: name, type, internal.
+const PREDECLARED: [(&str, ExchangeType, bool); 7] = [
+    ("", ExchangeType::Direct, false),
+    ("amq.direct", ExchangeType::Direct, false),
+    ("amq.fanout", ExchangeType::Fanout, false),
+    ("amq.topic", ExchangeType::Topic, false),
+    ("amq.match", ExchangeType::Headers, false),
+    ("amq.headers", ExchangeType::Headers, false),
+    ("amq.rabbitmq.trace", ExchangeType::Topic, true),
+];
+
+/// What a change of the vhost asks of its surroundings.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// A queue came into being; its machine is to be started.
+    QueueCreated(Arc<QueueEntry>),
+    /// A queue's name is gone; its machine is to be ended, where it has not been.
+    QueueRemoved(QueueId),
+}
+
+/// A vhost's state: the current topology and what is needed to change it.
+#[derive(Debug)]
+pub struct Vhost {
+    topology: Topology,
+    by_source: BTreeMap<ShortString, BTreeSet<Arc<Binding>>>,
+    by_destination: BTreeMap<DestinationKey, BTreeSet<Arc<Binding>>>,
+    exclusive: BTreeMap<ConnectionId, BTreeSet<ShortString>>,
+}
+
+impl Vhost {
+    /// A vhost with the predeclared exchanges.
+    #[must_use]
+    pub fn new(name: ShortString) -> Self {
+        let mut exchanges = RedBlackTreeMapSync::default();
+        for (exchange, kind, internal) in PREDECLARED {
+            let name = ShortString::from_static(exchange);
+            exchanges.insert_mut(name.clone(), Arc::new(predeclared(name, kind, internal)));
+        }
+        Self {
+            topology: Topology { number: 0, vhost: name, exchanges, queues: RedBlackTreeMapSync::default() },
+            by_source: BTreeMap::new(),
+            by_destination: BTreeMap::new(),
+            exclusive: BTreeMap::new(),
+        }
+    }
+
+    /// The vhost as it is now.
+    #[must_use]
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    fn changed(&mut self) {
+        self.topology.number = self.topology.number.wrapping_add(1);
+    }
+
+    fn change_exchange(&mut self, name: &ShortString, change: impl FnOnce(&mut Exchange)) {
+        if let Some(exchange) = self.topology.exchanges.get(name) {
+            let mut exchange = Exchange::clone(exchange);
+            change(&mut exchange);
+            self.topology.exchanges.insert_mut(name.clone(), Arc::new(exchange));
+        }
+    }
+}
+
+fn predeclared(name: ShortString, kind: ExchangeType, internal: bool) -> Exchange {
+    Exchange {
+        name,
+        kind,
+        durable: true,
+        auto_delete: false,
+        internal,
+        arguments: FieldTable::default(),
+        alternate: None,
+        bindings: kind.empty_table(),
+    }
+}
+
+/// A name as RabbitMQ takes it in declare, delete, bind and unbind: without line ends.
+#[must_use]
+pub fn cleaned(name: &ShortString) -> ShortString {
+    if !name.as_bytes().iter().any(|octet| matches!(octet, b'\r' | b'\n')) {
+        return name.clone();
+    }
+    let kept: Vec<u8> = name.as_bytes().iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
+    ShortString::new(kept).unwrap_or_default()
+}

@@ -1,0 +1,127 @@
+//! What a vhost looks like at one moment: its exchanges with their bindings, and its queues. Immutable once published,
+//! so that routing needs no lock; a new one shares nearly everything with the last.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use leveret_protocol::ShortString;
+use rpds::RedBlackTreeMapSync;
+
+use crate::broker::auth::{Actor, Permission};
+use crate::broker::error::ChannelError;
+use crate::broker::exchange::{Destination, Envelope, Exchange};
+use crate::broker::queue::QueueEntry;
+use crate::broker::resource::Resource;
+
+/// A vhost's exchanges and queues at one moment.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// Grows with every change. What was routed under another number is out of date.
+    pub number: u64,
+    /// The vhost's name.
+    pub vhost: ShortString,
+    pub(super) exchanges: RedBlackTreeMapSync<ShortString, Arc<Exchange>>,
+    pub(super) queues: RedBlackTreeMapSync<ShortString, Arc<QueueEntry>>,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    /// Every queue once.
+    pub queues: Vec<Arc<QueueEntry>>,
+    /// Whether message headers had a say, so that the next message with these names may go elsewhere.
+    pub reads_headers: bool,
+}
+
+impl Topology {
+    /// The exchange of that name.
+    #[must_use]
+    pub fn exchange(&self, name: &[u8]) -> Option<&Arc<Exchange>> {
+        self.exchanges.get(name)
+    }
+
+    /// The queue of that name.
+    #[must_use]
+    pub fn queue(&self, name: &[u8]) -> Option<&Arc<QueueEntry>> {
+        self.queues.get(name)
+    }
+
+    /// The queue, if the actor may use it with that permission.
+    ///
+    /// # Errors
+    /// 403 without the permission, 404 where there is none, 405 where it is exclusive to another connection.
+    pub fn access_queue(
+        &self,
+        actor: &Actor,
+        name: &ShortString,
+        permission: Permission,
+    ) -> Result<&Arc<QueueEntry>, ChannelError> {
+        let resource = Resource::queue(name, &self.vhost);
+        actor.require(permission, &resource)?;
+        let entry = self.queue(name.as_bytes()).ok_or_else(|| ChannelError::NotFound(resource.clone()))?;
+        entry.check_owner(actor.connection, resource)?;
+        Ok(entry)
+    }
+
+    /// The queues of a message published to `exchange`. Follows exchange bindings and alternate exchanges; each
+    /// exchange is visited once, so cycles end. Every exchange matches with the same routing keys and headers.
+    #[must_use]
+    pub fn route(&self, exchange: &[u8], envelope: &Envelope<'_>) -> Route {
+        if exchange.is_empty() {
+            return self.route_by_queue_name(envelope);
+        }
+        let mut walk = Walk { found: Vec::new(), visited: BTreeSet::new(), waiting: Vec::new(), reads_headers: false };
+        walk.enter(self, exchange);
+        while let Some(next) = walk.waiting.pop() {
+            walk.visit(&next, self, envelope);
+        }
+        walk.found.sort_by(|a, b| a.name.cmp(&b.name));
+        walk.found.dedup_by(|a, b| a.id == b.id);
+        Route { queues: walk.found, reads_headers: walk.reads_headers }
+    }
+
+    fn route_by_queue_name(&self, envelope: &Envelope<'_>) -> Route {
+        let mut queues: Vec<Arc<QueueEntry>> = Vec::new();
+        for routing_key in envelope.routing_keys {
+            if let Some(entry) = self.queue(routing_key)
+                && !queues.iter().any(|known| known.id == entry.id)
+            {
+                queues.push(Arc::clone(entry));
+            }
+        }
+        Route { queues, reads_headers: false }
+    }
+}
+
+struct Walk {
+    found: Vec<Arc<QueueEntry>>,
+    visited: BTreeSet<ShortString>,
+    waiting: Vec<Arc<Exchange>>,
+    reads_headers: bool,
+}
+
+impl Walk {
+    fn enter(&mut self, topology: &Topology, name: &[u8]) {
+        if let Some(exchange) = topology.exchange(name)
+            && self.visited.insert(exchange.name.clone())
+        {
+            self.waiting.push(Arc::clone(exchange));
+        }
+    }
+
+    fn visit(&mut self, exchange: &Exchange, topology: &Topology, envelope: &Envelope<'_>) {
+        self.reads_headers |= exchange.bindings.reads_headers();
+        // RabbitMQ: a binding to an exchange counts as routed, even when nothing is bound to that exchange.
+        let mut routed = false;
+        exchange.bindings.route(envelope, &mut |destination| {
+            routed = true;
+            match destination {
+                Destination::Queue(entry) => self.found.push(Arc::clone(entry)),
+                Destination::Exchange(name) => self.enter(topology, name.as_bytes()),
+            }
+        });
+        if let (false, Some(alternate)) = (routed, &exchange.alternate) {
+            self.enter(topology, alternate.as_bytes());
+        }
+    }
+}
