@@ -6,9 +6,11 @@
 
 pub mod auth;
 pub mod channel;
+pub mod connection;
 pub mod error;
 pub mod exchange;
 pub mod ids;
+pub mod ledger;
 pub mod message;
 pub mod queue;
 pub mod resource;

@@ -1,0 +1,189 @@
+//! Messages coming in: basic.publish, its content header and its body, whole in one buffer or frame by frame.
+
+use bytes::BytesMut;
+use leveret_protocol::fast::PublishView;
+use leveret_protocol::{FrameKind, HeaderView, RawFrame};
+
+use super::{Channel, Context, Mode, reply_to};
+use crate::broker::connection::Effect;
+use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
+use crate::broker::message::{Message, MessageArena, Traits};
+
+const BASIC: u16 = 60;
+const PERSISTENT: u8 = 2;
+
+/// RabbitMQ's bound on a body, whatever is configured.
+const HARD_BODY_LIMIT: u64 = 536_870_912;
+
+/// What is reserved for a body on the announcement alone; the rest as it comes.
+const RESERVED_UNSEEN: usize = 64 * 1024;
+
+/// A message that is not complete.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    bytes: BytesMut,
+    names_length: usize,
+    header_length: Option<usize>,
+    remaining: u64,
+    size: u64,
+    traits: Traits,
+    mandatory: bool,
+}
+
+impl Channel {
+    /// The body size in a content header that belongs to basic; `None`: let the frame-by-frame path tell what is
+    /// wrong.
+    pub(in crate::broker) fn announced_size(&self, header: &[u8]) -> Option<usize> {
+        if self.closing || self.assembly.is_some() {
+            return None;
+        }
+        let [_, _, 0, 0, size @ ..] = header else { return None };
+        usize::try_from(u64::from_be_bytes(*size.first_chunk::<8>()?)).ok()
+    }
+
+    /// A whole publish at once. `false`: it is not plain enough, take it frame by frame.
+    pub(in crate::broker) fn publish_at_once(
+        &mut self,
+        context: &Context<'_>,
+        publish: PublishView<'_>,
+        header: &[u8],
+        body: &[u8],
+        arena: &mut MessageArena,
+        effects: &mut Vec<Effect>,
+    ) -> Result<bool, BrokerError> {
+        let Ok(view) = HeaderView::parse(header) else { return Ok(false) };
+        let too_large = u64::try_from(body.len()).unwrap_or(u64::MAX) > context.settings.max_message_size;
+        if publish.immediate || view.class_id() != BASIC || view.weight() != 0 || too_large {
+            return Ok(false);
+        }
+        let Some(message) = arena.store(publish.names, header, body, traits(&view)) else { return Ok(false) };
+        self.published(context, message, publish.mandatory, effects);
+        Ok(true)
+    }
+
+    /// basic.publish: content frames follow.
+    pub(super) fn begin_content(&mut self, names: &[u8], mandatory: bool) {
+        self.assembly = Some(Box::new(Assembly {
+            bytes: BytesMut::from(names),
+            names_length: names.len(),
+            header_length: None,
+            remaining: 0,
+            size: 0,
+            traits: Traits::default(),
+            mandatory,
+        }));
+    }
+
+    pub(super) fn receive_content(
+        &mut self,
+        context: &Context<'_>,
+        frame: RawFrame<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), BrokerError> {
+        let Some(mut assembly) = self.assembly.take() else { return Ok(()) };
+        let limit = context.settings.max_message_size;
+        match (assembly.header_length, frame.kind) {
+            (None, FrameKind::Header) => assembly.begin_body(frame.payload, limit)?,
+            (None, _) => return Err(no_header().into()),
+            (Some(_), FrameKind::Body) => assembly.add_body(frame.payload, limit)?,
+            (Some(_), _) => {
+                let text = "expected content body, got non content body frame instead".to_owned();
+                return Err(ConnectionError::UnexpectedFrame(text).into());
+            }
+        }
+        if assembly.remaining > 0 {
+            self.assembly = Some(assembly);
+            return Ok(());
+        }
+        if assembly.size > limit {
+            return Err(ChannelError::MessageTooLarge { size: assembly.size, limit }.into());
+        }
+        let mandatory = assembly.mandatory;
+        if let Some(message) = assembly.finish() {
+            self.published(context, message, mandatory, effects);
+        }
+        Ok(())
+    }
+
+    fn published(&mut self, context: &Context<'_>, message: Message, mandatory: bool, effects: &mut Vec<Effect>) {
+        let channel = context.number;
+        let in_transaction = matches!(self.mode, Mode::Transaction { .. });
+        effects.push(Effect::Publish { channel, message, mandatory, in_transaction });
+        if let Mode::Confirm { published } = &mut self.mode {
+            *published += 1;
+            let through = *published;
+            // A confirm that this one covers moves behind this publish instead of going out by itself.
+            if let [.., earlier @ Effect::Confirm { .. }, publish] = effects.as_mut_slice()
+                && matches!(earlier, Effect::Confirm { channel: other, .. } if *other == channel)
+            {
+                *earlier = Effect::Confirm { channel, through };
+                std::mem::swap(earlier, publish);
+                return;
+            }
+            effects.push(Effect::Confirm { channel, through });
+        }
+    }
+}
+
+impl Assembly {
+    fn begin_body(&mut self, header: &[u8], limit: u64) -> Result<(), BrokerError> {
+        let view = HeaderView::parse(header).map_err(|error| ConnectionError::Syntax(error.to_string()))?;
+        if view.weight() != 0 {
+            return Err(no_header().into());
+        }
+        if view.class_id() != BASIC {
+            let text = format!("expected content header for class 60, got one for class {} instead", view.class_id());
+            return Err(ConnectionError::UnexpectedFrame(text).into());
+        }
+        self.size = view.body_size();
+        if self.size > HARD_BODY_LIMIT {
+            let text = format!("content body size {} exceeds maximum allowed size {HARD_BODY_LIMIT}", self.size);
+            return Err(ConnectionError::Frame(text).into());
+        }
+        self.traits = traits(&view);
+        self.remaining = self.size;
+        self.header_length = Some(header.len());
+        let expected = if self.size > limit { 0 } else { usize::try_from(self.size).unwrap_or(usize::MAX) };
+        self.bytes.reserve(header.len() + expected.min(RESERVED_UNSEEN));
+        self.bytes.extend_from_slice(header);
+        Ok(())
+    }
+
+    /// A body beyond the limit is counted, not kept: it is refused when it is complete.
+    fn add_body(&mut self, body: &[u8], limit: u64) -> Result<(), BrokerError> {
+        let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        self.remaining = self
+            .remaining
+            .checked_sub(length)
+            .ok_or_else(|| ConnectionError::Frame("content body frame exceeds remaining content size".to_owned()))?;
+        if self.size <= limit {
+            self.bytes.extend_from_slice(body);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Option<Message> {
+        Message::from_parts(self.bytes.freeze(), self.names_length, self.header_length?, self.traits)
+    }
+}
+
+fn no_header() -> ConnectionError {
+    ConnectionError::UnexpectedFrame(
+        "expected content header for class 60, got non content header frame instead".to_owned(),
+    )
+}
+
+fn traits(view: &HeaderView<'_>) -> Traits {
+    let mut traits = Traits::default();
+    if view.delivery_mode() == Some(PERSISTENT) {
+        traits = traits.with(Traits::PERSISTENT);
+    }
+    if view.headers().is_some() {
+        traits = traits.with(Traits::HEADERS);
+    }
+    let reply_to = view.reply_to().is_some_and(|name| name == reply_to::REPLY_TO.as_bytes());
+    if reply_to || view.expiration().is_some() || view.user_id().is_some() {
+        traits = traits.with(Traits::CHECKED);
+    }
+    traits
+}

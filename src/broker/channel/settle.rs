@@ -1,0 +1,64 @@
+//! Settling deliveries: by one tag or all up to one, at once or with the transaction.
+
+use leveret_protocol::ShortString;
+
+use super::{Channel, Mode, Unsettled};
+use crate::broker::connection::Effect;
+use crate::broker::error::ChannelError;
+use crate::broker::queue::Outcome;
+
+impl Unsettled {
+    pub(super) fn settled(self, outcome: Outcome) -> Effect {
+        Effect::Settle { queue: self.queue, consumer: self.consumer, checkout: self.checkout, outcome }
+    }
+}
+
+impl Channel {
+    /// Settles a delivery; with `multiple` all up to it, where tag 0 means all there are.
+    ///
+    /// # Errors
+    /// 406 when the tag is not outstanding.
+    pub(super) fn settle(
+        &mut self,
+        delivery_tag: u64,
+        multiple: bool,
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), ChannelError> {
+        let settled = match (multiple, delivery_tag) {
+            (true, 0) => self.unsettled.take_all(),
+            (true, tag) if self.unsettled.contains(tag) => self.unsettled.take_through(tag),
+            (false, tag) => {
+                let unsettled = self.unsettled.take(tag).ok_or(ChannelError::UnknownDeliveryTag(tag))?;
+                vec![(tag, unsettled)]
+            }
+            (true, tag) => return Err(ChannelError::UnknownDeliveryTag(tag)),
+        };
+        match &mut self.mode {
+            Mode::Transaction { settled: waiting } => {
+                waiting.extend(settled.into_iter().map(|(tag, unsettled)| (tag, unsettled, outcome)));
+            }
+            Mode::Plain | Mode::Confirm { .. } => {
+                effects.extend(settled.into_iter().map(|(_, unsettled)| unsettled.settled(outcome)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back everything that is outstanding, whatever the mode (basic.recover is not transactional).
+    pub(super) fn requeue_all(&mut self, effects: &mut Vec<Effect>) {
+        let all = self.unsettled.take_all();
+        effects.extend(all.into_iter().map(|(_, unsettled)| unsettled.settled(Outcome::Requeue)));
+    }
+
+    /// A queue name from the client; empty means the last one declared on this channel.
+    ///
+    /// # Errors
+    /// 404 when it is empty and none was declared.
+    pub(super) fn queue_or_last(&self, name: ShortString) -> Result<ShortString, ChannelError> {
+        if !name.is_empty() {
+            return Ok(name);
+        }
+        self.last_queue.clone().ok_or(ChannelError::NoPreviousQueue)
+    }
+}

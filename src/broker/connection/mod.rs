@@ -1,0 +1,303 @@
+//! A client's connection: bytes in, effects out. Owns the handshake, the channels and the rules of closing; what
+//! happens on a channel is `channel`'s.
+
+mod effect;
+mod frames;
+mod handshake;
+mod heartbeat;
+mod settings;
+mod shutdown;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leveret_protocol::{FieldTable, Method, ShortString};
+
+pub use self::effect::{Effect, Note, Reply, Request};
+use self::heartbeat::{Beat, Heartbeat};
+pub use self::settings::Settings;
+use super::channel::Channel;
+use super::error::BrokerError;
+use super::ids::{ConsumerId, DeliveryTag, QueueId};
+use super::message::MessageArena;
+use super::queue::Delivery;
+use super::time::Timestamp;
+
+/// How long RabbitMQ leaves a refused client hanging before the socket is closed. Slows down guessing of passwords.
+const SILENT_CLOSE: Duration = Duration::from_secs(3);
+
+/// How long a client may take to answer connection.close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Waits for the protocol header.
+    Header,
+    /// Waits for start-ok.
+    Starting,
+    /// Waits for the node's word on a login.
+    Authenticating,
+    /// Waits for tune-ok.
+    Tuning,
+    /// Waits for open.
+    Opening,
+    /// Waits for the node's word on the vhost.
+    Entering,
+    /// Open.
+    Running,
+    /// Sent close; everything but close and close-ok is ignored.
+    Closing(Timestamp),
+    /// Ignores everything and closes the socket at this time.
+    Silent(Timestamp),
+    /// Done.
+    Closed,
+}
+
+/// A consumer as the connection finds it when a delivery comes.
+#[derive(Clone, Debug)]
+pub(super) struct ConsumerRecord {
+    pub(super) channel: u16,
+    pub(super) consumer_tag: ShortString,
+    pub(super) queue: Option<QueueId>,
+    pub(super) no_ack: bool,
+}
+
+/// What a delivery needs besides the message to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The consumer's channel.
+    pub channel: u16,
+    /// The consumer's tag.
+    pub consumer_tag: ShortString,
+    /// The channel's next delivery tag.
+    pub delivery_tag: DeliveryTag,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Connection {
+    settings: Arc<Settings>,
+    state: State,
+    handshake_deadline: Timestamp,
+    mechanism: Option<super::auth::sasl::Mechanism>,
+    user: ShortString,
+    vhost: ShortString,
+    may_impersonate: bool,
+    client_properties: FieldTable,
+    frame_max: u32,
+    channel_max: u16,
+    heartbeat: Option<Heartbeat>,
+    channels: BTreeMap<u16, Channel>,
+    consumers: BTreeMap<ConsumerId, ConsumerRecord>,
+    /// A request is with the node: nothing is read until it is answered.
+    waiting: bool,
+}
+
+impl Connection {
+    /// A connection whose socket has just been opened.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, now: Timestamp) -> Self {
+        let frame_max = if settings.frame_max == 0 { 0 } else { settings.initial_frame_max.max(settings.frame_max) };
+        Self {
+            handshake_deadline: now.after(settings.handshake_timeout),
+            settings,
+            state: State::Header,
+            mechanism: None,
+            user: ShortString::default(),
+            vhost: ShortString::default(),
+            may_impersonate: false,
+            client_properties: FieldTable::default(),
+            frame_max,
+            channel_max: 0,
+            heartbeat: None,
+            channels: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            waiting: false,
+        }
+    }
+
+    /// Handles complete frames at the front of `input` and returns how many bytes they were. Stops early at an effect
+    /// that wants an answer; call again with the rest once it is given.
+    pub fn receive(
+        &mut self,
+        now: Timestamp,
+        input: &[u8],
+        arena: &mut MessageArena,
+        effects: &mut Vec<Effect>,
+    ) -> usize {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.on_received();
+        }
+        let mut consumed = 0;
+        while !self.waiting {
+            let rest = input.get(consumed..).unwrap_or_default();
+            let step = match self.state {
+                State::Header => self.receive_header(rest, effects),
+                State::Silent(_) | State::Closed => rest.len(),
+                State::Starting
+                | State::Authenticating
+                | State::Tuning
+                | State::Opening
+                | State::Entering
+                | State::Running
+                | State::Closing(_) => self.receive_frame(now, rest, arena, effects),
+            };
+            if step == 0 {
+                break;
+            }
+            consumed += step;
+        }
+        consumed
+    }
+
+    /// Whether an effect is out that wants an answer before more is read.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
+    /// Whether the socket is to be closed once everything is written.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Something was written to the socket.
+    pub fn note_sent(&mut self) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.on_sent();
+        }
+    }
+
+    /// When `tick` wants to be called, at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Running => self.heartbeat.as_ref().map(Heartbeat::next_deadline),
+            State::Closing(deadline) | State::Silent(deadline) => Some(deadline),
+            State::Closed => None,
+            State::Header
+            | State::Starting
+            | State::Authenticating
+            | State::Tuning
+            | State::Opening
+            | State::Entering => Some(self.handshake_deadline),
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let due = self.next_deadline().is_some_and(|deadline| now >= deadline);
+        if !due {
+            return;
+        }
+        match self.state {
+            State::Running => match self.heartbeat.as_mut().map(|heartbeat| heartbeat.check(now)) {
+                Some(Beat::Send) => effects.push(Effect::SendHeartbeat),
+                Some(Beat::Dead) => {
+                    effects.push(Effect::Note(Note::MissedHeartbeats));
+                    self.end(effects);
+                }
+                Some(Beat::Fine) | None => {}
+            },
+            State::Closing(_) | State::Silent(_) => self.end(effects),
+            State::Closed => {}
+            State::Header
+            | State::Starting
+            | State::Authenticating
+            | State::Tuning
+            | State::Opening
+            | State::Entering => {
+                effects.push(Effect::Note(Note::HandshakeTimeout));
+                self.end(effects);
+            }
+        }
+    }
+
+    /// A delivery is about to be written: gives it its tag and remembers it until it is settled. `None` when its
+    /// consumer is gone.
+    pub fn deliver(&mut self, delivery: &Delivery) -> Option<Stamp> {
+        let record = self.consumers.get(&delivery.consumer)?;
+        let channel = self.channels.get_mut(&record.channel)?;
+        let queue = record.queue.filter(|_| !record.no_ack);
+        let delivery_tag = channel.deliver(queue, delivery);
+        Some(Stamp { channel: record.channel, consumer_tag: record.consumer_tag.clone(), delivery_tag })
+    }
+
+    /// basic.get found a message on this channel: gives it its tag.
+    pub fn deliver_got(&mut self, channel: u16, queue: Option<QueueId>, delivery: &Delivery) -> Option<DeliveryTag> {
+        self.waiting = false;
+        Some(self.channels.get_mut(&channel)?.deliver_got(queue, delivery))
+    }
+
+    /// A consumer's queue is gone: tells the client, if it wants to know.
+    pub fn consumer_cancelled(&mut self, consumer: ConsumerId, effects: &mut Vec<Effect>) {
+        let Some(record) = self.consumers.remove(&consumer) else { return };
+        if let Some(channel) = self.channels.get_mut(&record.channel) {
+            channel.forget_consumer(&record.consumer_tag);
+        }
+        if self.client_can("consumer_cancel_notify") {
+            let cancel = leveret_protocol::basic::Cancel { consumer_tag: record.consumer_tag, nowait: true };
+            effects.push(Effect::Send { channel: record.channel, method: cancel.into() });
+        }
+    }
+
+    /// The answer to a request.
+    pub fn answer(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        answer: Result<Reply, BrokerError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.waiting = false;
+        let Some(open) = self.channels.get_mut(&channel) else { return };
+        if let Ok(Reply::Consuming { consumer_tag, consumer, queue, no_ack }) = &answer {
+            let record = ConsumerRecord { channel, consumer_tag: consumer_tag.clone(), queue: *queue, no_ack: *no_ack };
+            self.consumers.insert(*consumer, record);
+        }
+        let method = open.awaited_method();
+        match answer {
+            Ok(reply) => {
+                if let Some(method) = open.answered(reply) {
+                    effects.push(Effect::Send { channel, method });
+                }
+            }
+            Err(error) => self.fail(now, channel, method, error, effects),
+        }
+    }
+
+    /// A publish turned out to be wrong. Later effects of that channel in the same batch are void.
+    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: BrokerError, effects: &mut Vec<Effect>) {
+        self.fail(now, channel, (60, 40), error, effects);
+    }
+
+    /// The properties that the client sent about itself.
+    #[must_use]
+    pub const fn client_properties(&self) -> &FieldTable {
+        &self.client_properties
+    }
+
+    /// Bytes that one body frame to this client may carry; 0 is no limit.
+    #[must_use]
+    pub fn body_max(&self) -> usize {
+        usize::try_from(self.frame_max.saturating_sub(8)).unwrap_or(0)
+    }
+
+    fn client_can(&self, capability: &str) -> bool {
+        match self.client_properties.get("capabilities") {
+            Some(leveret_protocol::FieldValue::Table(table)) => {
+                table.get(capability).and_then(leveret_protocol::FieldValue::as_bool).unwrap_or(false)
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn send(channel: u16, method: impl Into<Method>, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Send { channel, method: method.into() });
+    }
+}

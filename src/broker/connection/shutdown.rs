@@ -1,0 +1,114 @@
+//! How a connection ends: by an error, by either side's close, or because the socket is gone.
+
+use leveret_protocol::{ReplyCode, channel, connection};
+
+use super::{CLOSE_TIMEOUT, Connection, Effect, Note, SILENT_CLOSE, State};
+use crate::broker::error::{BrokerError, ConnectionError};
+use crate::broker::time::Timestamp;
+
+impl Connection {
+    /// Ends what the error says must end: the channel, or the whole connection.
+    pub(super) fn fail(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        (class_id, method_id): (u16, u16),
+        error: BrokerError,
+        effects: &mut Vec<Effect>,
+    ) {
+        match error {
+            BrokerError::Channel(soft) if channel != 0 => {
+                self.end_channel(channel, effects);
+                let close = channel::Close {
+                    reply_code: soft.code().code(),
+                    reply_text: soft.code().reply_text(&soft.to_string()),
+                    class_id,
+                    method_id,
+                };
+                Self::send(channel, close, effects);
+                if let Some(open) = self.channels.get_mut(&channel) {
+                    open.closing();
+                }
+                effects.push(Effect::Note(Note::ChannelError(channel, soft.into())));
+            }
+            BrokerError::Connection(hard) => self.close_with(now, (class_id, method_id), &hard, effects),
+            BrokerError::Channel(soft) => {
+                self.close(now, (class_id, method_id), soft.code(), &soft.to_string(), effects);
+            }
+        }
+    }
+
+    /// The broker ends the connection, for instance at shutdown.
+    pub fn force_close(&mut self, now: Timestamp, reason: &str, effects: &mut Vec<Effect>) {
+        match self.state {
+            State::Running | State::Opening => {
+                self.close_with(now, (0, 0), &ConnectionError::Forced(reason.to_owned()), effects);
+            }
+            State::Header | State::Starting | State::Authenticating | State::Tuning | State::Entering => {
+                self.end(effects);
+            }
+            State::Closing(_) | State::Silent(_) | State::Closed => {}
+        }
+    }
+
+    pub(super) fn close_with(
+        &mut self,
+        now: Timestamp,
+        ids: (u16, u16),
+        error: &ConnectionError,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.push(Effect::Note(Note::ConnectionError(error.clone().into())));
+        self.close(now, ids, error.code(), &error.to_string(), effects);
+    }
+
+    fn close(
+        &mut self,
+        now: Timestamp,
+        (class_id, method_id): (u16, u16),
+        code: ReplyCode,
+        text: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.release(effects);
+        let reply_text = code.reply_text(text);
+        Self::send(0, connection::Close { reply_code: code.code(), reply_text, class_id, method_id }, effects);
+        // After a framing error nothing that follows can be trusted to be a frame.
+        let patience = if code == ReplyCode::FrameError { SILENT_CLOSE } else { CLOSE_TIMEOUT };
+        self.state = State::Closing(now.after(patience));
+    }
+
+    pub(super) fn receive_close(&mut self, effects: &mut Vec<Effect>) {
+        self.release(effects);
+        Self::send(0, connection::CloseOk {}, effects);
+        self.end(effects);
+    }
+
+    /// The socket is gone, or is to go.
+    pub fn end(&mut self, effects: &mut Vec<Effect>) {
+        self.release(effects);
+        self.state = State::Closed;
+        effects.push(Effect::Disconnect);
+    }
+
+    /// Gives back what the connection holds: unacked messages first, then its exclusive queues.
+    fn release(&mut self, effects: &mut Vec<Effect>) {
+        let numbers: Vec<u16> = self.channels.keys().copied().collect();
+        for channel in numbers {
+            self.end_channel(channel, effects);
+            self.channels.remove(&channel);
+        }
+        effects.push(Effect::ReleaseExclusive);
+    }
+
+    /// Ends a channel's consumers and gives back what it holds. The number stays taken until it is removed.
+    pub(super) fn end_channel(&mut self, channel: u16, effects: &mut Vec<Effect>) {
+        let Some(open) = self.channels.get_mut(&channel) else { return };
+        for (queue, consumer) in open.holders() {
+            effects.push(Effect::Abandon { queue, consumer });
+        }
+        open.clear();
+        self.consumers.retain(|_, record| record.channel != channel);
+        effects.push(Effect::ChannelEnded(channel));
+    }
+}

@@ -1,0 +1,32 @@
+//! The one place that reads the clock.
+
+use std::time::Instant;
+
+use crate::broker::time::Timestamp;
+
+/// Counts from the node's start.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Starts counting.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::ZERO.after(self.start.elapsed())
+    }
+
+    /// The system's instant for a point in time, for timers.
+    #[must_use]
+    pub fn instant(&self, at: Timestamp) -> Instant {
+        self.start + Timestamp::ZERO.until(at)
+    }
+}

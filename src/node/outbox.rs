@@ -1,0 +1,48 @@
+//! What others leave for a connection: deliveries from queues, and news. Its bound is the windows of its consumers.
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::broker::ids::ConsumerId;
+use crate::broker::queue::Delivery;
+
+/// A connection's outbox.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    content: Mutex<Content>,
+    arrival: Notify,
+}
+
+/// What is in an outbox.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) deliveries: Vec<Delivery>,
+    pub(super) cancelled: Vec<ConsumerId>,
+    pub(super) close: Option<String>,
+}
+
+impl Outbox {
+    /// Puts content in; the caller calls `wake` after releasing its locks.
+    pub(super) fn put(&self, add: impl FnOnce(&mut Content)) {
+        add(&mut self.content.lock());
+    }
+
+    pub(super) fn wake(&self) {
+        self.arrival.notify_one();
+    }
+
+    pub(super) fn take(&self) -> Content {
+        std::mem::take(&mut self.content.lock())
+    }
+
+    /// Asks the connection to close with 320.
+    pub fn force_close(&self, reason: &str) {
+        self.put(|content| content.close = Some(reason.to_owned()));
+        self.wake();
+    }
+
+    /// Waits until something has been put in since the last wait.
+    pub async fn arrival(&self) {
+        self.arrival.notified().await;
+    }
+}

@@ -1,0 +1,185 @@
+//! Publishing: from a message to its queues. Consecutive messages for the same queue go in under one lock; where
+//! messages with the same names went last time is remembered until the topology changes.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use leveret_protocol::ShortString;
+use smallvec::SmallVec;
+
+use super::Session;
+use crate::broker::auth::Permission;
+use crate::broker::channel::{checks, reply_to};
+use crate::broker::error::{BrokerError, ChannelError};
+use crate::broker::exchange::Envelope;
+use crate::broker::ids::CheckoutId;
+use crate::broker::message::{Message, Traits};
+use crate::broker::queue::{Delivery, Input};
+use crate::broker::resource::Resource;
+use crate::broker::time::Timestamp;
+use crate::node::cell::QueueCell;
+
+type Targets = SmallVec<[Arc<QueueCell>; 1]>;
+
+/// Where messages with certain names go.
+#[derive(Debug, Default)]
+pub(super) struct RouteCache {
+    number: u64,
+    names: Vec<u8>,
+    targets: Targets,
+}
+
+/// Messages that wait for the end of the batch to go into their queue together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    queue: Option<Arc<QueueCell>>,
+    messages: Vec<Message>,
+}
+
+/// A message of a transaction with the queues it was routed to.
+#[derive(Debug)]
+pub(super) struct Kept {
+    message: Message,
+    targets: Targets,
+    mandatory: bool,
+}
+
+impl Session {
+    pub(super) fn publish(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        message: Message,
+        mandatory: bool,
+        in_transaction: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), BrokerError> {
+        let plain = message.traits() == Traits::default() || message.traits() == Traits::PERSISTENT;
+        if plain && !in_transaction && self.cached(&message) {
+            if let [target] = self.cache.targets.as_slice() {
+                let target = Arc::clone(target);
+                self.enqueue(now, &target, message);
+                return Ok(());
+            }
+            let targets = self.cache.targets.clone();
+            self.distribute(now, channel, message, &targets, mandatory, out);
+            return Ok(());
+        }
+        let (message, targets) = self.route(channel, message)?;
+        if in_transaction {
+            self.kept.entry(channel).or_default().push(Kept { message, targets, mandatory });
+            return Ok(());
+        }
+        if targets.is_empty() && self.reply(&message) {
+            return Ok(());
+        }
+        self.distribute(now, channel, message, &targets, mandatory, out);
+        Ok(())
+    }
+
+    pub(super) fn commit(&mut self, now: Timestamp, channel: u16, out: &mut BytesMut) {
+        for Kept { message, targets, mandatory } in self.kept.remove(&channel).unwrap_or_default() {
+            if targets.is_empty() && self.reply(&message) {
+                continue;
+            }
+            self.distribute(now, channel, message, &targets, mandatory, out);
+        }
+        self.flush(now);
+    }
+
+    /// Gives the waiting messages to their queue.
+    pub(super) fn flush(&mut self, now: Timestamp) {
+        if let Some(queue) = self.batch.queue.take() {
+            // A queue that is deleted meanwhile takes them with it, as in RabbitMQ.
+            let _taken = queue.run(now, Input::Publish(&mut self.batch.messages));
+            self.batch.messages.clear();
+        }
+    }
+
+    fn cached(&self, message: &Message) -> bool {
+        let current = self.vhost.as_ref().is_some_and(|vhost| vhost.number() == self.cache.number);
+        current && !self.cache.names.is_empty() && self.cache.names == message.names()
+    }
+
+    fn enqueue(&mut self, now: Timestamp, target: &Arc<QueueCell>, message: Message) {
+        if self.batch.queue.as_ref().is_none_or(|queue| !Arc::ptr_eq(queue, target)) {
+            self.flush(now);
+            self.batch.queue = Some(Arc::clone(target));
+        }
+        self.batch.messages.push(message);
+    }
+
+    fn distribute(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        message: Message,
+        targets: &[Arc<QueueCell>],
+        mandatory: bool,
+        out: &mut BytesMut,
+    ) {
+        if targets.is_empty() && mandatory {
+            self.write_return(channel, &message, out);
+        }
+        for target in targets {
+            self.enqueue(now, target, message.clone());
+        }
+    }
+
+    /// Checks a message in RabbitMQ's order and finds its queues.
+    fn route(&mut self, channel: u16, message: Message) -> Result<(Message, Targets), BrokerError> {
+        let (Some(vhost), Some(actor)) = (&self.vhost, &self.actor) else {
+            return Ok((message, Targets::new()));
+        };
+        let topology = vhost.topology();
+        let exchange_name = ShortString::new(message.exchange()).unwrap_or_default();
+        let resource = Resource::exchange(&exchange_name, &topology.vhost);
+        actor.require(Permission::Write, &resource)?;
+        let exchange = topology
+            .exchange(message.exchange())
+            .ok_or_else(|| ChannelError::NotFound(resource.clone()))?;
+        if exchange.internal {
+            return Err(ChannelError::InternalExchange(resource).into());
+        }
+        let token = self.reply_tokens.get(&channel).map(|(token, _)| token.as_str());
+        let checked = checks::check(&message, &actor.user, token)?;
+        let message = checked.rewritten.unwrap_or(message);
+        let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
+        routing_keys.push(message.routing_key());
+        routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
+        let envelope = Envelope { routing_keys: &routing_keys, headers: checked.headers.as_ref() };
+        let route = topology.route(message.exchange(), &envelope);
+        let targets: Targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
+        if !route.reads_headers && checked.copies.is_empty() && !is_reply(&message) {
+            self.cache = RouteCache {
+                number: topology.number,
+                names: message.names().to_vec(),
+                targets: targets.clone(),
+            };
+        }
+        Ok((message, targets))
+    }
+
+    /// A message to a direct reply-to token: goes straight to the requester, whose channel may be gone. `false`: it
+    /// is not one.
+    fn reply(&self, message: &Message) -> bool {
+        if !is_reply(message) {
+            return false;
+        }
+        if let Some(requester) = self.node.requesters.get(message.routing_key()) {
+            let delivery = Delivery {
+                consumer: requester.consumer,
+                checkout: CheckoutId(0),
+                redelivered: false,
+                message: message.clone(),
+            };
+            requester.outbox.put(|content| content.deliveries.push(delivery));
+            requester.outbox.wake();
+        }
+        true
+    }
+}
+
+fn is_reply(message: &Message) -> bool {
+    message.exchange().is_empty() && reply_to::is_token(message.routing_key())
+}

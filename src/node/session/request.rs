@@ -1,0 +1,224 @@
+//! What channels ask of the vhost and its queues, carried out and answered.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use leveret_protocol::{Method, ShortString, basic, fast, queue};
+
+use super::{Session, Written};
+use crate::broker::auth::{Actor, Permission};
+use crate::broker::channel::reply_to;
+use crate::broker::connection::{Effect, Reply, Request};
+use crate::broker::error::{BrokerError, ChannelError};
+use crate::broker::queue::{Delivery, Input, Refusal, Subscription};
+use crate::broker::resource::Resource;
+use crate::broker::time::Timestamp;
+use crate::broker::vhost::QueueDeclaration;
+use crate::node::cell::QueueCell;
+use crate::node::vhost::RunningVhost;
+use crate::node::{Node, Requester};
+
+/// Bytes of deliveries that may be on their way to one consumer. Large enough that giving it back half by half costs
+/// a lock for a thousand small messages.
+const WINDOW: usize = 512 * 1024;
+
+/// What the request is about, found once.
+struct Place {
+    vhost: Arc<RunningVhost>,
+    actor: Actor,
+}
+
+impl Session {
+    pub(super) fn request(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        request: Request,
+        answers: &mut Vec<Effect>,
+        out: &mut BytesMut,
+    ) {
+        let (Some(vhost), Some(actor)) = (self.vhost.clone(), self.actor.clone()) else { return };
+        let place = Place { vhost, actor };
+        let answer = match request {
+            Request::DeclareExchange(wanted) => {
+                done(place.vhost.change(|vhost| vhost.declare_exchange(&place.actor, wanted)))
+            }
+            Request::DeleteExchange { name, if_unused } => {
+                done(place.vhost.change(|vhost| vhost.delete_exchange(&place.actor, &name, if_unused)))
+            }
+            Request::Bind(link) => done(place.vhost.change(|vhost| vhost.bind(&place.actor, &link))),
+            Request::Unbind(link) => done(place.vhost.change(|vhost| vhost.unbind(&place.actor, &link))),
+            Request::DeclareQueue(method) => self.declare_queue(now, &place, method),
+            Request::FindQueue(name) => self.find_queue(&place, &name),
+            Request::PurgeQueue(name) => purge(now, &place, &name),
+            Request::DeleteQueue { name, if_unused, if_empty } => place
+                .vhost
+                .delete_queue(now, &place.actor, &name, if_unused, if_empty)
+                .map(|count| Reply::Removed(count32(count)))
+                .map_err(BrokerError::from),
+            Request::Consume { queue, consumer_tag, no_ack, exclusive, priority, prefetch } => {
+                let consumer = self.node.next_consumer();
+                let subscription =
+                    Subscription { consumer, no_ack, exclusive, priority, prefetch, window: WINDOW };
+                self.consume(now, &place, &queue, consumer_tag, subscription)
+            }
+            Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),
+            Request::Get { queue, no_ack } => match self.get(now, &place, channel, &queue, no_ack) {
+                Ok(Some((cell, delivery, ready))) => {
+                    return self.write_get_ok(channel, &cell, no_ack, &delivery, ready, out);
+                }
+                Ok(None) => Ok(Reply::Empty),
+                Err(error) => Err(error.into()),
+            },
+        };
+        self.connection.answer(now, channel, answer, answers);
+    }
+
+    fn declare_queue(
+        &self,
+        now: Timestamp,
+        place: &Place,
+        method: queue::Declare,
+    ) -> Result<Reply, BrokerError> {
+        let wanted = QueueDeclaration {
+            name: method.queue,
+            durable: method.durable,
+            exclusive: method.exclusive,
+            auto_delete: method.auto_delete,
+            arguments: method.arguments,
+            id: self.node.next_queue(),
+            generated: Node::random_name(),
+        };
+        let cell = place.vhost.declare_queue(now, &place.actor, wanted)?;
+        Ok(queue_reply(&cell))
+    }
+
+    fn find_queue(&self, place: &Place, name: &ShortString) -> Result<Reply, BrokerError> {
+        if reply_to::is_reply_to(name.as_bytes()) {
+            let alive = *name == reply_to::REPLY_TO || self.node.requesters.contains_key(name.as_bytes());
+            if !alive {
+                return Err(ChannelError::NotFound(Resource::queue(name, &place.vhost.name)).into());
+            }
+            return Ok(Reply::Queue { name: name.clone(), message_count: 0, consumer_count: 1 });
+        }
+        let entry = place.vhost.change(|vhost| vhost.find_queue(&place.actor, name))?;
+        let cell = place
+            .vhost
+            .cell(entry.id)
+            .ok_or_else(|| ChannelError::NotFound(Resource::queue(name, &place.vhost.name)))?;
+        Ok(queue_reply(&cell))
+    }
+
+    fn consume(
+        &mut self,
+        now: Timestamp,
+        place: &Place,
+        queue: &ShortString,
+        consumer_tag: ShortString,
+        subscription: Subscription,
+    ) -> Result<Reply, BrokerError> {
+        let cell = access(place, queue)?;
+        cell.subscribe(now, subscription, &self.outbox).map_err(|refusal| {
+            let resource = Resource::queue(queue, &place.vhost.name);
+            match refusal {
+                Refusal::ExclusiveUse => ChannelError::ExclusiveUse(resource),
+                Refusal::Gone | Refusal::InUse | Refusal::NotEmpty => ChannelError::NotFound(resource),
+            }
+        })?;
+        let Subscription { consumer, no_ack, window, .. } = subscription;
+        let id = cell.entry.id;
+        self.written.insert(consumer, Written { queue: id, window, cost: 0 });
+        Ok(Reply::Consuming { consumer_tag: named(consumer_tag), consumer, queue: Some(id), no_ack })
+    }
+
+    fn open_reply_to(&mut self, channel: u16, consumer_tag: ShortString) -> Reply {
+        let consumer = self.node.next_consumer();
+        let token = format!("{}.{}", reply_to::REPLY_TO, Node::random_name());
+        let requester = Requester { outbox: Arc::clone(&self.outbox), consumer };
+        self.node.requesters.insert(token.clone().into_bytes(), requester);
+        self.reply_tokens.insert(channel, (token, consumer));
+        Reply::Consuming { consumer_tag: named(consumer_tag), consumer, queue: None, no_ack: true }
+    }
+
+    fn get(
+        &mut self,
+        now: Timestamp,
+        place: &Place,
+        channel: u16,
+        queue: &ShortString,
+        no_ack: bool,
+    ) -> Result<Option<(Arc<QueueCell>, Delivery, usize)>, ChannelError> {
+        let cell = access(place, queue)?;
+        let node = &self.node;
+        let consumer = *self.getters.entry((channel, cell.entry.id)).or_insert_with(|| node.next_consumer());
+        let outcome = cell
+            .run(now, Input::Get { consumer, no_ack })
+            .map_err(|_| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))?;
+        Ok(outcome.got.map(|(delivery, ready)| (cell, delivery, ready)))
+    }
+
+    fn write_get_ok(
+        &mut self,
+        channel: u16,
+        cell: &QueueCell,
+        no_ack: bool,
+        delivery: &Delivery,
+        ready: usize,
+        out: &mut BytesMut,
+    ) {
+        let queue = (!no_ack).then_some(cell.entry.id);
+        let Some(delivery_tag) = self.connection.deliver_got(channel, queue, delivery) else { return };
+        let message = &delivery.message;
+        let name = |octets: &[u8]| ShortString::new(octets).unwrap_or_default();
+        let method = basic::GetOk {
+            delivery_tag: delivery_tag.0,
+            redelivered: delivery.redelivered,
+            exchange: name(message.exchange()),
+            routing_key: name(message.routing_key()),
+            message_count: count32(ready),
+        };
+        Method::from(method).write_frame(channel, out);
+        fast::write_content(out, channel, message.header(), message.body(), self.connection.body_max());
+    }
+}
+
+fn done(result: Result<(), ChannelError>) -> Result<Reply, BrokerError> {
+    result.map(|()| Reply::Done).map_err(BrokerError::from)
+}
+
+fn purge(now: Timestamp, place: &Place, queue: &ShortString) -> Result<Reply, BrokerError> {
+    let cell = access(place, queue)?;
+    let removed = cell.run(now, Input::Purge).map_or(0, |outcome| outcome.removed);
+    Ok(Reply::Removed(count32(removed)))
+}
+
+/// The queue, if the actor may read from it.
+fn access(place: &Place, queue: &ShortString) -> Result<Arc<QueueCell>, ChannelError> {
+    let topology = place.vhost.topology();
+    let entry = topology.access_queue(&place.actor, queue, Permission::Read)?;
+    place
+        .vhost
+        .cell(entry.id)
+        .ok_or_else(|| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))
+}
+
+fn queue_reply(cell: &QueueCell) -> Reply {
+    let (ready, consumers) = cell.counts();
+    Reply::Queue {
+        name: cell.entry.name.clone(),
+        message_count: count32(ready),
+        consumer_count: count32(consumers),
+    }
+}
+
+fn named(consumer_tag: ShortString) -> ShortString {
+    if consumer_tag.is_empty() {
+        return ShortString::truncated(&format!("amq.ctag-{}", Node::random_name()));
+    }
+    consumer_tag
+}
+
+/// A count as the wire has it; more than fit are shown as the most that do.
+fn count32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,149 @@
+//! A running vhost: its machine behind a lock, the topology that publishers see, and its queues.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use leveret_protocol::ShortString;
+use parking_lot::Mutex;
+
+use super::cell::QueueCell;
+use crate::broker::auth::Actor;
+use crate::broker::error::{BrokerError, ChannelError};
+use crate::broker::ids::{ConnectionId, QueueId};
+use crate::broker::queue::{Input, QueueEntry, Refusal};
+use crate::broker::resource::Resource;
+use crate::broker::time::Timestamp;
+use crate::broker::vhost::{Effect, QueueDeclaration, Topology, Vhost};
+
+#[derive(Debug)]
+pub(super) struct RunningVhost {
+    pub(super) name: ShortString,
+    machine: Mutex<Vhost>,
+    topology: ArcSwap<Topology>,
+    number: AtomicU64,
+    cells: DashMap<QueueId, Arc<QueueCell>>,
+}
+
+impl RunningVhost {
+    pub(super) fn new(name: ShortString) -> Self {
+        let machine = Vhost::new(name.clone());
+        let topology = ArcSwap::from_pointee(machine.topology().clone());
+        Self { name, machine: Mutex::new(machine), topology, number: AtomicU64::new(0), cells: DashMap::new() }
+    }
+
+    /// The topology as it is now.
+    pub(super) fn topology(&self) -> Arc<Topology> {
+        self.topology.load_full()
+    }
+
+    /// The topology's number, without a look at it.
+    pub(super) fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    pub(super) fn cell(&self, queue: QueueId) -> Option<Arc<QueueCell>> {
+        self.cells.get(&queue).map(|cell| Arc::clone(&cell))
+    }
+
+    /// Changes exchanges or bindings.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Vhost) -> T) -> T {
+        let mut machine = self.machine.lock();
+        let result = change(&mut machine);
+        self.publish(&machine);
+        result
+    }
+
+    /// queue.declare, not passive.
+    pub(super) fn declare_queue(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        wanted: QueueDeclaration,
+    ) -> Result<Arc<QueueCell>, BrokerError> {
+        let mut effects = Vec::new();
+        let mut machine = self.machine.lock();
+        let entry = machine.declare_queue(actor, wanted, &mut effects)?;
+        self.carry_out(now, effects);
+        self.publish(&machine);
+        let cell = self.cell(entry.id);
+        drop(machine);
+        cell.ok_or_else(|| ChannelError::NotFound(Resource::queue(&entry.name, &self.name)).into())
+    }
+
+    /// queue.delete: how many ready messages went.
+    pub(super) fn delete_queue(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        name: &ShortString,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<usize, ChannelError> {
+        let mut machine = self.machine.lock();
+        let Some(entry) = machine.queue_to_delete(actor, name)? else { return Ok(0) };
+        let Some(cell) = self.cell(entry.id) else { return Ok(0) };
+        let resource = Resource::queue(&entry.name, &self.name);
+        let removed = match cell.run(now, Input::Delete { if_unused, if_empty }) {
+            Ok(outcome) => outcome.removed,
+            Err(Refusal::InUse) => return Err(ChannelError::InUse(resource)),
+            Err(Refusal::NotEmpty) => return Err(ChannelError::NotEmpty(resource)),
+            Err(Refusal::Gone | Refusal::ExclusiveUse) => 0,
+        };
+        self.remove(now, &mut machine, &entry);
+        drop(machine);
+        Ok(removed)
+    }
+
+    /// An auto-delete queue lost its last consumer: it goes, unless another one has come meanwhile.
+    pub(super) fn delete_unused(&self, now: Timestamp, cell: &QueueCell) {
+        let mut machine = self.machine.lock();
+        if cell.run(now, Input::Delete { if_unused: true, if_empty: false }).is_ok() {
+            self.remove(now, &mut machine, &cell.entry);
+        }
+    }
+
+    /// The connection is gone, and its exclusive queues with it.
+    pub(super) fn connection_ended(&self, now: Timestamp, connection: ConnectionId) {
+        let mut effects = Vec::new();
+        let mut machine = self.machine.lock();
+        machine.connection_ended(connection, &mut effects);
+        if effects.is_empty() {
+            return;
+        }
+        self.carry_out(now, effects);
+        self.publish(&machine);
+    }
+
+    fn remove(&self, now: Timestamp, machine: &mut Vhost, entry: &Arc<QueueEntry>) {
+        let mut effects = Vec::new();
+        machine.remove_queue(entry, &mut effects);
+        self.carry_out(now, effects);
+        self.publish(machine);
+    }
+
+    fn carry_out(&self, now: Timestamp, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::QueueCreated(entry) => {
+                    self.cells.insert(entry.id, Arc::new(QueueCell::new(entry)));
+                }
+                Effect::QueueRemoved(queue) => {
+                    if let Some((_, cell)) = self.cells.remove(&queue) {
+                        // Ended already where queue.delete did it.
+                        let _ended = cell.run(now, Input::Delete { if_unused: false, if_empty: false });
+                    }
+                }
+            }
+        }
+    }
+
+    fn publish(&self, machine: &Vhost) {
+        let number = machine.topology().number;
+        if self.number() != number {
+            self.topology.store(Arc::new(machine.topology().clone()));
+            self.number.store(number, Ordering::Release);
+        }
+    }
+}
