@@ -77,7 +77,7 @@ pub struct RawFrame<'a> {
 }
 
 impl RawFrame<'_> {
-    /// How RabbitMQ describes a frame that came on the wrong channel (505 UNEXPECTED_FRAME), such as
+    /// How RabbitMQ describes a frame that came on the wrong channel (505 `UNEXPECTED_FRAME`), such as
     /// `type 8, all octets = <<>>`.
     #[must_use]
     pub fn describe(&self) -> String {
