@@ -151,6 +151,15 @@ mod tests {
     }
 
     #[test]
+    fn fills_a_line_to_its_end() {
+        let whole = format!("<<{}128>>", "128,".repeat(13));
+        assert_eq!(binary_at(&[128; 14], 21), whole);
+        let octets = [&[128; 11][..], &[16, 16], &[128; 3]].concat();
+        let broken = format!("<<{}16,16,\n{}128,128,128>>", "128,".repeat(11), " ".repeat(29));
+        assert_eq!(binary_at(&octets, 27), broken);
+    }
+
+    #[test]
     fn breaks_a_pair_that_would_reach_the_end_of_the_line() {
         assert_eq!(pair_at("invalid_frame_end_marker", 1, 50), "{invalid_frame_end_marker,1}");
         assert_eq!(

@@ -7,6 +7,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use crate::erlang::{erlang_binary, erlang_octets};
 pub use error::{FrameError, Snippet};
 pub use split::{Split, split};
 pub use write::{HEARTBEAT, write_frame, write_frame_head};
