@@ -6,6 +6,8 @@ use std::fmt::Write;
 
 /// Line length of `~p` (Erlang `io_lib_pretty`).
 const LINE: usize = 80;
+/// A pair that ends before this column, counted from zero, stays on its line.
+const LAST_END: usize = LINE - 1;
 /// Of a broken binary no line has more columns than this for its numbers (Erlang `io_lib_pretty`).
 const NUMBERS_PER_LINE: usize = 56;
 /// More octets than a reply text of 255 octets can show; the rest is left out before it is printed.
@@ -31,17 +33,13 @@ pub(crate) fn binary_at(octets: &[u8], column: usize) -> String {
     if let Some(text) = text(octets) {
         return text;
     }
-    let line = numbers(octets);
-    if column + line.len() < LINE {
-        return line;
-    }
     broken_numbers(octets, column)
 }
 
 /// `{name,value}` as `~p` prints it from the given column on, counted from zero.
 pub(crate) fn pair_at(name: &str, value: u8, column: usize) -> String {
     let line = format!("{{{name},{value}}}");
-    if column + line.len() < LINE {
+    if column + line.len() < LAST_END {
         return line;
     }
     format!("{{{name},\n{}{value}}}", " ".repeat(column + 1))
@@ -96,7 +94,7 @@ fn numbers(octets: &[u8]) -> String {
     out
 }
 
-/// The numbers over several lines, each beginning under the first number.
+/// The numbers over as many lines as they need, each beginning under the first number.
 fn broken_numbers(octets: &[u8], column: usize) -> String {
     let indent = format!("\n{}", " ".repeat(column + 2));
     let width = LINE.saturating_sub(column + 3).clamp(8, NUMBERS_PER_LINE);
@@ -153,7 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn breaks_a_pair_that_would_reach_column_80() {
+    fn fills_a_line_to_its_end() {
+        let whole = format!("<<{}128>>", "128,".repeat(13));
+        assert_eq!(binary_at(&[128; 14], 21), whole);
+        let octets = [&[128; 11][..], &[16, 16], &[128; 3]].concat();
+        let broken = format!("<<{}16,16,\n{}128,128,128>>", "128,".repeat(11), " ".repeat(29));
+        assert_eq!(binary_at(&octets, 27), broken);
+    }
+
+    #[test]
+    fn breaks_a_pair_that_would_reach_the_end_of_the_line() {
         assert_eq!(pair_at("invalid_frame_end_marker", 1, 50), "{invalid_frame_end_marker,1}");
         assert_eq!(
             pair_at("invalid_frame_end_marker", 20, 50),

@@ -2,7 +2,7 @@
 
 use crate::PropertiesError;
 
-/// Why octets are not a content header. RabbitMQ closes the connection with 541 INTERNAL_ERROR.
+/// Why octets are not a content header. RabbitMQ closes the connection with 541 `INTERNAL_ERROR`.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentError {
     /// Fewer octets than class, weight and body size have.

@@ -60,7 +60,9 @@ impl ContentHeader {
     }
 }
 
+type Parsed<'a> = IResult<&'a [u8], (u16, u16, u64), Error<&'a [u8]>>;
+
 /// The fields before the property flags.
-fn fixed(input: &[u8]) -> IResult<&[u8], (u16, u16, u64), Error<&[u8]>> {
+fn fixed(input: &[u8]) -> Parsed<'_> {
     (be_u16, be_u16, be_u64).parse(input)
 }

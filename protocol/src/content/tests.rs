@@ -70,7 +70,7 @@ fn a_header_without_flags_is_told_from_no_header() {
 
 #[test]
 fn a_header_frame_is_the_encoded_header_between_head_and_end() {
-    let header = ContentHeader::new(5, crate::Properties::default());
+    let header = ContentHeader::new(5, Properties::default());
     let mut out = BytesMut::new();
     header.write_frame(7, &mut out);
     assert_eq!(out[..], [2, 0, 7, 0, 0, 0, 14, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0xCE]);

@@ -8,7 +8,7 @@ use crate::erlang;
 /// Octets of a payload that RabbitMQ shows.
 const SHOWN: usize = 16;
 
-/// Why octets are not a frame. All are connection errors with 501 FRAME_ERROR; the text of each is the
+/// Why octets are not a frame. All are connection errors with 501 `FRAME_ERROR`; the text of each is the
 /// explanation RabbitMQ gives.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
 pub enum FrameError {

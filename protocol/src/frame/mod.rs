@@ -7,6 +7,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use crate::erlang::{erlang_binary, erlang_octets};
 pub use error::{FrameError, Snippet};
 pub use split::{Split, split};
 pub use write::{HEARTBEAT, write_frame, write_frame_head};
@@ -77,7 +78,7 @@ pub struct RawFrame<'a> {
 }
 
 impl RawFrame<'_> {
-    /// How RabbitMQ describes a frame that came on the wrong channel (505 UNEXPECTED_FRAME), such as
+    /// How RabbitMQ describes a frame that came on the wrong channel (505 `UNEXPECTED_FRAME`), such as
     /// `type 8, all octets = <<>>`.
     #[must_use]
     pub fn describe(&self) -> String {

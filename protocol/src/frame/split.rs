@@ -57,8 +57,11 @@ pub fn split(input: &[u8], frame_max: u32) -> Result<Split<'_>, FrameError> {
     Ok(Split::Frame { frame, consumed: len + FRAME_OVERHEAD })
 }
 
+/// Octet of the kind, channel and size.
+type Head<'a> = IResult<&'a [u8], (u8, u16, u32), Error<&'a [u8]>>;
+
 #[inline]
-fn head(input: &[u8]) -> IResult<&[u8], (u8, u16, u32), Error<&[u8]>> {
+fn head(input: &[u8]) -> Head<'_> {
     (be_u8, be_u16, be_u32).parse(input)
 }
 

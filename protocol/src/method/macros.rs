@@ -14,13 +14,7 @@ macro_rules! methods {
         $(
             #[doc = $class_doc]
             pub mod $module {
-                #[allow(
-                    unused_imports,
-                    reason = "not every class has arguments of every type"
-                )]
-                use super::{
-                    Argument, Bytes, BytesMut, FieldTable, MethodError, Reader, ShortString, Writer, decode,
-                };
+                use super::*;
 
                 /// Id of the class on the wire.
                 pub const CLASS_ID: u16 = $class_id;
@@ -40,24 +34,6 @@ macro_rules! methods {
                         /// Whether a content header and a body follow.
                         pub const HAS_CONTENT: bool =
                             $crate::method::macros::has_content!($($content)?);
-
-                        fn decode(arguments: &[u8]) -> Result<Self, MethodError> {
-                            let ids = (CLASS_ID, Self::METHOD_ID);
-                            #[allow(
-                                unused_variables,
-                                reason = "some methods have no arguments"
-                            )]
-                            decode(ids, arguments, Self::HAS_CONTENT, |reader: &mut Reader<'_>| {
-                                Ok(Self { $($field: Argument::read(reader)?,)* })
-                            })
-                        }
-
-                        fn encode_arguments(&self, out: &mut BytesMut) {
-                            #[allow(unused_mut, reason = "some methods have no arguments")]
-                            let mut writer = Writer::new(out);
-                            $(Argument::write(&self.$field, &mut writer);)*
-                            writer.finish();
-                        }
                     }
 
                     impl From<$method> for Method {
@@ -206,8 +182,8 @@ macro_rules! methods {
             use $crate::samples::Sample;
 
             let each: Vec<BoxedStrategy<Method>> = vec![$($(
-                ($(<$type as Sample>::sample(),)*)
-                    .prop_map(|($($field,)*)| Method::from($module::$method { $($field,)* }))
+                (Just(()), $(<$type as Sample>::sample(),)*)
+                    .prop_map(|((), $($field,)*)| Method::from($module::$method { $($field,)* }))
                     .boxed(),
             )*)*];
             proptest::strategy::Union::new(each).boxed()
@@ -221,12 +197,36 @@ macro_rules! method_struct {
         #[doc = $doc]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
         pub struct $method;
+
+        impl $method {
+            fn decode(arguments: &[u8]) -> Result<Self, MethodError> {
+                let ids = (CLASS_ID, Self::METHOD_ID);
+                decode(ids, arguments, Self::HAS_CONTENT, |_| Ok(Self))
+            }
+
+            const fn encode_arguments(&self, _out: &mut BytesMut) {}
+        }
     };
     ($doc:literal $method:ident { $($field:ident: $type:ty, $field_doc:literal;)* }) => {
         #[doc = $doc]
         #[derive(Clone, Debug, PartialEq, Default)]
         pub struct $method {
             $(#[doc = $field_doc] pub $field: $type,)*
+        }
+
+        impl $method {
+            fn decode(arguments: &[u8]) -> Result<Self, MethodError> {
+                let ids = (CLASS_ID, Self::METHOD_ID);
+                decode(ids, arguments, Self::HAS_CONTENT, |reader| {
+                    Ok(Self { $($field: Argument::read(reader)?,)* })
+                })
+            }
+
+            fn encode_arguments(&self, out: &mut BytesMut) {
+                let mut writer = Writer::new(out);
+                $(Argument::write(&self.$field, &mut writer);)*
+                writer.finish();
+            }
         }
     };
 }

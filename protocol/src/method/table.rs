@@ -5,7 +5,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::MethodError;
-use super::argument::{Argument, Reader, Writer, decode, ids};
+use super::argument::{Argument, Writer, decode, ids};
 use super::macros::methods;
 use crate::{FieldTable, ShortString};
 

@@ -4,7 +4,7 @@ use nom::error::{ErrorKind, ParseError};
 
 use crate::TableError;
 
-/// Why octets are not the properties of a message. RabbitMQ closes the connection with 541 INTERNAL_ERROR.
+/// Why octets are not the properties of a message. RabbitMQ closes the connection with 541 `INTERNAL_ERROR`.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PropertiesError {
     /// The flags announce more than there is.
