@@ -1,0 +1,3 @@
+//! Sockets: listeners and the task of each connection.
+
+pub mod server;
