@@ -53,7 +53,7 @@ Exit codes: 0 ended by a signal, 64 wrong use, 69 address or system resource not
 #[derive(Debug, Default, Args)]
 pub(super) struct Arguments {
     /// Configuration file in rabbitmq.conf's format, or a directory of *.conf files; may be given again, the last wins
-    #[arg(long, value_name = "FILE", env = "RABBITMQ_CONFIG_FILE", hide_env = true)]
+    #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Directory for everything that outlives a restart; created if missing [default: ./leveret-data]
     #[arg(long, value_name = "DIR")]
@@ -85,14 +85,22 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
 fn load(arguments: Arguments) -> Result<Loaded, CliError> {
     let environment = |name: &str| std::env::var(name).ok();
     let mut sources = Sources::new(&environment);
-    for path in arguments.config.iter().filter(|path| !path.as_os_str().is_empty()) {
-        let path = with_extension(path);
+    for path in config_files(arguments.config) {
+        let path = with_extension(&path);
         let files = SourceFile::read(&path).map_err(|source| CliError::ReadConfig { path, source })?;
         sources.files.extend(files);
     }
     sources.set = arguments.set;
     sources.data_dir = arguments.data_dir;
     Ok(Config::load(&sources)?)
+}
+
+/// The files of the command line, or else RabbitMQ's variable, which may be set to nothing.
+fn config_files(named: Vec<PathBuf>) -> Vec<PathBuf> {
+    if !named.is_empty() {
+        return named;
+    }
+    std::env::var_os("RABBITMQ_CONFIG_FILE").filter(|path| !path.is_empty()).map(PathBuf::from).into_iter().collect()
 }
 
 /// RabbitMQ lets `.conf` be left out of a file's name.
