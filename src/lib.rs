@@ -4,4 +4,8 @@
 //! `broker::exchange`, `broker::queue`, and back. `broker` decides and does nothing else; `node` carries out.
 
 pub mod broker;
+pub mod cli;
 pub mod config;
+pub mod logging;
+pub mod net;
+pub mod node;

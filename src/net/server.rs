@@ -1,0 +1,122 @@
+//! The listening server: binds the configured addresses, serves what connects, and ends in order.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::connection;
+use super::listen::listen;
+use super::spawn::Tasks;
+use crate::config::Config;
+use crate::node::{Node, NodeError};
+
+/// What connections are told at shutdown (RabbitMQ: text must match; clients reconnect on it).
+const SHUTDOWN_REASON: &str = "broker forced connection closure with reason 'shutdown'";
+
+/// How long connections get to answer connection.close at shutdown.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long accepting pauses when the system has no more file descriptors: they come back as connections end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a server could not start or had to stop.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// An address could not be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address as configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The node could not start.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+/// A server whose listeners are open.
+#[derive(Debug)]
+pub struct RunningServer {
+    node: Arc<Node>,
+    nodelay: bool,
+    listeners: Vec<TcpListener>,
+    local_addrs: Vec<SocketAddr>,
+}
+
+/// Starts the node and opens the listeners.
+///
+/// # Errors
+/// When an address cannot be bound or the configuration names what cannot be.
+#[expect(clippy::unused_async, reason = "listeners register with the runtime, so there has to be one")]
+pub async fn bind(config: Config) -> Result<RunningServer, ServerError> {
+    let node = Arc::new(Node::new(&config)?);
+    let mut listeners = Vec::new();
+    let mut local_addrs = Vec::new();
+    for address in config.listeners {
+        let failed = |source| ServerError::Listen { address, source };
+        let listener = listen(address, config.tcp_backlog).map_err(failed)?;
+        local_addrs.push(listener.local_addr().map_err(failed)?);
+        listeners.push(listener);
+    }
+    Ok(RunningServer { node, nodelay: config.tcp_nodelay, listeners, local_addrs })
+}
+
+impl RunningServer {
+    /// The addresses as bound.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// Serves until `shutdown` is ready. Then no more connections are taken, those there are get connection.close
+    /// with 320, and whatever has not ended five seconds later is dropped.
+    ///
+    /// # Errors
+    /// None yet.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let tasks = Tasks::default();
+        let stop = CancellationToken::new();
+        for listener in self.listeners {
+            let accepting = accept(listener, Arc::clone(&self.node), self.nodelay, tasks.clone(), stop.clone());
+            tasks.spawn(accepting);
+        }
+        shutdown.await;
+        stop.cancel();
+        self.node.close_all(SHUTDOWN_REASON);
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, tasks.ended()).await.is_err() {
+            tracing::warn!("some connections did not answer connection.close and are dropped");
+        }
+        Ok(())
+    }
+}
+
+async fn accept(listener: TcpListener, node: Arc<Node>, nodelay: bool, tasks: Tasks, stop: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => welcome(socket, peer, &node, nodelay, &tasks),
+            Err(error) => {
+                tracing::error!("cannot accept a connection: {error}; raise the limit of open files if it is that");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn welcome(socket: TcpStream, peer: SocketAddr, node: &Arc<Node>, nodelay: bool, tasks: &Tasks) {
+    if let Err(error) = socket.set_nodelay(nodelay) {
+        tracing::debug!(%peer, "cannot set TCP_NODELAY: {error}");
+    }
+    tracing::debug!("accepting AMQP connection {peer}");
+    tasks.spawn(connection::serve(socket, peer, Arc::clone(node)));
+}

@@ -1,0 +1,21 @@
+//! The one place that starts tasks, so that shutdown can wait for all of them.
+
+use std::future::Future;
+
+use tokio_util::task::TaskTracker;
+
+/// The tasks of a server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tasks(TaskTracker);
+
+impl Tasks {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.spawn(task));
+    }
+
+    /// Waits until every task has ended.
+    pub(super) async fn ended(&self) {
+        self.0.close();
+        self.0.wait().await;
+    }
+}
