@@ -120,9 +120,9 @@ impl Running {
                     let Some(outbox) = self.outboxes.get(&consumer) else { continue };
                     outbox.put(|content| {
                         content.deliveries.push(delivery);
-                        while let Some(Effect::Deliver(next)) = effects.next_if(|effect| {
-                            matches!(effect, Effect::Deliver(next) if next.consumer == consumer)
-                        }) {
+                        while let Some(Effect::Deliver(next)) = effects
+                            .next_if(|effect| matches!(effect, Effect::Deliver(next) if next.consumer == consumer))
+                        {
                             content.deliveries.push(next);
                         }
                     });

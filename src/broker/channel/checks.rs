@@ -32,9 +32,9 @@ pub fn check(message: &Message, user: &User, reply_token: Option<&str>) -> Resul
     if !message.traits().has(Traits::CHECKED) && !message.traits().has(Traits::HEADERS) {
         return Ok(Checked::default());
     }
-    let Ok(mut properties) = HeaderView::parse(message.header()).map_or_else(|_| Err(()), |view| {
-        view.properties().map_err(|_| ())
-    }) else {
+    let Ok(mut properties) =
+        HeaderView::parse(message.header()).map_or_else(|_| Err(()), |view| view.properties().map_err(|_| ()))
+    else {
         return Ok(Checked::default());
     };
     let mut changed = false;
@@ -59,10 +59,9 @@ pub fn check(message: &Message, user: &User, reply_token: Option<&str>) -> Resul
 
 fn check_user_id(properties: &Properties, user: &User) -> Result<(), ChannelError> {
     match &properties.user_id {
-        Some(claimed) if *claimed != user.name && !user.may_impersonate() => Err(ChannelError::WrongUserId {
-            claimed: claimed.to_str_lossy().into_owned(),
-            actual: user.name.clone(),
-        }),
+        Some(claimed) if *claimed != user.name && !user.may_impersonate() => {
+            Err(ChannelError::WrongUserId { claimed: claimed.to_str_lossy().into_owned(), actual: user.name.clone() })
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -75,11 +74,7 @@ fn header_bytes(message: &Message, properties: &Properties) -> Vec<u8> {
     bytes.to_vec()
 }
 
-fn collect_copies(
-    headers: &FieldTable,
-    name: &'static str,
-    copies: &mut Vec<Vec<u8>>,
-) -> Result<(), ChannelError> {
+fn collect_copies(headers: &FieldTable, name: &'static str, copies: &mut Vec<Vec<u8>>) -> Result<(), ChannelError> {
     match headers.get(name) {
         None => Ok(()),
         Some(FieldValue::Array(members)) => {

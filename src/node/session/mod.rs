@@ -321,7 +321,9 @@ impl Session {
                     error.code().name()
                 );
             }
-            Note::MissedHeartbeats => tracing::error!("closing AMQP connection ({peer}): missed heartbeats from client"),
+            Note::MissedHeartbeats => {
+                tracing::error!("closing AMQP connection ({peer}): missed heartbeats from client")
+            }
             Note::HandshakeTimeout => tracing::error!("closing AMQP connection ({peer}): handshake_timeout"),
             Note::BadProtocolHeader(header) => {
                 tracing::error!("closing AMQP connection ({peer}): bad header {header:?}");

@@ -135,27 +135,24 @@ impl Session {
         let exchange_name = ShortString::new(message.exchange()).unwrap_or_default();
         let resource = Resource::exchange(&exchange_name, &topology.vhost);
         actor.require(Permission::Write, &resource)?;
-        let exchange = topology
-            .exchange(message.exchange())
-            .ok_or_else(|| ChannelError::NotFound(resource.clone()))?;
+        let exchange = topology.exchange(message.exchange()).ok_or_else(|| ChannelError::NotFound(resource.clone()))?;
         if exchange.internal {
             return Err(ChannelError::InternalExchange(resource).into());
         }
         let token = self.reply_tokens.get(&channel).map(|(token, _)| token.as_str());
         let checked = checks::check(&message, &actor.user, token)?;
         let message = checked.rewritten.unwrap_or(message);
-        let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
-        routing_keys.push(message.routing_key());
-        routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
-        let envelope = Envelope { routing_keys: &routing_keys, headers: checked.headers.as_ref() };
-        let route = topology.route(message.exchange(), &envelope);
+        let route = {
+            let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
+            routing_keys.push(message.routing_key());
+            routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
+            let envelope = Envelope { routing_keys: &routing_keys, headers: checked.headers.as_ref() };
+            topology.route(message.exchange(), &envelope)
+        };
         let targets: Targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
         if !route.reads_headers && checked.copies.is_empty() && !is_reply(&message) {
-            self.cache = RouteCache {
-                number: topology.number,
-                names: message.names().to_vec(),
-                targets: targets.clone(),
-            };
+            self.cache =
+                RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }
         Ok((message, targets))
     }

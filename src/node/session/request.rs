@@ -58,8 +58,7 @@ impl Session {
                 .map_err(BrokerError::from),
             Request::Consume { queue, consumer_tag, no_ack, exclusive, priority, prefetch } => {
                 let consumer = self.node.next_consumer();
-                let subscription =
-                    Subscription { consumer, no_ack, exclusive, priority, prefetch, window: WINDOW };
+                let subscription = Subscription { consumer, no_ack, exclusive, priority, prefetch, window: WINDOW };
                 self.consume(now, &place, &queue, consumer_tag, subscription)
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),
@@ -74,12 +73,7 @@ impl Session {
         self.connection.answer(now, channel, answer, answers);
     }
 
-    fn declare_queue(
-        &self,
-        now: Timestamp,
-        place: &Place,
-        method: queue::Declare,
-    ) -> Result<Reply, BrokerError> {
+    fn declare_queue(&self, now: Timestamp, place: &Place, method: queue::Declare) -> Result<Reply, BrokerError> {
         let wanted = QueueDeclaration {
             name: method.queue,
             durable: method.durable,
@@ -196,19 +190,12 @@ fn purge(now: Timestamp, place: &Place, queue: &ShortString) -> Result<Reply, Br
 fn access(place: &Place, queue: &ShortString) -> Result<Arc<QueueCell>, ChannelError> {
     let topology = place.vhost.topology();
     let entry = topology.access_queue(&place.actor, queue, Permission::Read)?;
-    place
-        .vhost
-        .cell(entry.id)
-        .ok_or_else(|| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))
+    place.vhost.cell(entry.id).ok_or_else(|| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))
 }
 
 fn queue_reply(cell: &QueueCell) -> Reply {
     let (ready, consumers) = cell.counts();
-    Reply::Queue {
-        name: cell.entry.name.clone(),
-        message_count: count32(ready),
-        consumer_count: count32(consumers),
-    }
+    Reply::Queue { name: cell.entry.name.clone(), message_count: count32(ready), consumer_count: count32(consumers) }
 }
 
 fn named(consumer_tag: ShortString) -> ShortString {
