@@ -24,8 +24,6 @@ pub(super) struct Context<'a> {
     pub(super) number: u16,
     pub(super) settings: &'a Settings,
     pub(super) vhost: &'a ShortString,
-    pub(super) user: &'a ShortString,
-    pub(super) may_impersonate: bool,
 }
 
 /// What the connection is to do after a frame.

@@ -66,13 +66,7 @@ impl Connection {
             }
             (body.payload, rest)
         };
-        let context = Context {
-            number: method.channel,
-            settings: &self.settings,
-            vhost: &self.vhost,
-            user: &self.user,
-            may_impersonate: self.may_impersonate,
-        };
+        let context = Context { number: method.channel, settings: &self.settings, vhost: &self.vhost };
         match channel.publish_at_once(&context, publish, header.payload, body, arena, effects) {
             Ok(true) => {}
             Ok(false) => return None,
@@ -190,13 +184,7 @@ impl Connection {
         let Some(channel) = self.channels.get_mut(&number) else {
             return self.open_channel(now, frame, effects);
         };
-        let context = Context {
-            number,
-            settings: &self.settings,
-            vhost: &self.vhost,
-            user: &self.user,
-            may_impersonate: self.may_impersonate,
-        };
+        let context = Context { number, settings: &self.settings, vhost: &self.vhost };
         let (ids, step) = channel.receive(&context, frame, effects);
         match step {
             Ok(Step::Done) => self.send_cancel_ok(number, effects),

@@ -4,7 +4,6 @@
 use leveret_protocol::{FRAME_MIN_SIZE, Method, PROTOCOL_HEADER, ShortString, connection};
 
 use super::{Connection, Effect, Heartbeat, Note, SILENT_CLOSE, State};
-use crate::broker::auth::User;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::error::{BrokerError, ConnectionError};
 use crate::broker::time::Timestamp;
@@ -57,10 +56,10 @@ impl Connection {
         effects.push(Effect::Authenticate { mechanism, login });
     }
 
-    /// The node's word on the login: the user, or `None`.
-    pub fn authenticated(&mut self, now: Timestamp, user: Option<&User>, effects: &mut Vec<Effect>) {
+    /// The node's word on the login.
+    pub fn authenticated(&mut self, now: Timestamp, accepted: bool, effects: &mut Vec<Effect>) {
         self.waiting = false;
-        let Some(user) = user else {
+        if !accepted {
             let mechanism = self.mechanism.map_or("", Mechanism::name).to_owned();
             let error = ConnectionError::LoginRefused { mechanism };
             if self.client_can("authentication_failure_close") {
@@ -70,9 +69,7 @@ impl Connection {
                 self.silence(now, "login refused".to_owned(), effects);
             }
             return;
-        };
-        self.user = user.name.clone();
-        self.may_impersonate = user.may_impersonate();
+        }
         let tune = connection::Tune {
             channel_max: self.settings.channel_max,
             frame_max: self.settings.frame_max,

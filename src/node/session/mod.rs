@@ -203,7 +203,7 @@ impl Session {
                     tracing::warn!(peer = %self.peer, "{} login refused: {reason}", mechanism.name());
                 }
                 self.user = found.ok();
-                self.connection.authenticated(now, self.user.as_deref(), answers);
+                self.connection.authenticated(now, self.user.is_some(), answers);
             }
             Effect::OpenVhost(name) => {
                 let opened = self.open_vhost(&name);

@@ -1,9 +1,9 @@
 //! Exchange types: one file each, one line in the table below.
 
-mod direct;
-mod fanout;
-mod headers;
-mod topic;
+pub mod direct;
+pub mod fanout;
+pub mod headers;
+pub mod topic;
 
 #[cfg(test)]
 mod tests;
