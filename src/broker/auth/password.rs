@@ -6,7 +6,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// A salted password hash (rabbit_password_hashing_sha256: SHA-256 over salt and password).
+/// A salted password hash (RabbitMQ's `rabbit_password_hashing_sha256`: SHA-256 over salt and password).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash {
     salt: [u8; 4],

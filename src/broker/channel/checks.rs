@@ -79,10 +79,11 @@ fn collect_copies(headers: &FieldTable, name: &'static str, copies: &mut Vec<Vec
         None => Ok(()),
         Some(FieldValue::Array(members)) => {
             // Members that are no strings are ignored, as in RabbitMQ.
-            copies.extend(members.iter().filter_map(|member| match member {
-                FieldValue::LongString(key) => Some(key.to_vec()),
-                _ => None,
-            }));
+            copies.extend(
+                members.iter().filter_map(|member| {
+                    if let FieldValue::LongString(key) = member { Some(key.to_vec()) } else { None }
+                }),
+            );
             Ok(())
         }
         Some(other) => Err(ChannelError::HeaderNotArray { header: name, kind: other.type_name() }),

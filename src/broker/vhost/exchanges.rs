@@ -13,6 +13,7 @@ use crate::broker::resource::Resource;
 
 /// What exchange.declare asks for.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of exchange.declare, as the specification has them")]
 pub struct ExchangeDeclaration {
     /// Name as sent.
     pub name: ShortString,

@@ -322,7 +322,7 @@ impl Session {
                 );
             }
             Note::MissedHeartbeats => {
-                tracing::error!("closing AMQP connection ({peer}): missed heartbeats from client")
+                tracing::error!("closing AMQP connection ({peer}): missed heartbeats from client");
             }
             Note::HandshakeTimeout => tracing::error!("closing AMQP connection ({peer}): handshake_timeout"),
             Note::BadProtocolHeader(header) => {

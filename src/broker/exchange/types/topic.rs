@@ -28,9 +28,9 @@ pub struct Table {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    words: RedBlackTreeMapSync<Arc<[u8]>, Arc<Node>>,
-    star: Option<Arc<Node>>,
-    hash: Option<Arc<Node>>,
+    words: RedBlackTreeMapSync<Arc<[u8]>, Arc<Self>>,
+    star: Option<Arc<Self>>,
+    hash: Option<Arc<Self>>,
     destinations: Destinations,
 }
 

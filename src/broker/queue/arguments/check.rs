@@ -28,10 +28,7 @@ pub(super) fn at_most_ten_years(number: i64) -> Result<(), String> {
 }
 
 pub(super) fn text(value: &FieldValue) -> Result<&[u8], String> {
-    match value {
-        FieldValue::LongString(bytes) => Ok(bytes),
-        other => Err(unacceptable_type(other)),
-    }
+    if let FieldValue::LongString(bytes) = value { Ok(bytes) } else { Err(unacceptable_type(value)) }
 }
 
 pub(super) fn unacceptable_type(value: &FieldValue) -> String {
