@@ -18,7 +18,11 @@ mod script;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod channel;
+mod exchange;
 mod frames;
+mod handshake;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -38,7 +42,13 @@ const ONLY: &str = "LEVERET_SCENARIO";
 
 fn scenarios() -> Vec<Scenario> {
     let only = env::var(ONLY).unwrap_or_default();
-    let areas = [frames::SCENARIOS];
+    let areas = [
+        channel::SCENARIOS,
+        exchange::SCENARIOS,
+        frames::SCENARIOS,
+        handshake::SCENARIOS,
+        queue::SCENARIOS,
+    ];
     areas.concat().into_iter().filter(|scenario| scenario.path().contains(&only)).collect()
 }
 

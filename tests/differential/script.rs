@@ -73,6 +73,7 @@ impl Script {
             hidden: false,
             answers_close: true,
             open: false,
+            ended: false,
             syncs: 0,
         }
     }
@@ -119,6 +120,7 @@ pub(crate) struct Conn {
     hidden: bool,
     answers_close: bool,
     open: bool,
+    ended: bool,
     syncs: u32,
 }
 
@@ -126,6 +128,11 @@ impl Conn {
     /// Does the whole handshake, stopping where the broker refuses.
     pub(crate) fn handshake(&mut self, handshake: &Handshake) -> Outcome {
         self.begin();
+        self.login(handshake)
+    }
+
+    /// The handshake after `connection.start`.
+    pub(crate) fn login(&mut self, handshake: &Handshake) -> Outcome {
         let outcome = self.call_on(0, handshake.start_ok());
         if outcome != Outcome::Answered {
             return outcome;
@@ -138,6 +145,13 @@ impl Conn {
     pub(crate) fn begin(&mut self) -> Outcome {
         self.client.send(PROTOCOL_HEADER);
         self.until(0, &["connection.start"])
+    }
+
+    /// Like [`Conn::begin`] without a line in the transcript.
+    pub(crate) fn begin_unseen(&mut self) {
+        let hidden = std::mem::replace(&mut self.hidden, true);
+        self.begin();
+        self.hidden = hidden;
     }
 
     /// Leaves the broker's closes unanswered from here on.
@@ -303,6 +317,13 @@ impl Conn {
         self.until(0, &[]);
     }
 
+    /// Waits for the end of the stream, if it was not that which ended the last wait.
+    pub(crate) fn eof_unless_seen(&mut self) {
+        if !self.ended {
+            self.eof();
+        }
+    }
+
     /// Delivery tag of the last `basic.deliver` or `basic.get-ok`.
     pub(crate) fn last_tag(&self) -> u64 {
         self.last_tag
@@ -359,6 +380,7 @@ impl Conn {
             }
         }
         self.remember(event);
+        self.ended |= *event == Event::Eof;
         if let Some(line) = self.text.of(event) {
             self.say(&line);
         }
