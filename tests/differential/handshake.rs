@@ -87,6 +87,12 @@ fn login(s: &Script, handshake: &Handshake) -> Conn {
     c
 }
 
+fn refused_tuning(s: &Script, handshake: &Handshake) {
+    let mut c = s.tcp("");
+    c.begin_unseen();
+    c.login_with_refused_tuning(handshake);
+}
+
 fn with_response(mechanism: &'static str, response: Vec<u8>) -> Handshake {
     Handshake { mechanism, response, ..Handshake::default() }
 }
@@ -173,27 +179,32 @@ fn open_instead_of_tune_ok_ends_the_stream(s: &Script) {
 }
 
 fn a_channel_max_of_zero_is_refused(s: &Script) {
-    login(s, &Handshake { channel_max: 0, ..Handshake::default() });
+    refused_tuning(s, &Handshake { channel_max: 0, ..Handshake::default() });
 }
 
 fn a_channel_max_above_the_offer_is_refused(s: &Script) {
-    login(s, &Handshake { channel_max: 2048, ..Handshake::default() });
+    refused_tuning(s, &Handshake { channel_max: 2048, ..Handshake::default() });
 }
 
 fn a_frame_max_of_zero_is_refused(s: &Script) {
-    login(s, &Handshake { frame_max: 0, ..Handshake::default() });
+    refused_tuning(s, &Handshake { frame_max: 0, ..Handshake::default() });
 }
 
 fn a_frame_max_above_the_offer_is_refused(s: &Script) {
-    login(s, &Handshake { frame_max: 131_073, ..Handshake::default() });
+    refused_tuning(s, &Handshake { frame_max: 131_073, ..Handshake::default() });
 }
 
 fn a_frame_max_below_the_minimum_is_refused(s: &Script) {
-    login(s, &Handshake { frame_max: 4095, ..Handshake::default() });
+    refused_tuning(s, &Handshake { frame_max: 4095, ..Handshake::default() });
 }
 
 fn a_frame_max_of_4096_is_below_the_minimum(s: &Script) {
-    login(s, &Handshake { frame_max: 4096, ..Handshake::default() });
+    let handshake = Handshake { frame_max: 4096, ..Handshake::default() };
+    let mut c = s.tcp("");
+    c.begin_unseen();
+    c.call_on(0, handshake.start_ok());
+    c.send_on(0, &handshake.tune_ok());
+    c.call_on(0, handshake.open());
 }
 
 fn a_frame_max_of_8192_splits_bodies(s: &Script) {

@@ -18,11 +18,18 @@ mod script;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arguments;
 mod channel;
+mod confirm;
+mod consume;
 mod exchange;
 mod frames;
 mod handshake;
+mod publish;
 mod queue;
+mod reply_to;
+mod settle;
+mod tx;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -43,11 +50,18 @@ const ONLY: &str = "LEVERET_SCENARIO";
 fn scenarios() -> Vec<Scenario> {
     let only = env::var(ONLY).unwrap_or_default();
     let areas = [
+        arguments::SCENARIOS,
         channel::SCENARIOS,
+        confirm::SCENARIOS,
+        consume::SCENARIOS,
         exchange::SCENARIOS,
         frames::SCENARIOS,
         handshake::SCENARIOS,
+        publish::SCENARIOS,
         queue::SCENARIOS,
+        reply_to::SCENARIOS,
+        settle::SCENARIOS,
+        tx::SCENARIOS,
     ];
     areas.concat().into_iter().filter(|scenario| scenario.path().contains(&only)).collect()
 }

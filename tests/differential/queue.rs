@@ -111,6 +111,9 @@ fn an_exclusive_queue_is_locked_for_other_connections(s: &Script) {
     c.attempt(declare(&q).flag("exclusive"));
     c.attempt(declare_passive(&q));
     c.attempt(bind(&q, "amq.direct", "key"));
+    s.note("unbinding is refused only where there is a binding");
+    c.attempt(unbind(&q, "amq.direct", "key"));
+    owner.call(bind(&q, "amq.direct", "key"));
     c.attempt(unbind(&q, "amq.direct", "key"));
     c.attempt(consume(&q, ""));
     c.attempt(get(&q));

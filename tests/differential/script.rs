@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::support::commands::{cancel, delete, delete_exchange, method};
+use crate::support::commands::{cancel, delete, delete_exchange, get, method};
 use crate::support::method::Method;
 use crate::support::properties::Properties;
 use crate::support::raw::{Event, Handshake, PROTOCOL_HEADER, RawClient};
@@ -75,6 +75,7 @@ impl Script {
             open: false,
             ended: false,
             syncs: 0,
+            numbers: 0,
         }
     }
 
@@ -122,6 +123,7 @@ pub(crate) struct Conn {
     open: bool,
     ended: bool,
     syncs: u32,
+    numbers: u32,
 }
 
 impl Conn {
@@ -139,6 +141,14 @@ impl Conn {
         }
         self.send_on(0, &handshake.tune_ok());
         self.call_on(0, handshake.open())
+    }
+
+    /// The handshake up to a `connection.tune-ok` which gets refused. Nothing follows it: RabbitMQ hangs up with
+    /// bytes unread and its close gets lost if something does.
+    pub(crate) fn login_with_refused_tuning(&mut self, handshake: &Handshake) {
+        self.call_on(0, handshake.start_ok());
+        self.send_on(0, &handshake.tune_ok());
+        self.until(0, &[]);
     }
 
     /// Sends the protocol header and waits for `connection.start`.
@@ -194,6 +204,27 @@ impl Conn {
         }
         self.open |= method.name == "connection.open" && outcome == Outcome::Answered;
         outcome
+    }
+
+    /// Like [`Conn::call`] without a line in the transcript.
+    pub(crate) fn unseen(&mut self, method: Method) -> Outcome {
+        let hidden = std::mem::replace(&mut self.hidden, true);
+        let outcome = self.call(method);
+        self.hidden = hidden;
+        outcome
+    }
+
+    /// Takes a message from the queue, if there is one, without a line in the transcript.
+    pub(crate) fn unseen_get(&mut self, queue: &str) -> bool {
+        let before = self.last_tag;
+        self.unseen(get(queue).flag("no-ack"));
+        self.last_tag != before
+    }
+
+    /// 1, 2, 3 and so on.
+    pub(crate) fn next_number(&mut self) -> u32 {
+        self.numbers += 1;
+        self.numbers
     }
 
     /// Like [`Conn::call`]; a channel that got closed is opened again, so that the script can go on.
