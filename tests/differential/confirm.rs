@@ -176,7 +176,7 @@ fn messages_to_a_deleted_queue_are_confirmed(s: &Script) {
     for _ in 0..5 {
         c.publish_unseen(1, &publish("", &q), &Properties::none().delivery_mode(2), b"persistent");
     }
-    c.send(&delete(&q));
+    c.call(delete(&q));
     c.confirmed();
 }
 

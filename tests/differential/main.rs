@@ -15,6 +15,7 @@ mod deviations;
 mod recording;
 mod scenario;
 mod script;
+#[expect(dead_code, reason = "other test targets use the rest")]
 #[path = "../support/mod.rs"]
 mod support;
 

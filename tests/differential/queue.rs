@@ -192,8 +192,8 @@ fn an_empty_queue_name_means_the_last_declared(s: &Script) {
     c.call(purge(""));
     c.call(get(""));
     c.call(consume("", "consumer"));
-    c.call(delete(""));
-    c.expect("basic.cancel");
+    c.send(&delete(""));
+    c.expect_all(&["basic.cancel", "queue.delete-ok"]);
     c.call(get(""));
 }
 

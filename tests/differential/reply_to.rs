@@ -20,6 +20,7 @@ scenarios!("reply_to":
     a_cancelled_reply_consumer_may_be_started_again,
     a_reply_is_confirmed,
     other_operations_on_reply_names_are_refused,
+    operations_on_a_live_token_are_refused,
     other_reply_to_values_are_relayed,
 );
 
@@ -154,6 +155,20 @@ fn other_operations_on_reply_names_are_refused(s: &Script) {
     ] {
         let mut c = s.connect();
         c.call(operation);
+    }
+}
+
+fn operations_on_a_live_token_are_refused(s: &Script) {
+    for operation in [
+        |token: &str| bind(token, "amq.direct", "key"),
+        |token: &str| crate::support::commands::unbind(token, "amq.direct", "key"),
+        |token: &str| get(token),
+        |token: &str| purge(token),
+        |token: &str| consume(token, "tag").flag("no-ack"),
+        |token: &str| delete(token),
+    ] {
+        let (_c, mut responder, token) = requester(s);
+        responder.call(operation(&token));
     }
 }
 

@@ -41,6 +41,12 @@ impl Script {
         name
     }
 
+    /// A name that no other call of this run returns.
+    pub(crate) fn another_name(&self, suffix: &str) -> String {
+        let number = self.names.borrow().len();
+        if number == 0 { self.name(suffix) } else { self.name(&format!("{suffix}{number}")) }
+    }
+
     /// A connection with channel 1 open, both of which leave no trace in the transcript.
     pub(crate) fn connect(&self) -> Conn {
         self.connect_as("")
@@ -310,12 +316,10 @@ impl Conn {
     pub(crate) fn expect_all(&mut self, names: &[&str]) {
         let mut lines = Vec::new();
         for _ in names {
-            match self.next() {
-                event @ (Event::Eof | Event::Timeout) => {
-                    lines.extend(self.text.of(&event));
-                    break;
-                }
-                event => lines.extend(self.text.of(&event)),
+            let event = self.next();
+            lines.extend(self.text.of(&event));
+            if matches!(event, Event::Eof | Event::Timeout) {
+                break;
             }
         }
         lines.sort();
@@ -353,11 +357,6 @@ impl Conn {
         if !self.ended {
             self.eof();
         }
-    }
-
-    /// Delivery tag of the last `basic.deliver` or `basic.get-ok`.
-    pub(crate) fn last_tag(&self) -> u64 {
-        self.last_tag
     }
 
     /// The reply-to name in the last message that had one.

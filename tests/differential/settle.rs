@@ -35,7 +35,7 @@ scenarios!("settle":
 /// A queue with messages `one`, `two` and so on, the first `out` of which are outstanding.
 fn queue_with(s: &Script, messages: usize, out: usize) -> (Conn, String) {
     let mut c = s.connect();
-    let q = s.name("q");
+    let q = s.another_name("q");
     c.unseen(declare(&q));
     for body in ["one", "two", "three", "four", "five"].iter().take(messages) {
         c.publish_unseen(1, &publish("", &q), &Properties::none(), body.as_bytes());

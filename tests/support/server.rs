@@ -108,7 +108,7 @@ fn drain(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>, ready: Op
             let Ok(line) = line else { return };
             let line = String::from_utf8_lossy(&line).into_owned();
             if let (Some(ready), Some(address)) = (&ready, listening_address(&line)) {
-                drop(ready.send(address));
+                let _ = ready.send(address);
             }
             if let Ok(mut log) = log.lock() {
                 log.push_str(&line);

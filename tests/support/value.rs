@@ -29,8 +29,6 @@ pub(crate) enum Value {
     Table(Table),
     Void,
     Binary(Vec<u8>),
-    /// Any tag with any bytes, for what a well-behaved client would not send.
-    Raw(u8, Vec<u8>),
 }
 
 /// A long string value.
@@ -196,7 +194,6 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
         Value::Timestamp(seconds) => out.extend_from_slice(&seconds.to_be_bytes()),
         Value::Table(table) => put_table(out, table),
         Value::Void => {}
-        Value::Raw(_, bytes) => out.extend_from_slice(bytes),
     }
 }
 
@@ -220,7 +217,6 @@ fn tag(value: &Value) -> u8 {
         Value::Table(_) => b'F',
         Value::Void => b'V',
         Value::Binary(_) => b'x',
-        Value::Raw(tag, _) => *tag,
     }
 }
 
@@ -248,7 +244,6 @@ impl fmt::Display for Value {
             Self::Timestamp(seconds) => write!(f, "{seconds}"),
             Self::Table(table) => write!(f, "{}", table_text(table)),
             Self::Void => Ok(()),
-            Self::Raw(_, bytes) => write!(f, "raw {}", quoted(bytes)),
         }
     }
 }
