@@ -28,7 +28,8 @@ pub struct Subscription {
 pub(super) struct Consumer {
     pub(super) subscription: Subscription,
     pub(super) unacked: Unacked,
-    window: usize,
+    /// Bytes charged and not yet written. May exceed the window, which a rest of the window would not remember.
+    charged: usize,
     rotating: bool,
 }
 
@@ -36,7 +37,7 @@ impl Consumer {
     fn ready(&self) -> bool {
         let limit = usize::from(self.subscription.prefetch);
         let room = self.subscription.no_ack || limit == 0 || self.unacked.len() < limit;
-        room && self.window > 0
+        room && self.charged < self.subscription.window
     }
 }
 
@@ -60,8 +61,7 @@ impl Consumers {
     }
 
     pub(super) fn attach(&mut self, subscription: Subscription) {
-        let consumer =
-            Consumer { subscription, unacked: Unacked::default(), window: subscription.window, rotating: false };
+        let consumer = Consumer { subscription, unacked: Unacked::default(), charged: 0, rotating: false };
         self.all.insert(subscription.consumer, consumer);
         self.wake(subscription.consumer);
     }
@@ -118,11 +118,11 @@ impl Consumers {
 impl Consumer {
     /// Charges a delivery to the consumer's window; the last one may exceed it.
     pub(super) fn charge(&mut self, cost: usize) {
-        self.window = self.window.saturating_sub(cost);
+        self.charged = self.charged.saturating_add(cost);
     }
 
     /// Gives window back that was charged and is now written.
     pub(super) fn refund(&mut self, cost: usize) {
-        self.window = self.window.saturating_add(cost).min(self.subscription.window);
+        self.charged = self.charged.saturating_sub(cost);
     }
 }

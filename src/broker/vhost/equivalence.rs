@@ -46,16 +46,24 @@ fn one_sided(value: Option<&FieldValue>) -> String {
     )
 }
 
-/// Same value, or same number under another integer tag.
+/// Same value, or same number under another tag of its class: integers are one, floats another.
 fn same(a: &FieldValue, b: &FieldValue) -> bool {
     match (a.as_integer(), b.as_integer()) {
         (Some(a), Some(b)) => a == b,
         (None, None) => match (a.as_bytes(), b.as_bytes()) {
             (Some(a), Some(b)) => a == b,
-            (_, _) => a == b,
+            (_, _) => same_float(a, b).unwrap_or_else(|| a == b),
         },
         (_, _) => false,
     }
+}
+
+/// Compares floats of different precision; `None` for all other pairs.
+fn same_float(a: &FieldValue, b: &FieldValue) -> Option<bool> {
+    if let (FieldValue::F32(short), FieldValue::F64(long)) | (FieldValue::F64(long), FieldValue::F32(short)) = (a, b) {
+        return Some(f64::from(*short) == *long);
+    }
+    None
 }
 
 /// A value as RabbitMQ prints it in these texts.

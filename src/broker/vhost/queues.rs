@@ -79,7 +79,8 @@ impl Vhost {
     /// # Errors
     /// 403, 404 or 405.
     pub fn find_queue(&self, actor: &Actor, name: &ShortString) -> Result<Arc<QueueEntry>, ChannelError> {
-        let resource = Resource::queue(name, &self.topology.vhost);
+        let name = cleaned(name);
+        let resource = Resource::queue(&name, &self.topology.vhost);
         actor.require_any(&resource)?;
         let entry = self.topology.queue(name.as_bytes()).ok_or_else(|| ChannelError::NotFound(resource.clone()))?;
         entry.check_owner(actor.connection, resource)?;

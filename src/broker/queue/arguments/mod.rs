@@ -106,7 +106,7 @@ const CLASSIC: &str = "rabbit_classic_queue";
 pub fn validate(arguments: &FieldTable, resource: &Resource) -> Result<(), BrokerError> {
     let present = || ARGUMENTS.iter().filter_map(|known| Some((known, arguments.get(known.name)?)));
     for (known, value) in present() {
-        if known.support == Support::OtherType {
+        if known.support == Support::OtherType && queue_type::is_classic(arguments) {
             return Err(BrokerError::Channel(ChannelError::ArgumentOfOtherType {
                 argument: known.name.to_owned(),
                 resource: resource.clone(),

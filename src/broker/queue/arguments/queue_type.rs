@@ -1,6 +1,6 @@
 //! `x-queue-type`: classic, quorum or stream. Leaving it out means classic.
 
-use leveret_protocol::FieldTable;
+use leveret_protocol::{FieldTable, FieldValue};
 
 use super::{Argument, Support, check, not_yet};
 use crate::broker::error::BrokerError;
@@ -21,14 +21,19 @@ pub(super) const ARGUMENT: Argument = Argument {
 const CLASSIC: &str = "classic";
 const KNOWN: [&str; 3] = [CLASSIC, "quorum", "stream"];
 
-/// The type that is asked for.
-pub(super) fn of(arguments: &FieldTable) -> &[u8] {
-    arguments.get(ARGUMENT.name).and_then(|value| value.as_bytes()).unwrap_or(CLASSIC.as_bytes())
+/// The type that is asked for; `None` for a value that is no text.
+pub(super) fn of(arguments: &FieldTable) -> Option<&[u8]> {
+    arguments.get(ARGUMENT.name).map_or(Some(CLASSIC.as_bytes()), FieldValue::as_bytes)
+}
+
+pub(super) fn is_classic(arguments: &FieldTable) -> bool {
+    of(arguments) == Some(CLASSIC.as_bytes())
 }
 
 pub(super) fn refuse_other_types(arguments: &FieldTable, resource: &Resource) -> Result<(), BrokerError> {
-    match of(arguments) {
-        name if name == CLASSIC.as_bytes() => Ok(()),
-        other => Err(not_yet(&format!("queue type '{}' for {resource}", String::from_utf8_lossy(other)))),
+    if is_classic(arguments) {
+        return Ok(());
     }
+    let other = String::from_utf8_lossy(of(arguments).unwrap_or_default());
+    Err(not_yet(&format!("queue type '{other}' for {resource}")))
 }

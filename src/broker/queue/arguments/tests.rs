@@ -1,1 +1,228 @@
-//! What this folder promises.
+//! What each argument of queue.declare is answered with on a classic queue.
+
+use leveret_protocol::{FieldTable, FieldValue, ReplyCode, ShortString};
+
+use super::{check_dead_letter_exchange, compared, name_prefix, same_by_default, validate};
+use crate::broker::resource::Resource;
+
+fn table(entries: &[(&str, FieldValue)]) -> FieldTable {
+    entries.iter().map(|(name, value)| (ShortString::new(name).unwrap(), value.clone())).collect()
+}
+
+fn resource() -> Resource {
+    Resource::queue(&ShortString::from_static("q"), &ShortString::from_static("/"))
+}
+
+fn text(text: &str) -> FieldValue {
+    FieldValue::text(text)
+}
+
+fn answer(entries: &[(&str, FieldValue)]) -> Result<(), (ReplyCode, String)> {
+    validate(&table(entries), &resource()).map_err(|error| (error.code(), error.to_string()))
+}
+
+fn accepted(entries: &[(&str, FieldValue)]) {
+    assert_eq!(answer(entries), Ok(()), "{entries:?}");
+}
+
+fn not_yet(name: &str, entries: &[(&str, FieldValue)]) {
+    let expected = format!("argument '{name}' for queue 'q' in vhost '/' is not implemented yet");
+    assert_eq!(answer(entries), Err((ReplyCode::NotImplemented, expected)), "{entries:?}");
+}
+
+fn invalid(name: &str, value: FieldValue, reason: &str) {
+    let expected = format!("invalid arg '{name}' for queue 'q' in vhost '/': {reason}");
+    assert_eq!(answer(&[(name, value)]), Err((ReplyCode::PreconditionFailed, expected)));
+}
+
+#[test]
+fn no_arguments_and_unknown_arguments_are_accepted() {
+    accepted(&[]);
+    accepted(&[("x-unheard-of", FieldValue::Void), ("colour", text("red"))]);
+}
+
+#[test]
+fn queue_type_is_classic_or_not_there_yet() {
+    accepted(&[("x-queue-type", text("classic"))]);
+    for other in ["quorum", "stream"] {
+        let expected = format!("queue type '{other}' for queue 'q' in vhost '/' is not implemented yet");
+        assert_eq!(answer(&[("x-queue-type", text(other))]), Err((ReplyCode::NotImplemented, expected)));
+    }
+    invalid("x-queue-type", text("x"), "\"unsupported queue type 'x'\"");
+    invalid("x-queue-type", FieldValue::I32(1), "{unacceptable_type,signedint}");
+}
+
+#[test]
+fn an_argument_of_another_type_does_not_hide_that_the_type_is_not_there_yet() {
+    let expected = "queue type 'quorum' for queue 'q' in vhost '/' is not implemented yet".to_owned();
+    assert_eq!(
+        answer(&[("x-queue-type", text("quorum")), ("x-delivery-limit", FieldValue::I32(5))]),
+        Err((ReplyCode::NotImplemented, expected))
+    );
+}
+
+#[test]
+fn leaving_the_queue_type_out_means_classic_and_a_bad_value_does_not() {
+    let same = |received: &[(&str, FieldValue)]| same_by_default("x-queue-type", &table(received), &FieldTable::new());
+    assert!(same(&[]));
+    assert!(same(&[("x-queue-type", text("classic"))]));
+    assert!(!same(&[("x-queue-type", text("quorum"))]));
+    assert!(!same(&[("x-queue-type", FieldValue::I32(5))]));
+    assert!(!same_by_default("x-max-length", &FieldTable::new(), &FieldTable::new()));
+}
+
+#[test]
+fn message_ttl_is_up_to_ten_years_from_zero() {
+    const NAME: &str = "x-message-ttl";
+    for valid in [0, 1, 315_360_000_000] {
+        not_yet(NAME, &[(NAME, FieldValue::I64(valid))]);
+    }
+    invalid(NAME, FieldValue::I32(-1), "{value_negative,-1}");
+    invalid(NAME, FieldValue::I64(315_360_000_001), "{value_too_large,315360000001}");
+    invalid(NAME, text("10"), "\"expected integer, got longstr\"");
+}
+
+#[test]
+fn expires_is_up_to_ten_years_from_one() {
+    const NAME: &str = "x-expires";
+    for valid in [1, 315_360_000_000] {
+        not_yet(NAME, &[(NAME, FieldValue::I64(valid))]);
+    }
+    invalid(NAME, FieldValue::U8(0), "{value_zero,0}");
+    invalid(NAME, FieldValue::I16(-5), "{value_negative,-5}");
+    invalid(NAME, FieldValue::I64(315_360_000_001), "{value_too_large,315360000001}");
+    invalid(NAME, FieldValue::F64(1.0), "\"expected integer, got double\"");
+}
+
+#[test]
+fn lengths_are_not_negative() {
+    for name in ["x-max-length", "x-max-length-bytes"] {
+        not_yet(name, &[(name, FieldValue::I32(0))]);
+        not_yet(name, &[(name, FieldValue::U32(u32::MAX))]);
+        invalid(name, FieldValue::I64(-1), "{value_negative,-1}");
+        invalid(name, FieldValue::Bool(true), "\"expected integer, got bool\"");
+    }
+}
+
+#[test]
+fn overflow_is_one_of_three_ways() {
+    for way in ["drop-head", "reject-publish", "reject-publish-dlx"] {
+        not_yet("x-overflow", &[("x-overflow", text(way))]);
+    }
+    invalid("x-overflow", text("drop-tail"), "invalid_overflow");
+    invalid("x-overflow", FieldValue::I32(1), "{unacceptable_type,signedint}");
+}
+
+#[test]
+fn priorities_are_up_to_255() {
+    for valid in [0, 1, 255] {
+        not_yet("x-max-priority", &[("x-max-priority", FieldValue::I32(valid))]);
+    }
+    invalid("x-max-priority", FieldValue::I32(256), "{max_value_exceeded,256}");
+    invalid("x-max-priority", FieldValue::I8(-1), "{value_negative,-1}");
+    invalid("x-max-priority", FieldValue::Void, "\"expected integer, got void\"");
+}
+
+#[test]
+fn single_active_consumer_is_a_bool() {
+    for valid in [true, false] {
+        not_yet("x-single-active-consumer", &[("x-single-active-consumer", FieldValue::Bool(valid))]);
+    }
+    invalid("x-single-active-consumer", text("true"), "{unacceptable_type,longstr}");
+}
+
+#[test]
+fn a_dead_letter_exchange_may_have_any_name() {
+    not_yet("x-dead-letter-exchange", &[("x-dead-letter-exchange", text("dlx"))]);
+    not_yet("x-dead-letter-exchange", &[("x-dead-letter-exchange", text(""))]);
+}
+
+#[test]
+fn a_dead_letter_exchange_of_another_type_is_told_in_its_own_words() {
+    let check = |value| check_dead_letter_exchange(&table(&[("x-dead-letter-exchange", value)]), &resource());
+    assert_eq!(check(text("dlx")), Ok(()));
+    assert_eq!(check_dead_letter_exchange(&FieldTable::new(), &resource()), Ok(()));
+    let error = check(FieldValue::I32(5)).unwrap_err();
+    let expected = "invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue 'q' in vhost '/'";
+    assert_eq!((error.code(), error.to_string()), (ReplyCode::PreconditionFailed, expected.to_owned()));
+}
+
+#[test]
+fn a_dead_letter_routing_key_needs_a_dead_letter_exchange() {
+    const NAME: &str = "x-dead-letter-routing-key";
+    not_yet("x-dead-letter-exchange", &[(NAME, text("k")), ("x-dead-letter-exchange", text("dlx"))]);
+    invalid(NAME, text("k"), "routing_key_but_no_dlx_defined");
+    invalid(NAME, FieldValue::I32(1), "{unacceptable_type,signedint}");
+}
+
+#[test]
+fn queue_mode_and_master_locator_are_accepted_and_not_looked_at() {
+    for name in ["x-queue-mode", "x-queue-master-locator"] {
+        accepted(&[(name, text("lazy"))]);
+        accepted(&[(name, FieldValue::I32(1))]);
+    }
+}
+
+#[test]
+fn queue_version_is_two() {
+    accepted(&[("x-queue-version", FieldValue::I32(2))]);
+    accepted(&[("x-queue-version", FieldValue::I64(2))]);
+    invalid("x-queue-version", FieldValue::I32(1), "\"unsupported queue version '1'\"");
+    invalid("x-queue-version", text("2"), "\"expected integer, got longstr\"");
+}
+
+#[test]
+fn leader_locator_is_one_of_the_known_ones() {
+    for locator in ["client-local", "balanced", "random", "least-leaders", "min-masters"] {
+        accepted(&[("x-queue-leader-locator", text(locator))]);
+    }
+    invalid("x-queue-leader-locator", text("nearest"), "invalid_queue_locator_arg");
+}
+
+#[test]
+fn arguments_of_other_queue_types_are_refused_whatever_their_value() {
+    const OTHERS: [&str; 15] = [
+        "x-dead-letter-strategy",
+        "x-max-in-memory-length",
+        "x-max-in-memory-bytes",
+        "x-delivery-limit",
+        "x-quorum-initial-group-size",
+        "x-member-placement-tag",
+        "x-consumer-timeout",
+        "x-consumer-disconnected-timeout",
+        "x-delayed-retry-type",
+        "x-delayed-retry-min",
+        "x-delayed-retry-max",
+        "x-max-age",
+        "x-stream-max-segment-size-bytes",
+        "x-stream-filter-size-bytes",
+        "x-initial-cluster-size",
+    ];
+    for name in OTHERS {
+        let expected = format!("invalid arg '{name}' for queue 'q' in vhost '/' of queue type rabbit_classic_queue");
+        for value in [FieldValue::I32(5), text("5"), FieldValue::Void] {
+            assert_eq!(answer(&[(name, value)]), Err((ReplyCode::PreconditionFailed, expected.clone())));
+        }
+        assert!(compared().all(|known| known != name), "{name} takes no part in redeclaring");
+    }
+}
+
+#[test]
+fn a_bad_value_is_told_before_a_feature_that_is_not_there_yet() {
+    let expected = "invalid arg 'x-max-priority' for queue 'q' in vhost '/': {value_negative,-1}".to_owned();
+    assert_eq!(
+        answer(&[("x-message-ttl", FieldValue::I32(1)), ("x-max-priority", FieldValue::I32(-1))]),
+        Err((ReplyCode::PreconditionFailed, expected))
+    );
+}
+
+#[test]
+fn generated_names_begin_with_the_prefix_that_is_asked_for() {
+    let prefix = |text: &str| name_prefix(&table(&[("x-name-prefix", FieldValue::text(text))]));
+    assert_eq!(name_prefix(&FieldTable::new()), Ok("amq.gen".to_owned()));
+    assert_eq!(prefix("mine"), Ok("mine".to_owned()));
+    assert_eq!(prefix(&"x".repeat(64)), Ok("x".repeat(64)));
+    let error = prefix(&"x".repeat(65)).unwrap_err();
+    let expected = format!("Queue name prefix '{}' exceeds the 64-byte limit", "x".repeat(65));
+    assert_eq!((error.code(), error.to_string()), (ReplyCode::PreconditionFailed, expected));
+}
