@@ -2,7 +2,9 @@
 
 use crate::scenario::scenarios;
 use crate::script::Script;
-use crate::support::commands::{ack, cancel, consume, declare, declare_passive, delete, get, method, prefetch, publish};
+use crate::support::commands::{
+    ack, cancel, consume, declare, declare_passive, delete, get, method, prefetch, publish,
+};
 use crate::support::properties::Properties;
 use crate::support::raw::{Handshake, capabilities};
 use crate::support::value::{Value, entry, int, text};

@@ -116,6 +116,7 @@ pub(crate) enum Outcome {
 
 /// One connection of a scenario. Unless told otherwise everything happens on channel 1.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what a script has said about its connection")]
 pub(crate) struct Conn {
     pub(crate) client: RawClient,
     label: String,
@@ -493,9 +494,7 @@ impl Drop for Conn {
 
 fn is_sync(event: &Event, consumer_tag: &str) -> bool {
     match event {
-        Event::Method { method, .. } => {
-            method.name == "basic.cancel-ok" && method.text("consumer-tag") == consumer_tag
-        }
+        Event::Method { method, .. } => method.name == "basic.cancel-ok" && method.text("consumer-tag") == consumer_tag,
         _ => false,
     }
 }

@@ -113,14 +113,15 @@ impl Channel {
             *published += 1;
             let through = *published;
             // A confirm that this one covers moves behind this publish instead of going out by itself.
-            if let [.., earlier @ Effect::Confirm { .. }, publish] = effects.as_mut_slice()
-                && matches!(earlier, Effect::Confirm { channel: other, .. } if *other == channel)
+            if let [.., earlier, publish] = effects.as_mut_slice()
+                && let Effect::Confirm { channel: other, first, .. } = *earlier
+                && other == channel
             {
-                *earlier = Effect::Confirm { channel, through };
+                *earlier = Effect::Confirm { channel, first, through };
                 std::mem::swap(earlier, publish);
                 return;
             }
-            effects.push(Effect::Confirm { channel, through });
+            effects.push(Effect::Confirm { channel, first: through, through });
         }
     }
 }

@@ -130,7 +130,7 @@ impl Channel {
                 let ids = (method.class_id(), method.method_id());
                 (ids, self.call(context, method, effects))
             }
-            Err(error) => ((0, 0), Err(undecodable(&error).into())),
+            Err(error) => (error.ids(), Err(undecodable(&error).into())),
         }
     }
 

@@ -54,6 +54,8 @@ pub enum Effect {
     Confirm {
         /// The channel.
         channel: u16,
+        /// The first publish number that is not confirmed yet.
+        first: u64,
         /// The last publish number.
         through: u64,
     },

@@ -11,7 +11,6 @@ use crate::broker::ids::ConsumerId;
 use crate::broker::message::MessageArena;
 use crate::broker::time::Timestamp;
 
-const CHANNEL_OPEN: (u16, u16) = (20, 10);
 const NO_METHOD: (u16, u16) = (0, 0);
 
 impl Connection {
@@ -136,14 +135,14 @@ impl Connection {
     }
 
     fn method_error(&mut self, now: Timestamp, error: &MethodError, effects: &mut Vec<Effect>) {
-        let text = error.to_string();
+        let (text, ids) = (error.to_string(), error.ids());
         let error = match error {
             MethodError::Unknown { .. } => ConnectionError::UnimplementedMethod,
             MethodError::Table(_) => ConnectionError::Syntax(text.clone()),
             MethodError::Malformed { .. } | MethodError::InvalidUtf8 => ConnectionError::Frame(text.clone()),
         };
         match self.state {
-            State::Running | State::Opening => self.close_with(now, NO_METHOD, &error, effects),
+            State::Running | State::Opening => self.close_with(now, ids, &error, effects),
             State::Header
             | State::Starting
             | State::Authenticating
@@ -240,6 +239,8 @@ impl Connection {
         let method = (frame.kind == FrameKind::Method).then(|| Method::decode(frame.payload));
         match method {
             Some(Ok(Method::Channel(channel::Method::Open(_)))) => {}
+            // The client's answer to a close that has been settled meanwhile.
+            Some(Ok(Method::Channel(channel::Method::CloseOk(_)))) => return,
             Some(Ok(other)) => {
                 let ids = (other.class_id(), other.method_id());
                 return self.close_with(now, ids, &ConnectionError::ChannelNotOpen, effects);
@@ -253,13 +254,7 @@ impl Connection {
                 self.channels.len(),
                 self.channel_max
             );
-            return self.fail(
-                now,
-                0,
-                CHANNEL_OPEN,
-                BrokerError::Connection(ConnectionError::NotAllowed(text)),
-                effects,
-            );
+            return self.fail(now, 0, NO_METHOD, BrokerError::Connection(ConnectionError::NotAllowed(text)), effects);
         }
         self.channels.insert(frame.channel, Channel::new(self.prefers_dynamic_prefetch(), &self.settings));
         Self::send(frame.channel, channel::OpenOk::default(), effects);

@@ -60,8 +60,13 @@ impl Vhost {
         if self.topology.exchange(link.source.as_bytes()).is_none() {
             return Ok(());
         }
-        let Some(destination) = self.destination(actor, &link)? else { return Ok(()) };
+        let Some(destination) = self.find_destination(&link) else { return Ok(()) };
+        let resource = destination_resource(&link, &self.topology.vhost);
         let binding = Binding::new(link.source, destination, link.binding_key, link.arguments);
+        if !self.by_source.get(&binding.source).is_some_and(|bindings| bindings.contains(&binding)) {
+            return Ok(());
+        }
+        check_owner(actor, &binding.destination, resource)?;
         self.remove_binding(&binding);
         Ok(())
     }
@@ -82,16 +87,18 @@ impl Vhost {
 
     /// The destination where it exists. A queue that is another connection's is refused.
     fn destination(&self, actor: &Actor, link: &Link) -> Result<Option<Destination>, ChannelError> {
+        let Some(destination) = self.find_destination(link) else { return Ok(None) };
+        check_owner(actor, &destination, destination_resource(link, &self.topology.vhost))?;
+        Ok(Some(destination))
+    }
+
+    fn find_destination(&self, link: &Link) -> Option<Destination> {
         let name = link.destination.as_bytes();
         match link.destination_kind {
             ResourceKind::Exchange => {
-                Ok(self.topology.exchange(name).map(|exchange| Destination::Exchange(exchange.name.clone())))
+                self.topology.exchange(name).map(|exchange| Destination::Exchange(exchange.name.clone()))
             }
-            ResourceKind::Queue => {
-                let Some(entry) = self.topology.queue(name) else { return Ok(None) };
-                entry.check_owner(actor.connection, destination_resource(link, &self.topology.vhost))?;
-                Ok(Some(Destination::Queue(Arc::clone(entry))))
-            }
+            ResourceKind::Queue => self.topology.queue(name).map(|entry| Destination::Queue(Arc::clone(entry))),
         }
     }
 
@@ -132,6 +139,13 @@ impl Vhost {
         while let Some(binding) = self.by_source.get(source).and_then(|bindings| bindings.first()).cloned() {
             self.remove_binding(&binding);
         }
+    }
+}
+
+fn check_owner(actor: &Actor, destination: &Destination, resource: Resource) -> Result<(), ChannelError> {
+    match destination {
+        Destination::Queue(entry) => entry.check_owner(actor.connection, resource),
+        Destination::Exchange(_) => Ok(()),
     }
 }
 

@@ -193,8 +193,8 @@ impl Session {
             Effect::SendProtocolHeader => out.extend_from_slice(&PROTOCOL_HEADER),
             Effect::SendHeartbeat => out.extend_from_slice(&frame::HEARTBEAT),
             Effect::Send { channel, method } => method.write_frame(channel, out),
-            Effect::Confirm { channel, through } => {
-                let ack = basic::Ack { delivery_tag: through, multiple: true };
+            Effect::Confirm { channel, first, through } => {
+                let ack = basic::Ack { delivery_tag: through, multiple: through > first };
                 leveret_protocol::Method::from(ack).write_frame(channel, out);
             }
             Effect::Authenticate { mechanism, login } => {
