@@ -56,7 +56,10 @@ fn header(payload: &[u8]) {
     };
     let decoded = decoded.expect("a header that has a view decodes");
     let properties = view.properties().expect("the properties of a view decode");
-    assert_eq!((view.class_id(), view.weight(), view.body_size()), (decoded.class_id, decoded.weight, decoded.body_size));
+    assert_eq!(
+        (view.class_id(), view.weight(), view.body_size()),
+        (decoded.class_id, decoded.weight, decoded.body_size)
+    );
     assert_eq!(view.priority(), properties.priority);
     assert_eq!(view.delivery_mode(), properties.delivery_mode);
     let mut encoded = BytesMut::new();
