@@ -134,7 +134,8 @@ fn redeclaring_an_exchange_with_other_flags_is_refused(s: &Script) {
 fn redeclaring_an_exchange_with_another_alternate_is_refused(s: &Script) {
     let mut c = s.connect();
     let (x, plain, ae) = (s.name("x"), s.name("plain"), s.name("ae"));
-    let with = |name: &str, value| declare_exchange(name, "direct").set("arguments", entry("alternate-exchange", value));
+    let with =
+        |name: &str, value| declare_exchange(name, "direct").set("arguments", entry("alternate-exchange", value));
     c.call(with(&x, text(&ae)));
     c.attempt(with(&x, text(&ae)));
     c.attempt(with(&x, text("another")));

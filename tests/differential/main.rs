@@ -5,10 +5,9 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     clippy::wildcard_enum_match_arm,
     clippy::disallowed_methods,
-    reason = "a test client may stop the test at once, reads the clock for its timeouts and reports on standard error"
+    reason = "a test client may stop the test at once, reads the clock for its timeouts"
 )]
 
 mod deviations;
@@ -114,7 +113,7 @@ fn record(transcripts: &BTreeMap<String, Result<String, String>>) {
 
 fn differences(
     transcripts: &BTreeMap<String, Result<String, String>>,
-    expected: impl Fn(&str) -> Result<String, String>,
+    expected: impl Fn(&str) -> Result<recording::Expected, String>,
 ) -> Vec<String> {
     let mut differences = Vec::new();
     for (scenario, transcript) in transcripts {

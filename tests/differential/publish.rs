@@ -330,8 +330,8 @@ fn topic_words_match_as_they_should(s: &Script) {
     c.unseen(declare_exchange(&x, "topic"));
     let keys = ["", ".", "a", "A", "b", "a.", ".a", "a.b", "a.b.c", "a.x.b", "a.x.y.b", "a*", "ab", "*", "#", "x.a"];
     for binding_key in [
-        "#", "", "*", "*.*", "#.#", "a.#", "#.a", "*.#", "#.*", "a.*.#.b", "a.#.b", "a*", "a.*", "*.a", ".", "a.", "#.b.#",
-        "*.#.*",
+        "#", "", "*", "*.*", "#.#", "a.#", "#.a", "*.#", "#.*", "a.*.#.b", "a.#.b", "a*", "a.*", "*.a", ".", "a.",
+        "#.b.#", "*.#.*",
     ] {
         matching_keys(s, &mut c, &x, binding_key, &keys);
     }
@@ -399,10 +399,8 @@ fn two_headers() -> Vec<Table> {
 }
 
 fn headers_match_all_by_default(s: &Script) {
-    let bindings = [
-        entries([("a", int(1)), ("b", int(2))]),
-        entries([("x-match", text("all")), ("a", int(1)), ("b", int(2))]),
-    ];
+    let bindings =
+        [entries([("a", int(1)), ("b", int(2))]), entries([("x-match", text("all")), ("a", int(1)), ("b", int(2))])];
     headers_exchange(s, &bindings, &two_headers());
 }
 
@@ -425,7 +423,8 @@ fn headers_starting_with_x_count_only_with_x(s: &Script) {
 }
 
 fn a_void_binding_argument_asks_only_for_the_header(s: &Script) {
-    let messages = [Table::new(), entry("a", int(1)), entry("a", Value::Void), entry("a", text("")), entry("b", int(1))];
+    let messages =
+        [Table::new(), entry("a", int(1)), entry("a", Value::Void), entry("a", text("")), entry("b", int(1))];
     headers_exchange(s, &[entry("a", Value::Void)], &messages);
 }
 
@@ -466,7 +465,8 @@ fn an_invalid_x_match_is_refused(s: &Script) {
     let (x, q) = (s.name("x"), s.name("q"));
     c.call(declare_exchange(&x, "headers"));
     c.call(declare(&q));
-    for value in [text("foo"), text(""), text("ALL"), int(1), Value::Bool(true), Value::Void, Value::Binary(b"all".to_vec())]
+    for value in
+        [text("foo"), text(""), text("ALL"), int(1), Value::Bool(true), Value::Void, Value::Binary(b"all".to_vec())]
     {
         c.attempt(bind(&q, &x, "").set("arguments", entry("x-match", value)));
     }

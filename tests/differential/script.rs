@@ -78,8 +78,7 @@ impl Script {
             token: String::new(),
             hidden: false,
             answers_close: true,
-            open: false,
-            ended: false,
+            stage: Stage::Handshake,
             syncs: 0,
             numbers: 0,
         }
@@ -88,6 +87,13 @@ impl Script {
     /// A remark in the transcript.
     pub(crate) fn note(&self, text: &str) {
         self.transcript.borrow_mut().line(&format!("-- {text}"));
+    }
+
+    /// Sorts what the conversation adds to the transcript, where the protocol leaves the order to the broker.
+    pub(crate) fn in_any_order(&self, conversation: impl FnOnce()) {
+        let start = self.transcript.borrow().length();
+        conversation();
+        self.transcript.borrow_mut().sort_from(start);
     }
 
     /// Deletes what the scenario left behind and returns the transcript.
@@ -114,6 +120,18 @@ pub(crate) enum Outcome {
     Silent,
 }
 
+/// How far a connection has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Not open yet, so that there is nothing to close in an orderly way.
+    Handshake,
+    Open,
+    /// Either side has sent `connection.close`.
+    Closed,
+    /// The broker has closed the stream.
+    Ended,
+}
+
 /// One connection of a scenario. Unless told otherwise everything happens on channel 1.
 #[derive(Debug)]
 pub(crate) struct Conn {
@@ -126,8 +144,7 @@ pub(crate) struct Conn {
     token: String,
     hidden: bool,
     answers_close: bool,
-    open: bool,
-    ended: bool,
+    stage: Stage,
     syncs: u32,
     numbers: u32,
 }
@@ -208,7 +225,9 @@ impl Conn {
         if confirming && outcome == Outcome::Answered {
             self.confirms.entry(channel).or_default();
         }
-        self.open |= method.name == "connection.open" && outcome == Outcome::Answered;
+        if method.name == "connection.open" && outcome == Outcome::Answered {
+            self.stage = Stage::Open;
+        }
         outcome
     }
 
@@ -354,7 +373,7 @@ impl Conn {
 
     /// Waits for the end of the stream, if it was not that which ended the last wait.
     pub(crate) fn eof_unless_seen(&mut self) {
-        if !self.ended {
+        if self.stage != Stage::Ended {
             self.eof();
         }
     }
@@ -374,7 +393,7 @@ impl Conn {
         let hidden = std::mem::replace(&mut self.hidden, true);
         self.call_on(0, method("connection.close").set("reply-code", 200));
         self.hidden = hidden;
-        self.open = false;
+        self.stage = Stage::Closed;
     }
 
     fn next(&mut self) -> Event {
@@ -410,7 +429,9 @@ impl Conn {
             }
         }
         self.remember(event);
-        self.ended |= *event == Event::Eof;
+        if *event == Event::Eof {
+            self.stage = Stage::Ended;
+        }
         if let Some(line) = self.text.of(event) {
             self.say(&line);
         }
@@ -468,8 +489,8 @@ impl Conn {
     }
 
     fn note_outcome(&mut self, outcome: Outcome) {
-        if outcome == Outcome::ConnectionClosed {
-            self.open = false;
+        if outcome == Outcome::ConnectionClosed && self.stage != Stage::Ended {
+            self.stage = Stage::Closed;
         }
     }
 
@@ -485,7 +506,7 @@ impl Conn {
 impl Drop for Conn {
     /// The orderly end: exclusive queues are gone when the broker has answered.
     fn drop(&mut self) {
-        if self.open && !std::thread::panicking() {
+        if self.stage == Stage::Open && !std::thread::panicking() {
             self.close();
         }
     }
@@ -493,9 +514,7 @@ impl Drop for Conn {
 
 fn is_sync(event: &Event, consumer_tag: &str) -> bool {
     match event {
-        Event::Method { method, .. } => {
-            method.name == "basic.cancel-ok" && method.text("consumer-tag") == consumer_tag
-        }
+        Event::Method { method, .. } => method.name == "basic.cancel-ok" && method.text("consumer-tag") == consumer_tag,
         _ => false,
     }
 }

@@ -99,12 +99,7 @@ const METHODS: &[(u16, u16, &str, &str)] = &[
     (40, 31, "exchange.bind-ok", ""),
     (40, 40, "exchange.unbind", "ticket:h destination:s source:s routing-key:s nowait:b arguments:t"),
     (40, 51, "exchange.unbind-ok", ""),
-    (
-        50,
-        10,
-        "queue.declare",
-        "ticket:h queue:s passive:b durable:b exclusive:b auto-delete:b nowait:b arguments:t",
-    ),
+    (50, 10, "queue.declare", "ticket:h queue:s passive:b durable:b exclusive:b auto-delete:b nowait:b arguments:t"),
     (50, 11, "queue.declare-ok", "queue:s message-count:l consumer-count:l"),
     (50, 20, "queue.bind", "ticket:h queue:s exchange:s routing-key:s nowait:b arguments:t"),
     (50, 21, "queue.bind-ok", ""),
@@ -116,12 +111,7 @@ const METHODS: &[(u16, u16, &str, &str)] = &[
     (50, 51, "queue.unbind-ok", ""),
     (60, 10, "basic.qos", "prefetch-size:l prefetch-count:h global:b"),
     (60, 11, "basic.qos-ok", ""),
-    (
-        60,
-        20,
-        "basic.consume",
-        "ticket:h queue:s consumer-tag:s no-local:b no-ack:b exclusive:b nowait:b arguments:t",
-    ),
+    (60, 20, "basic.consume", "ticket:h queue:s consumer-tag:s no-local:b no-ack:b exclusive:b nowait:b arguments:t"),
     (60, 21, "basic.consume-ok", "consumer-tag:s"),
     (60, 30, "basic.cancel", "consumer-tag:s nowait:b"),
     (60, 31, "basic.cancel-ok", "consumer-tag:s"),
@@ -225,7 +215,7 @@ impl Method {
         let (mut octet, mut bits_used) = (0_u8, 0_u32);
         for ((_, value), kind) in method.arguments.iter_mut().zip(&method.kinds) {
             if *kind == Kind::Bit {
-                if bits_used % 8 == 0 {
+                if bits_used.is_multiple_of(8) {
                     octet = cursor.u8()?;
                 }
                 *value = Argument::Bit(octet & (1 << (bits_used % 8)) != 0);
@@ -318,7 +308,7 @@ fn default(kind: Kind) -> Argument {
 }
 
 fn put_bit(out: &mut Vec<u8>, bits_used: &mut u32, flag: bool) {
-    if *bits_used % 8 == 0 {
+    if bits_used.is_multiple_of(8) {
         out.push(0);
     }
     if let Some(octet) = out.last_mut() {

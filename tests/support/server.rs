@@ -121,7 +121,8 @@ fn drain(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>, ready: Op
 
 fn listening_address(line: &str) -> Option<SocketAddr> {
     let after = line.split_once(READY)?.1;
-    let address: SocketAddr = after.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).next()?.parse().ok()?;
+    let address: SocketAddr =
+        after.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).next()?.parse().ok()?;
     (address.ip() == Ipv4Addr::LOCALHOST).then_some(address)
 }
 
