@@ -21,6 +21,7 @@ mod support;
 mod arguments;
 mod channel;
 mod confirm;
+mod conn;
 mod consume;
 mod exchange;
 mod frames;

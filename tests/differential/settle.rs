@@ -1,7 +1,8 @@
 //! Acknowledging, rejecting and recovering deliveries.
 
+use crate::conn::Conn;
 use crate::scenario::scenarios;
-use crate::script::{Conn, Script};
+use crate::script::Script;
 use crate::support::commands::{ack, consume, declare, declare_passive, get, method, nack, publish, reject};
 use crate::support::method::Method;
 use crate::support::properties::Properties;
