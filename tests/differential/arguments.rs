@@ -1,7 +1,8 @@
 //! Arguments of classic queues: what is valid, and what redeclaring compares.
 
+use crate::conn::Outcome;
 use crate::scenario::scenarios;
-use crate::script::{Outcome, Script};
+use crate::script::Script;
 use crate::support::commands::{consume, declare};
 use crate::support::method::Method;
 use crate::support::value::{Table, Value, entries, entry, int, text};

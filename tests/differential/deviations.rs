@@ -8,4 +8,145 @@ pub(crate) struct Deviation {
     pub(crate) reason: &'static str,
 }
 
-pub(crate) const DEVIATIONS: &[Deviation] = &[];
+pub(crate) const DEVIATIONS: &[Deviation] = &[
+    Deviation {
+        scenario: "arguments/a_dead_letter_exchange_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_different_message_ttl_is_inequivalent",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_quorum_queue_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_single_active_consumer_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_stream_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_valid_expiry_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_valid_max_length_in_bytes_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_valid_max_length_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_valid_max_priority_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_valid_message_ttl_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "arguments/a_valid_overflow_is_accepted",
+        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+    },
+    Deviation {
+        scenario: "channel/a_global_prefetch_is_shared_by_the_consumers_of_the_channel",
+        reason: "RabbitMQ 4.3 takes global=true for global=false; Leveret honours it as all versions before",
+    },
+    Deviation {
+        scenario: "consume/cancel_ok_from_the_client_is_accepted",
+        reason: "RabbitMQ's channel crashes; Leveret ignores the method, which the specification allows",
+    },
+    Deviation {
+        scenario: "frames/a_malformed_table_closes_the_connection",
+        reason: "RabbitMQ's reader crashes and drops the stream; Leveret says what is wrong",
+    },
+    Deviation {
+        scenario: "frames/a_table_value_with_an_unknown_tag_closes_the_connection",
+        reason: "RabbitMQ's reader crashes and drops the stream; Leveret says what is wrong",
+    },
+    Deviation {
+        scenario: "frames/an_unknown_class_closes_the_connection",
+        reason: "RabbitMQ's reader crashes and drops the stream; Leveret says what is wrong",
+    },
+    Deviation {
+        scenario: "frames/an_unknown_method_closes_the_connection",
+        reason: "RabbitMQ's reader crashes and drops the stream; Leveret says what is wrong",
+    },
+    Deviation {
+        scenario: "frames/properties_which_end_early_close_the_connection",
+        reason: "RabbitMQ's channel crashes over malformed properties; Leveret calls them a syntax error",
+    },
+    Deviation {
+        scenario: "frames/properties_with_trailing_octets_close_the_connection",
+        reason: "RabbitMQ's channel crashes over malformed properties; Leveret calls them a syntax error",
+    },
+    Deviation {
+        scenario: "handshake/a_channel_max_above_the_offer_is_refused",
+        reason: "RabbitMQ pauses and resets the stream; Leveret says which limit was violated",
+    },
+    Deviation {
+        scenario: "handshake/a_channel_max_of_zero_is_refused",
+        reason: "RabbitMQ pauses and resets the stream; Leveret says which limit was violated",
+    },
+    Deviation {
+        scenario: "handshake/a_frame_max_above_the_offer_is_refused",
+        reason: "RabbitMQ pauses and resets the stream; Leveret says which limit was violated",
+    },
+    Deviation {
+        scenario: "handshake/a_frame_max_below_the_minimum_is_refused",
+        reason: "RabbitMQ pauses and resets the stream; Leveret says which limit was violated",
+    },
+    Deviation {
+        scenario: "handshake/a_frame_max_of_4096_is_below_the_minimum",
+        reason: "RabbitMQ 4.1 raised the minimum to 8192; Leveret keeps that of the specification, for clients made for older brokers",
+    },
+    Deviation {
+        scenario: "handshake/a_frame_max_of_zero_is_refused",
+        reason: "RabbitMQ pauses and resets the stream; Leveret says which limit was violated",
+    },
+    Deviation {
+        scenario: "handshake/a_header_of_version_0_8_is_refused",
+        reason: "RabbitMQ proposes AMQP 1.0; Leveret proposes the version that it speaks",
+    },
+    Deviation {
+        scenario: "handshake/a_tls_hello_is_refused",
+        reason: "RabbitMQ proposes AMQP 1.0; Leveret proposes the version that it speaks",
+    },
+    Deviation {
+        scenario: "handshake/an_http_request_is_refused",
+        reason: "RabbitMQ proposes AMQP 1.0; Leveret proposes the version that it speaks",
+    },
+    Deviation {
+        scenario: "publish/a_header_which_is_not_a_number_is_relayed",
+        reason: "RabbitMQ's channel crashes over a NaN; Leveret relays the octets of the publisher",
+    },
+    Deviation {
+        scenario: "publish/a_leading_plus_in_an_expiration_is_relayed",
+        reason: "RabbitMQ decodes and encodes properties again; Leveret relays the octets of the publisher",
+    },
+    Deviation {
+        scenario: "publish/a_topic_binding_with_three_hashes_is_refused",
+        reason: "RabbitMQ 4.3 limits the hashes because of its matcher; that of Leveret needs no limit",
+    },
+    Deviation {
+        scenario: "publish/an_expiration_beyond_all_bounds_is_refused",
+        reason: "RabbitMQ breaks its text into lines where it gets long; Leveret need not",
+    },
+    Deviation {
+        scenario: "publish/duplicate_headers_are_relayed",
+        reason: "RabbitMQ decodes and encodes properties again; Leveret relays the octets of the publisher",
+    },
+    Deviation {
+        scenario: "publish/the_upper_l_tag_is_relayed",
+        reason: "RabbitMQ decodes and encodes properties again; Leveret relays the octets of the publisher",
+    },
+    Deviation {
+        scenario: "reply_to/a_malformed_token_is_unroutable",
+        reason: "RabbitMQ's channel crashes; to Leveret such a queue does not exist",
+    },
+];

@@ -1,7 +1,8 @@
 //! Frames that are not what they should be, on a running connection.
 
+use crate::conn::Conn;
 use crate::scenario::scenarios;
-use crate::script::{Conn, Script};
+use crate::script::Script;
 use crate::support::commands::{declare, delete, get, method, publish};
 use crate::support::method::Method;
 use crate::support::properties::Properties;

@@ -1,7 +1,8 @@
 //! From the protocol header to `connection.open-ok`, and every way to be turned away before it.
 
+use crate::conn::{Conn, Outcome};
 use crate::scenario::scenarios;
-use crate::script::{Conn, Outcome, Script};
+use crate::script::Script;
 use crate::support::commands::method;
 use crate::support::raw::{Handshake, PROTOCOL_HEADER, amqplain, capabilities, frame, plain};
 use crate::support::value::{Value, entry, table_body, text};

@@ -7,7 +7,7 @@
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     clippy::disallowed_methods,
-    reason = "a test client may stop the test at once, reads the clock for its timeouts and reports on standard error"
+    reason = "a test client may stop the test at once, reads the clock for its timeouts"
 )]
 
 mod deviations;
@@ -21,6 +21,7 @@ mod support;
 mod arguments;
 mod channel;
 mod confirm;
+mod conn;
 mod consume;
 mod exchange;
 mod frames;
@@ -115,7 +116,7 @@ fn record(transcripts: &BTreeMap<String, Result<String, String>>) {
 
 fn differences(
     transcripts: &BTreeMap<String, Result<String, String>>,
-    expected: impl Fn(&str) -> Result<String, String>,
+    expected: impl Fn(&str) -> Result<recording::Expected, String>,
 ) -> Vec<String> {
     let mut differences = Vec::new();
     for (scenario, transcript) in transcripts {

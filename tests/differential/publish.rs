@@ -1,7 +1,8 @@
 //! What `basic.publish` checks, where messages go, and how they come out again.
 
+use crate::conn::{Conn, Outcome};
 use crate::scenario::scenarios;
-use crate::script::{Conn, Outcome, Script};
+use crate::script::Script;
 use crate::support::commands::{bind, consume, declare, declare_exchange, get, method, publish};
 use crate::support::properties::Properties;
 use crate::support::value::{Table, Value, entries, entry, int, text};

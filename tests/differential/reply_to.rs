@@ -1,7 +1,8 @@
 //! Direct reply-to.
 
+use crate::conn::Conn;
 use crate::scenario::scenarios;
-use crate::script::{Conn, Script};
+use crate::script::Script;
 use crate::support::commands::{bind, cancel, consume, declare, declare_passive, delete, get, method, publish, purge};
 use crate::support::properties::Properties;
 

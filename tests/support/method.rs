@@ -215,7 +215,7 @@ impl Method {
         let (mut octet, mut bits_used) = (0_u8, 0_u32);
         for ((_, value), kind) in method.arguments.iter_mut().zip(&method.kinds) {
             if *kind == Kind::Bit {
-                if bits_used % 8 == 0 {
+                if bits_used.is_multiple_of(8) {
                     octet = cursor.u8()?;
                 }
                 *value = Argument::Bit(octet & (1 << (bits_used % 8)) != 0);
@@ -308,7 +308,7 @@ fn default(kind: Kind) -> Argument {
 }
 
 fn put_bit(out: &mut Vec<u8>, bits_used: &mut u32, flag: bool) {
-    if (*bits_used).is_multiple_of(8) {
+    if bits_used.is_multiple_of(8) {
         out.push(0);
     }
     if let Some(octet) = out.last_mut() {

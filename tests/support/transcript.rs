@@ -28,6 +28,18 @@ impl Transcript {
         self.lines.push(normalised(&own));
     }
 
+    /// How many lines there are.
+    pub(crate) fn length(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Puts all lines from this one on into alphabetical order.
+    pub(crate) fn sort_from(&mut self, line: usize) {
+        if let Some(tail) = self.lines.get_mut(line..) {
+            tail.sort();
+        }
+    }
+
     pub(crate) fn finish(&self) -> String {
         let mut text = self.lines.join("\n");
         text.push('\n');
