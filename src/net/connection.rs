@@ -54,6 +54,8 @@ struct Served {
     unsent: BytesMut,
     /// There may be more in the outbox than was encoded.
     more: bool,
+    /// `partial` may hold whole frames: the session stopped before them to wait for an answer.
+    unhandled: bool,
 }
 
 /// What to do after a turn of work.
@@ -65,7 +67,7 @@ enum Turn {
 
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) {
     let session = Session::open(&node, peer);
-    let mut served = Served { socket, session, partial: BytesMut::new(), unsent: BytesMut::new(), more: false };
+    let mut served = Served { socket, session, partial: BytesMut::new(), unsent: BytesMut::new(), more: false, unhandled: false };
     loop {
         match served.turn() {
             Turn::Again => tokio::task::yield_now().await,
@@ -94,15 +96,24 @@ impl Served {
             if lost || (self.session.is_closed() && self.unsent.is_empty()) {
                 return Turn::End;
             }
-            let progress = read.is_ok_and(|length| length > 0) || (self.more && self.unsent.is_empty());
+            let handle_more = self.unhandled && self.reads();
+            let progress = read.is_ok_and(|length| length > 0) || (self.more && self.unsent.is_empty()) || handle_more;
             if progress { Turn::Again } else { Turn::Wait }
         })
     }
 
+    /// Whether the peer is read from: not while it leaves too much unread, nor while the session waits for the store.
+    fn reads(&self) -> bool {
+        self.unsent.len() < UNSENT_LIMIT && !self.session.is_closed() && !self.session.is_paused()
+    }
+
     /// Reads once and handles it; 0 when there is nothing now.
     fn read(&mut self, input: &mut [u8], output: &mut BytesMut, work: &mut Workspace) -> io::Result<usize> {
-        if self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed() {
+        if !self.reads() {
             return Ok(0);
+        }
+        if self.unhandled {
+            return Ok(self.resume(output, work));
         }
         if !self.partial.is_empty() {
             return self.read_on(input, output, work);
@@ -115,8 +126,22 @@ impl Served {
         };
         let bytes = input.get(..length).unwrap_or_default();
         let consumed = self.session.receive(bytes, work, output);
-        self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+        self.keep(bytes.get(consumed..).unwrap_or_default());
         Ok(length)
+    }
+
+    /// Keeps what was read and not handled.
+    fn keep(&mut self, rest: &[u8]) {
+        self.partial.extend_from_slice(rest);
+        self.unhandled = self.session.is_paused();
+    }
+
+    /// Handles what was read before the session had to wait.
+    fn resume(&mut self, output: &mut BytesMut, work: &mut Workspace) -> usize {
+        let input = std::mem::take(&mut self.partial);
+        let consumed = self.session.receive(&input, work, output);
+        self.keep(input.get(consumed..).unwrap_or_default());
+        consumed
     }
 
     /// As `read`, where a frame has begun before.
@@ -135,7 +160,7 @@ impl Served {
             self.partial = BytesMut::new();
             let bytes = input.get(..begun + length).unwrap_or_default();
             let consumed = self.session.receive(bytes, work, output);
-            self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+            self.keep(bytes.get(consumed..).unwrap_or_default());
             return Ok(length);
         }
         self.partial.reserve(READ_BUFFER / 2);
@@ -147,6 +172,7 @@ impl Served {
         };
         let consumed = self.session.receive(&self.partial, work, output);
         self.partial.advance(consumed);
+        self.unhandled = self.session.is_paused();
         if self.partial.is_empty() {
             self.partial = BytesMut::new();
         }
@@ -188,16 +214,18 @@ impl Served {
     /// Waits for something to do.
     async fn wait(&mut self, node: &Node) {
         let full = self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed();
-        let interest = match (full, self.unsent.is_empty()) {
-            (true, _) => Interest::WRITABLE,
-            (false, true) => Interest::READABLE,
-            (false, false) => Interest::READABLE | Interest::WRITABLE,
+        let interest = match (self.reads(), self.unsent.is_empty()) {
+            (true, true) => Some(Interest::READABLE),
+            (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
+            (false, false) => Some(Interest::WRITABLE),
+            // Only the store, or time, can bring something to do.
+            (false, true) => None,
         };
         let deadline = self.session.next_deadline().map(|at| node.clock.instant(at));
         let outbox = Arc::clone(self.session.outbox());
         let due = tokio::select! {
             // An error shows at the next read or write.
-            _ready = self.socket.ready(interest) => false,
+            _ready = ready(&self.socket, interest) => false,
             () = outbox.arrival(), if !full => false,
             () = sleep_until(deadline) => true,
         };
@@ -231,6 +259,13 @@ impl Served {
         };
         // A peer that takes nothing loses them.
         let _sent = tokio::time::timeout(LAST_WORDS, last_words).await;
+    }
+}
+
+async fn ready(socket: &TcpStream, interest: Option<Interest>) -> io::Result<()> {
+    match interest {
+        Some(interest) => socket.ready(interest).await.map(drop),
+        None => std::future::pending().await,
     }
 }
 

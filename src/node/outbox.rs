@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 
 use crate::broker::ids::ConsumerId;
 use crate::broker::queue::Delivery;
+use crate::store::Waiter;
 
 /// A connection's outbox.
 #[derive(Debug, Default)]
@@ -27,10 +28,6 @@ impl Outbox {
         add(&mut self.content.lock());
     }
 
-    pub(super) fn wake(&self) {
-        self.arrival.notify_one();
-    }
-
     pub(super) fn take(&self) -> Content {
         std::mem::take(&mut self.content.lock())
     }
@@ -44,5 +41,12 @@ impl Outbox {
     /// Waits until something has been put in since the last wait.
     pub async fn arrival(&self) {
         self.arrival.notified().await;
+    }
+}
+
+impl Waiter for Outbox {
+    /// Something was put in, or something that the connection waits for has come about.
+    fn wake(&self) {
+        self.arrival.notify_one();
     }
 }

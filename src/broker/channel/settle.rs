@@ -3,11 +3,15 @@
 use leveret_protocol::ShortString;
 
 use super::{Channel, Mode, Unsettled};
-use crate::broker::connection::Effect;
+use crate::broker::connection::{Effect, Settlement};
 use crate::broker::error::ChannelError;
 use crate::broker::queue::Outcome;
 
 impl Unsettled {
+    pub(super) const fn settlement(self, outcome: Outcome) -> Settlement {
+        Settlement { queue: self.queue, consumer: self.consumer, checkout: self.checkout, outcome }
+    }
+
     pub(super) fn settled(self, outcome: Outcome) -> Effect {
         Effect::Settle { queue: self.queue, consumer: self.consumer, checkout: self.checkout, outcome }
     }

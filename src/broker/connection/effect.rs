@@ -59,8 +59,6 @@ pub enum Effect {
         /// The last publish number.
         through: u64,
     },
-    /// Give the messages kept for a transaction to their queues.
-    Commit(u16),
     /// Forget the messages kept for a transaction.
     Rollback(u16),
     /// A delivery is settled.
@@ -120,7 +118,6 @@ impl Effect {
             | Self::Request { channel, .. }
             | Self::Publish { channel, .. }
             | Self::Confirm { channel, .. }
-            | Self::Commit(channel)
             | Self::Rollback(channel) => Some(*channel),
             Self::SendProtocolHeader
             | Self::SendHeartbeat
@@ -211,6 +208,21 @@ pub enum Request {
         /// Settled when sent.
         no_ack: bool,
     },
+    /// tx.commit: the messages kept for the channel go to their queues, and these settlings count, all at once.
+    Commit(Vec<Settlement>),
+}
+
+/// A delivery that is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Where the message came from.
+    pub queue: QueueId,
+    /// Who held it.
+    pub consumer: ConsumerId,
+    /// Which hand-out.
+    pub checkout: CheckoutId,
+    /// How.
+    pub outcome: Outcome,
 }
 
 /// The answer to a request.

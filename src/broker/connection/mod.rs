@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use leveret_protocol::{FieldTable, Method, ShortString};
 
-pub use self::effect::{Effect, Note, Reply, Request};
+pub use self::effect::{Effect, Note, Reply, Request, Settlement};
 use self::heartbeat::{Beat, Heartbeat};
 pub use self::settings::Settings;
 use super::channel::Channel;

@@ -1,9 +1,12 @@
 //! One connection's machine at work: its effects carried out against the node, its output encoded. Owns no socket:
 //! `net` hands in bytes and takes bytes.
 
+mod commit;
+mod confirms;
 mod deliver;
 mod publish;
 mod request;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +15,9 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, frame};
 
+use self::confirms::Confirms;
 use self::publish::{Batch, Kept, RouteCache};
+use self::waiting::Later;
 use super::Node;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
@@ -23,6 +28,7 @@ use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::broker::message::{Message, MessageArena};
 use crate::broker::queue::{Delivery, Input};
 use crate::broker::time::Timestamp;
+use crate::store::Position;
 
 /// What one batch of work needs, shared by all connections that a thread serves.
 #[derive(Debug, Default)]
@@ -53,6 +59,11 @@ pub struct Session {
     /// Deliveries taken from the outbox that did not fit the last write.
     backlog: std::vec::IntoIter<Delivery>,
     written: BTreeMap<ConsumerId, Written>,
+    /// The end of what this connection last put into the log.
+    appended: Position,
+    confirms: Confirms,
+    /// A request whose answer has to wait for the store.
+    later: Option<Later>,
 }
 
 /// What has been written of a consumer's deliveries but not told to its queue.
@@ -86,6 +97,9 @@ impl Session {
             reply_tokens: BTreeMap::new(),
             backlog: Vec::new().into_iter(),
             written: BTreeMap::new(),
+            appended: Position::default(),
+            confirms: Confirms::default(),
+            later: None,
         }
     }
 
@@ -99,6 +113,13 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
+    }
+
+    /// Whether nothing may be read now: a request waits for the store, or the log is too far behind. The outbox brings
+    /// news of either.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.connection.is_waiting() || self.outruns_the_log()
     }
 
     /// When `tick` wants to be called.
@@ -121,11 +142,12 @@ impl Session {
             let step = self.connection.receive(now, rest, &mut work.arena, &mut work.effects);
             consumed += step;
             self.execute(now, &mut work.effects, out);
-            if step == 0 || consumed >= input.len() {
+            if step == 0 || consumed >= input.len() || self.connection.is_waiting() {
                 break;
             }
         }
         self.flush(now);
+        self.await_the_log();
         consumed
     }
 
@@ -194,8 +216,7 @@ impl Session {
             Effect::SendHeartbeat => out.extend_from_slice(&frame::HEARTBEAT),
             Effect::Send { channel, method } => method.write_frame(channel, out),
             Effect::Confirm { channel, first, through } => {
-                let ack = basic::Ack { delivery_tag: through, multiple: through > first };
-                leveret_protocol::Method::from(ack).write_frame(channel, out);
+                self.confirms.owe(channel, (first, through), self.appended, self.node.durable(), out);
             }
             Effect::Authenticate { mechanism, login } => {
                 let found = self.node.users.authenticate(&login, self.peer.ip());
@@ -210,7 +231,6 @@ impl Session {
                 self.connection.vhost_opened(now, opened, answers);
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
-            Effect::Commit(channel) => self.commit(now, channel, out),
             Effect::Rollback(channel) => {
                 self.kept.remove(&channel);
             }
@@ -228,6 +248,7 @@ impl Session {
             }
             Effect::ChannelEnded(channel) => {
                 self.kept.remove(&channel);
+                self.confirms.forget(channel);
                 self.close_reply_to(channel);
                 self.getters.retain(|(other, _), _| *other != channel);
             }

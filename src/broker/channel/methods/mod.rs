@@ -134,6 +134,7 @@ pub(super) fn done(ids: (u16, u16)) -> Option<Method> {
         (40, 40) => Some(exchange::UnbindOk {}.into()),
         (50, 20) => Some(queue::BindOk {}.into()),
         (50, 50) => Some(queue::UnbindOk {}.into()),
+        (90, 20) => Some(tx::CommitOk {}.into()),
         _ => None,
     }
 }
