@@ -4,6 +4,7 @@
 mod content;
 pub mod faulty;
 pub mod memory;
+pub mod real;
 
 use std::fmt;
 use std::io;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use self::faulty::FaultyDisk;
 pub use self::memory::MemoryDisk;
+pub use self::real::RealDisk;
 
 /// A directory tree.
 pub trait Disk: fmt::Debug + Send + Sync {
