@@ -2,6 +2,7 @@
 //! and checkpoints. Knows no AMQP; the only door to files is `disk::Disk`.
 
 mod checkpoint;
+pub mod directory;
 pub mod disk;
 mod format;
 mod log;
