@@ -1,10 +1,19 @@
 //! The one door to files. Everything that the store does to a disk goes through these two traits, so that tests own the
 //! disk: `real` is the operating system's, `memory` keeps nothing, `faulty` loses what was not synced and fails at will.
 
+mod content;
+pub mod faulty;
+pub mod memory;
+pub mod real;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use self::faulty::FaultyDisk;
+pub use self::memory::MemoryDisk;
+pub use self::real::RealDisk;
 
 /// A directory tree.
 pub trait Disk: fmt::Debug + Send + Sync {
@@ -46,6 +55,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
 }
 
 /// An open file, shared by those who use it.
+#[expect(clippy::len_without_is_empty, reason = "asking the system may fail, and nothing asks whether a file is empty")]
 pub trait File: fmt::Debug + Send + Sync {
     /// Reads up to the end of `buffer` or of the file; how many bytes came.
     ///
