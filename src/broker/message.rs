@@ -107,6 +107,12 @@ impl Message {
         &self.bytes
     }
 
+    /// Whether its delivery mode asks for it to survive a restart.
+    #[must_use]
+    pub const fn is_persistent(&self) -> bool {
+        self.traits.has(Traits::PERSISTENT)
+    }
+
     /// What its header says that concerns the broker.
     #[must_use]
     pub const fn traits(&self) -> Traits {

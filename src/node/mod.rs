@@ -8,6 +8,8 @@ mod clock;
 mod outbox;
 mod registry;
 pub mod session;
+mod storage;
+mod together;
 mod vhost;
 
 use std::sync::Arc;
@@ -21,12 +23,14 @@ use thiserror::Error;
 pub use self::clock::Clock;
 pub use self::outbox::Outbox;
 use self::registry::Users;
+use self::storage::Storage;
 use self::vhost::RunningVhost;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::Settings;
 use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::config::Config;
+use crate::store::Position;
 
 /// Why a node cannot start.
 #[derive(Debug, Error)]
@@ -59,6 +63,8 @@ pub struct Node {
     outboxes: DashMap<ConnectionId, Arc<Outbox>>,
     requesters: DashMap<Vec<u8>, Requester>,
     last_id: AtomicU64,
+    /// Where what has to survive is kept; `None`: in memory alone.
+    storage: Option<Arc<Storage>>,
 }
 
 impl Node {
@@ -83,7 +89,13 @@ impl Node {
             outboxes: DashMap::new(),
             requesters: DashMap::new(),
             last_id: AtomicU64::new(0),
+            storage: None,
         })
+    }
+
+    /// Up to where the log is on disk.
+    fn durable(&self) -> Position {
+        self.storage.as_ref().map(|storage| storage.log.durable()).unwrap_or_default()
     }
 
     /// Asks every connection to close with 320 and this reason.

@@ -14,11 +14,12 @@ use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::CheckoutId;
 use crate::broker::message::{Message, Traits};
-use crate::broker::queue::Delivery;
+use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
-use crate::node::fan_out;
+use crate::node::together;
+use crate::store::Waiter as _;
 
 pub(super) type Targets = SmallVec<[Arc<QueueCell>; 1]>;
 
@@ -34,7 +35,7 @@ pub(super) struct RouteCache {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     targets: Targets,
-    messages: Vec<Message>,
+    arrivals: Vec<Arrival>,
 }
 
 impl Batch {
@@ -46,7 +47,7 @@ impl Batch {
 /// A message of a transaction with the queues it was routed to.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) message: Message,
+    pub(super) arrival: Arrival,
     pub(super) targets: Targets,
     pub(super) mandatory: bool,
 }
@@ -70,12 +71,12 @@ impl Session {
                 self.flush(now);
                 self.batch.targets.clone_from(&self.cache.targets);
             }
-            self.batch.messages.push(message);
+            self.batch.arrivals.push(message.into());
             return Ok(());
         }
         let (message, targets) = self.route(channel, message)?;
         if in_transaction {
-            self.kept.entry(channel).or_default().push(Kept { message, targets, mandatory });
+            self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory });
             return Ok(());
         }
         if targets.is_empty() && self.reply(&message) {
@@ -87,16 +88,16 @@ impl Session {
 
     /// Gives the waiting messages to their queues. A queue that is deleted meanwhile takes them with it, as in RabbitMQ.
     pub(super) fn flush(&mut self, now: Timestamp) {
-        if self.batch.messages.is_empty() {
+        if self.batch.arrivals.is_empty() {
             return;
         }
-        let Batch { targets, messages } = &mut self.batch;
+        let Batch { targets, arrivals } = &mut self.batch;
         let appended = match targets.as_slice() {
             [] => None,
-            [target] => target.publish(now, messages).ok().and_then(|outcome| outcome.appended),
-            targets => fan_out::publish(now, targets, messages),
+            [target] => target.publish(now, arrivals).ok().and_then(|outcome| outcome.appended),
+            targets => together::publish(now, targets, arrivals),
         };
-        messages.clear();
+        arrivals.clear();
         self.appended = self.appended.max(appended.unwrap_or_default());
     }
 
@@ -121,7 +122,7 @@ impl Session {
             self.flush(now);
             self.batch.targets = targets;
         }
-        self.batch.messages.push(message);
+        self.batch.arrivals.push(message.into());
     }
 
     /// Checks a message in RabbitMQ's order and finds its queues.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use leveret_protocol::{Method, ShortString, basic, fast, queue};
 
+use super::waiting::Later;
 use super::{Session, Written};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
@@ -26,6 +27,16 @@ const WINDOW: usize = 512 * 1024;
 struct Place {
     vhost: Arc<RunningVhost>,
     actor: Actor,
+}
+
+/// What basic.get found.
+enum Got {
+    /// A message of this queue, and how many are ready after it.
+    Message(Arc<QueueCell>, Delivery, usize),
+    /// None.
+    Nothing,
+    /// One that is being read from disk; the outbox brings word.
+    Later,
 }
 
 impl Session {
@@ -63,11 +74,19 @@ impl Session {
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),
             Request::Get { queue, no_ack } => match self.get(now, &place, channel, &queue, no_ack) {
-                Ok(Some((cell, delivery, ready))) => {
+                Ok(Got::Message(cell, delivery, ready)) => {
                     return self.write_get_ok(channel, &cell, no_ack, &delivery, ready, out);
                 }
-                Ok(None) => Ok(Reply::Empty),
+                Ok(Got::Nothing) => Ok(Reply::Empty),
+                Ok(Got::Later) => {
+                    self.later = Some(Later::Get { channel, queue, no_ack });
+                    return;
+                }
                 Err(error) => Err(error.into()),
+            },
+            Request::Commit(settlements) => match self.commit(now, channel, &settlements, out) {
+                Some(reply) => Ok(reply),
+                None => return,
             },
         };
         self.connection.answer(now, channel, answer, answers);
@@ -141,14 +160,18 @@ impl Session {
         channel: u16,
         queue: &ShortString,
         no_ack: bool,
-    ) -> Result<Option<(Arc<QueueCell>, Delivery, usize)>, ChannelError> {
+    ) -> Result<Got, ChannelError> {
         let cell = access(place, queue)?;
         let node = &self.node;
         let consumer = *self.getters.entry((channel, cell.entry.id)).or_insert_with(|| node.next_consumer());
         let outcome = cell
-            .run(now, Input::Get { consumer, no_ack })
+            .get(now, consumer, no_ack, &self.outbox)
             .map_err(|_| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))?;
-        Ok(outcome.got.map(|(delivery, ready)| (cell, delivery, ready)))
+        Ok(match outcome.got {
+            Some((delivery, ready)) => Got::Message(cell, delivery, ready),
+            None if outcome.got_later => Got::Later,
+            None => Got::Nothing,
+        })
     }
 
     fn write_get_ok(
