@@ -94,11 +94,15 @@ impl Running {
         let gone = match &input {
             Input::Unsubscribe(consumer) | Input::Abandon(consumer) => Some(*consumer),
             Input::Publish(_)
+            | Input::Reserve(_)
+            | Input::Insert(_)
             | Input::Subscribe(_)
             | Input::SetPrefetch(..)
             | Input::Written(..)
             | Input::Get { .. }
             | Input::Settle { .. }
+            | Input::Loaded { .. }
+            | Input::Relocate { .. }
             | Input::Purge
             | Input::Delete { .. } => None,
         };
@@ -137,6 +141,14 @@ impl Running {
                 Effect::Unused => outcome.unused = true,
                 Effect::Got(got) => outcome.got = got,
                 Effect::Removed(count) => outcome.removed = count,
+                // Of stored messages alone, and nothing is stored yet.
+                Effect::GotLater
+                | Effect::Load(_)
+                | Effect::Gone { .. }
+                | Effect::GoneRun(_)
+                | Effect::Lost(_)
+                | Effect::Emptied(_)
+                | Effect::Relocated(_) => {}
             }
         }
         drop(effects);

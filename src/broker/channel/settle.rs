@@ -30,19 +30,31 @@ impl Channel {
             (true, tag) if self.unsettled.contains(tag) => self.unsettled.take_through(tag),
             (false, tag) => {
                 let unsettled = self.unsettled.take(tag).ok_or(ChannelError::UnknownDeliveryTag(tag))?;
-                vec![(tag, unsettled)]
+                self.note_settled([(tag, unsettled)], outcome, effects);
+                return Ok(());
             }
             (true, tag) => return Err(ChannelError::UnknownDeliveryTag(tag)),
         };
+        self.note_settled(settled, outcome, effects);
+        Ok(())
+    }
+
+    /// Generic, so that one acknowledgement needs no list.
+    fn note_settled(
+        &mut self,
+        settled: impl IntoIterator<Item = (u64, Unsettled)>,
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        let settled = settled.into_iter();
         match &mut self.mode {
             Mode::Transaction { settled: waiting } => {
-                waiting.extend(settled.into_iter().map(|(tag, unsettled)| (tag, unsettled, outcome)));
+                waiting.extend(settled.map(|(tag, unsettled)| (tag, unsettled, outcome)));
             }
             Mode::Plain | Mode::Confirm { .. } => {
-                effects.extend(settled.into_iter().map(|(_, unsettled)| unsettled.settled(outcome)));
+                effects.extend(settled.map(|(_, unsettled)| unsettled.settled(outcome)));
             }
         }
-        Ok(())
     }
 
     /// Gives back everything that is outstanding, whatever the mode (basic.recover is not transactional).

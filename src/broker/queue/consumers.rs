@@ -78,6 +78,15 @@ impl Consumers {
         Some(consumer)
     }
 
+    /// What the consumers hold.
+    pub(super) fn unacked(&self) -> impl Iterator<Item = &Unacked> {
+        self.all.values().map(|consumer| &consumer.unacked)
+    }
+
+    pub(super) fn unacked_mut(&mut self) -> impl Iterator<Item = &mut Unacked> {
+        self.all.values_mut().map(|consumer| &mut consumer.unacked)
+    }
+
     /// Changes a consumer and puts it into the rotation if it can take a message now.
     pub(super) fn change(&mut self, id: ConsumerId, change: impl FnOnce(&mut Consumer)) {
         if let Some(consumer) = self.all.get_mut(&id) {

@@ -4,6 +4,7 @@
 mod deliver;
 mod publish;
 mod request;
+mod settle;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use bytes::BytesMut;
 use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, frame};
 
 use self::publish::{Batch, Kept, RouteCache};
+use self::settle::Settled;
 use super::Node;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
@@ -44,6 +46,7 @@ pub struct Session {
     vhost: Option<Arc<RunningVhost>>,
     cache: RouteCache,
     batch: Batch,
+    settled: Settled,
     /// Messages of transactions, by channel, until they are committed.
     kept: BTreeMap<u16, Vec<Kept>>,
     /// What stands for a channel where it uses basic.get.
@@ -81,6 +84,7 @@ impl Session {
             vhost: None,
             cache: RouteCache::default(),
             batch: Batch::default(),
+            settled: Settled::default(),
             kept: BTreeMap::new(),
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
@@ -125,7 +129,7 @@ impl Session {
                 break;
             }
         }
-        self.flush(now);
+        self.flush_published(now);
         consumed
     }
 
@@ -164,6 +168,7 @@ impl Session {
                 }
             }
         }
+        self.flush_settled(now);
     }
 
     /// An effect that came after an error on its channel: it does not happen, but nobody may wait for it.
@@ -181,15 +186,21 @@ impl Session {
         answers: &mut Vec<Effect>,
         out: &mut BytesMut,
     ) -> Option<u16> {
+        if let Effect::Settle { queue, consumer, checkout, outcome } = effect {
+            self.flush_published(now);
+            self.settle(now, (queue, consumer, outcome), checkout);
+            return None;
+        }
+        self.flush_settled(now);
         if let Effect::Publish { channel, message, mandatory, in_transaction } = effect {
             let error = self.publish(now, channel, message, mandatory, in_transaction, out).err()?;
-            self.flush(now);
+            self.flush_published(now);
             self.connection.publish_refused(now, channel, error, answers);
             return Some(channel);
         }
-        self.flush(now);
+        self.flush_published(now);
         match effect {
-            Effect::Publish { .. } => {}
+            Effect::Publish { .. } | Effect::Settle { .. } => {}
             Effect::SendProtocolHeader => out.extend_from_slice(&PROTOCOL_HEADER),
             Effect::SendHeartbeat => out.extend_from_slice(&frame::HEARTBEAT),
             Effect::Send { channel, method } => method.write_frame(channel, out),
@@ -213,9 +224,6 @@ impl Session {
             Effect::Commit(channel) => self.commit(now, channel, out),
             Effect::Rollback(channel) => {
                 self.kept.remove(&channel);
-            }
-            Effect::Settle { queue, consumer, checkout, outcome } => {
-                self.run_queue(now, queue, Input::Settle { consumer, checkout, outcome });
             }
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));

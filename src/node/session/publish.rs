@@ -14,7 +14,7 @@ use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::CheckoutId;
 use crate::broker::message::{Message, Traits};
-use crate::broker::queue::{Delivery, Input};
+use crate::broker::queue::{Arrival, Delivery, Input};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
@@ -33,7 +33,7 @@ pub(super) struct RouteCache {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     queue: Option<Arc<QueueCell>>,
-    messages: Vec<Message>,
+    arrivals: Vec<Arrival>,
 }
 
 /// A message of a transaction with the queues it was routed to.
@@ -84,15 +84,15 @@ impl Session {
             }
             self.distribute(now, channel, message, &targets, mandatory, out);
         }
-        self.flush(now);
+        self.flush_published(now);
     }
 
     /// Gives the waiting messages to their queue.
-    pub(super) fn flush(&mut self, now: Timestamp) {
+    pub(super) fn flush_published(&mut self, now: Timestamp) {
         if let Some(queue) = self.batch.queue.take() {
             // A queue that is deleted meanwhile takes them with it, as in RabbitMQ.
-            let _taken = queue.run(now, Input::Publish(&mut self.batch.messages));
-            self.batch.messages.clear();
+            let _taken = queue.run(now, Input::Publish(&mut self.batch.arrivals));
+            self.batch.arrivals.clear();
         }
     }
 
@@ -103,10 +103,10 @@ impl Session {
 
     fn enqueue(&mut self, now: Timestamp, target: &Arc<QueueCell>, message: Message) {
         if self.batch.queue.as_ref().is_none_or(|queue| !Arc::ptr_eq(queue, target)) {
-            self.flush(now);
+            self.flush_published(now);
             self.batch.queue = Some(Arc::clone(target));
         }
-        self.batch.messages.push(message);
+        self.batch.arrivals.push(message.into());
     }
 
     fn distribute(

@@ -34,14 +34,14 @@ fn handle(queue: &mut Queue, input: Input<'_>) -> Vec<Effect> {
 }
 
 fn publish(queue: &mut Queue, bodies: &[&str]) -> Vec<Effect> {
-    let mut messages = bodies.iter().map(|body| message(body)).collect();
+    let mut messages = bodies.iter().map(|body| message(body).into()).collect();
     let effects = handle(queue, Input::Publish(&mut messages));
     assert!(messages.is_empty(), "the queue takes all messages");
     effects
 }
 
 fn settle(queue: &mut Queue, consumer: ConsumerId, checkout: u64, outcome: Outcome) -> Vec<Effect> {
-    handle(queue, Input::Settle { consumer, checkout: CheckoutId(checkout), outcome })
+    handle(queue, Input::Settle { consumer, checkouts: &[CheckoutId(checkout)], outcome })
 }
 
 fn get(queue: &mut Queue, no_ack: bool) -> Vec<Effect> {
@@ -337,8 +337,8 @@ fn delete_is_refused_for_ready_messages_before_consumers() {
 fn a_deleted_queue_refuses_everything() {
     let mut queue = with_messages(&["a"]);
     assert_eq!(handle(&mut queue, delete(false, false)), [Effect::Removed(1)]);
-    let mut messages = vec![message("b")];
-    let checkout = CheckoutId(1);
+    let mut messages = vec![message("b").into()];
+    let checkouts = &[CheckoutId(1)];
     for input in [
         Input::Publish(&mut messages),
         Input::Subscribe(consumer(ANN)),
@@ -346,14 +346,14 @@ fn a_deleted_queue_refuses_everything() {
         Input::SetPrefetch(ANN, 1),
         Input::Written(ANN, 1),
         Input::Get { consumer: GETTER, no_ack: true },
-        Input::Settle { consumer: ANN, checkout, outcome: Outcome::Requeue },
+        Input::Settle { consumer: ANN, checkouts, outcome: Outcome::Requeue },
         Input::Abandon(ANN),
         Input::Purge,
         delete(false, false),
     ] {
         assert_eq!(try_handle(&mut queue, input), Err(Refusal::Gone));
     }
-    assert_eq!(messages, [message("b")], "a refused publisher keeps its messages");
+    assert_eq!(messages, [message("b").into()], "a refused publisher keeps its messages");
 }
 
 #[test]
