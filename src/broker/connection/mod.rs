@@ -5,6 +5,7 @@ mod effect;
 mod frames;
 mod handshake;
 mod heartbeat;
+mod qos;
 mod settings;
 mod shutdown;
 
@@ -234,7 +235,7 @@ impl Connection {
     pub fn consumer_cancelled(&mut self, consumer: ConsumerId, effects: &mut Vec<Effect>) {
         let Some(record) = self.consumers.remove(&consumer) else { return };
         if let Some(channel) = self.channels.get_mut(&record.channel) {
-            channel.forget_consumer(&record.consumer_tag);
+            channel.forget_consumer(consumer, &record.consumer_tag);
         }
         if self.client_can("consumer_cancel_notify") {
             let cancel = leveret_protocol::basic::Cancel { consumer_tag: record.consumer_tag, nowait: true };
