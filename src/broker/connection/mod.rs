@@ -31,7 +31,7 @@ use super::time::Timestamp;
 /// How long RabbitMQ leaves a refused client hanging before the socket is closed. Slows down guessing of passwords.
 const SILENT_CLOSE: Duration = Duration::from_secs(3);
 
-/// How long a client may take to answer connection.close.
+/// How long a client may take to answer connection.close, at most.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,7 +252,7 @@ impl Connection {
         effects: &mut Vec<Effect>,
     ) {
         self.waiting = false;
-        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let Some(open) = self.channels.get_mut(&channel) else { return undo(answer, effects) };
         if let Ok(Reply::Consuming { consumer_tag, consumer, queue, no_ack }) = &answer {
             let record = ConsumerRecord { channel, consumer_tag: consumer_tag.clone(), queue: *queue, no_ack: *no_ack };
             self.consumers.insert(*consumer, record);
@@ -266,11 +266,6 @@ impl Connection {
             }
             Err(error) => self.fail(now, channel, method, error, effects),
         }
-    }
-
-    /// A publish turned out to be wrong. Later effects of that channel in the same batch are void.
-    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: BrokerError, effects: &mut Vec<Effect>) {
-        self.fail(now, channel, (60, 40), error, effects);
     }
 
     /// The properties that the client sent about itself.
@@ -296,5 +291,12 @@ impl Connection {
 
     fn send(channel: u16, method: impl Into<Method>, effects: &mut Vec<Effect>) {
         effects.push(Effect::Send { channel, method: method.into() });
+    }
+}
+
+/// A consumer that has come to run after its channel ended must not stay in its queue.
+fn undo(answer: Result<Reply, BrokerError>, effects: &mut Vec<Effect>) {
+    if let Ok(Reply::Consuming { consumer, queue: Some(queue), .. }) = answer {
+        effects.push(Effect::Abandon { queue, consumer });
     }
 }
