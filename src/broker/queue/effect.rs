@@ -13,6 +13,10 @@ use crate::broker::message::Message;
 pub enum Effect {
     /// A message goes to a consumer.
     Deliver(Delivery),
+    /// There are messages for a consumer whose channel has a limit: to be answered with `Offer`, once there is room.
+    Wanting(ConsumerId),
+    /// The answer to `Offer`: how many messages it was used for. The rest of the room is the channel's again.
+    Taken(usize),
     /// The queue is gone, and this consumer with it.
     ConsumerCancelled(ConsumerId),
     /// An auto-delete queue lost its last consumer.

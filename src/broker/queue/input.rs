@@ -39,6 +39,15 @@ pub enum Input<'a> {
     Unsubscribe(ConsumerId),
     /// A consumer's prefetch changes.
     SetPrefetch(ConsumerId, u16),
+    /// A consumer's channel comes to have a limit for all its consumers together, or loses it.
+    SetChannelLimited(ConsumerId, bool),
+    /// A consumer's channel has room for so many messages; answered with `Taken`.
+    Offer {
+        /// For whom.
+        consumer: ConsumerId,
+        /// The most messages to hand out now.
+        room: usize,
+    },
     /// Bytes charged to a consumer's window have been written to its connection.
     Written(ConsumerId, usize),
     /// basic.get on behalf of a channel, which `consumer` stands for.

@@ -19,8 +19,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use self::consumers::Consumers;
 pub use self::consumers::Subscription;
+use self::consumers::{Consumer, Consumers};
 pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
 pub use self::input::{Arrival, Input, Outcome};
@@ -41,8 +41,10 @@ pub struct Queue {
     last_sequence: u64,
     ready: Ready,
     consumers: Consumers,
-    /// What consumers that have gone, and channels by basic.get, still hold.
-    detached: BTreeMap<ConsumerId, Unacked>,
+    /// What consumers that have gone still hold.
+    departed: BTreeMap<ConsumerId, Unacked>,
+    /// What channels hold by basic.get. Also those that hold nothing: their hand-outs are counted while they live.
+    getters: BTreeMap<ConsumerId, Unacked>,
     unacked_bytes: usize,
 }
 
@@ -139,6 +141,11 @@ impl Queue {
             Input::SetPrefetch(consumer, prefetch) => {
                 self.consumers.change(consumer, |consumer| consumer.subscription.prefetch = prefetch);
             }
+            Input::SetChannelLimited(consumer, limited) => self.consumers.change(consumer, |consumer| {
+                consumer.subscription.channel_limited = limited;
+                consumer.unannounce();
+            }),
+            Input::Offer { consumer, room } => self.offer(consumer, room, effects),
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
             Input::Get { consumer, no_ack } => self.get(consumer, no_ack, effects),
             Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
@@ -166,7 +173,7 @@ impl Queue {
     fn unsubscribe(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
         let Some(consumer) = self.consumers.detach(id) else { return };
         if consumer.unacked.len() > 0 {
-            self.detached.insert(id, consumer.unacked);
+            self.departed.insert(id, consumer.unacked);
         }
         if self.auto_delete && self.consumers.len() == 0 {
             effects.push(Effect::Unused);
@@ -175,15 +182,16 @@ impl Queue {
 
     fn abandon(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
         self.unsubscribe(id, effects);
-        let held = self.detached.remove(&id).map(|mut unacked| unacked.take_all()).unwrap_or_default();
-        for held in held {
-            self.unacked_bytes -= held.message.cost();
-            self.ready.give_back(held);
+        for mut unacked in [self.departed.remove(&id), self.getters.remove(&id)].into_iter().flatten() {
+            for held in unacked.take_all() {
+                self.unacked_bytes -= held.message.cost();
+                self.ready.give_back(held);
+            }
         }
     }
 
     fn settle(&mut self, id: ConsumerId, checkouts: &[CheckoutId], outcome: Outcome, effects: &mut Vec<Effect>) {
-        let Self { consumers, detached, ready, unacked_bytes, .. } = self;
+        let Self { consumers, departed, getters, ready, unacked_bytes, .. } = self;
         let mut settle = |unacked: &mut Unacked| {
             for held in checkouts.iter().filter_map(|checkout| unacked.settle(*checkout)) {
                 *unacked_bytes -= held.message.cost();
@@ -202,9 +210,16 @@ impl Queue {
             attached = true;
             settle(&mut consumer.unacked);
         });
-        // A channel's stand-in for basic.get counts on: its hand-outs keep their numbers while it lives.
-        if !attached && let Some(unacked) = detached.get_mut(&id) {
+        if attached {
+            return;
+        }
+        if let Some(unacked) = getters.get_mut(&id) {
             settle(unacked);
+        } else if let Some(unacked) = departed.get_mut(&id) {
+            settle(unacked);
+            if unacked.len() == 0 {
+                departed.remove(&id);
+            }
         }
     }
 
@@ -214,7 +229,7 @@ impl Queue {
             return;
         };
         let (redelivered, message, gone) = (held.redelivered, held.message.clone(), held.gone());
-        let unacked = self.detached.entry(id).or_default();
+        let unacked = self.getters.entry(id).or_default();
         let checkout = if no_ack {
             unacked.next_checkout()
         } else {
@@ -247,36 +262,46 @@ impl Queue {
         Ok(())
     }
 
+    /// Hands a consumer as much as its channel has room for. If it wants more, `dispatch` announces it again.
+    fn offer(&mut self, id: ConsumerId, room: usize, effects: &mut Vec<Effect>) {
+        self.consumers.change(id, Consumer::unannounce);
+        let mut taken = 0;
+        while taken < room
+            && let Some(consumer) = self.consumers.find(id).filter(|consumer| consumer.has_room())
+            && let Some(held) = self.ready.take_first()
+        {
+            hand_out(consumer, held, &mut self.unacked_bytes, effects);
+            taken += 1;
+        }
+        effects.push(Effect::Taken(taken));
+    }
+
     /// Hands ready messages to consumers until one of them runs out, and sees to it that more are loaded.
     fn dispatch(&mut self, effects: &mut Vec<Effect>) {
         while self.ready.is_loaded() {
             let Some(consumer) = self.consumers.next() else { break };
-            let Some(held) = self.ready.take_first() else { break };
-            consumer.charge(held.message.cost());
-            let no_ack = consumer.subscription.no_ack;
-            let delivered = consumer.subscription.consumer;
-            let redelivered = held.redelivered;
-            if no_ack {
-                let checkout = consumer.unacked.next_checkout();
-                let gone = held.place.map(|place| (held.sequence, place));
-                effects.push(Effect::Deliver(Delivery {
-                    consumer: delivered,
-                    checkout,
-                    redelivered,
-                    message: held.message,
-                }));
-                if let Some((sequence, place)) = gone {
-                    effects.push(Effect::Gone { sequence, place });
-                }
+            if consumer.subscription.channel_limited {
+                effects.push(Effect::Wanting(consumer.announce()));
                 continue;
             }
-            self.unacked_bytes += held.message.cost();
-            let message = held.message.clone();
-            let checkout = consumer.unacked.check_out(held);
-            effects.push(Effect::Deliver(Delivery { consumer: delivered, checkout, redelivered, message }));
+            let Some(held) = self.ready.take_first() else { break };
+            hand_out(consumer, held, &mut self.unacked_bytes, effects);
         }
         if let Some(run) = self.ready.next_load(self.consumers.len() > 0) {
             effects.push(Effect::Load(run));
         }
     }
+}
+
+fn hand_out(consumer: &mut Consumer, held: Held, unacked_bytes: &mut usize, effects: &mut Vec<Effect>) {
+    if consumer.subscription.no_ack {
+        let gone = held.gone();
+        effects.push(Effect::Deliver(consumer.hand_out(held)));
+        if let Some(gone) = gone {
+            effects.push(gone);
+        }
+        return;
+    }
+    *unacked_bytes += held.message.cost();
+    effects.push(Effect::Deliver(consumer.hand_out(held)));
 }

@@ -59,12 +59,14 @@ impl Queue {
 
     pub(super) fn relocate(&mut self, from: NonZeroU32, runs: &[Run], singles: &[(SequenceNumber, Place)]) -> usize {
         debug_assert!(runs.is_sorted() && singles.is_sorted(), "both are in the order of numbers");
-        let unacked = self.consumers.unacked_mut().chain(self.detached.values_mut()).flat_map(Unacked::iter_mut);
+        let detached = self.departed.values_mut().chain(self.getters.values_mut());
+        let unacked = self.consumers.unacked_mut().chain(detached).flat_map(Unacked::iter_mut);
         relocate_held(unacked, from, singles) + self.ready.relocate(from, runs, singles)
     }
 
     fn in_memory(&self) -> impl Iterator<Item = &Held> {
-        let unacked = self.consumers.unacked().chain(self.detached.values()).flat_map(Unacked::iter);
+        let detached = self.departed.values().chain(self.getters.values());
+        let unacked = self.consumers.unacked().chain(detached).flat_map(Unacked::iter);
         self.ready.in_memory().chain(unacked)
     }
 }
