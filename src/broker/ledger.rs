@@ -75,6 +75,16 @@ impl<V> Ledger<V> {
         self.slots.make_contiguous().sort_by_key(|(number, _)| *number);
     }
 
+    /// The entries, oldest first.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.slots.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
+    /// As `values`, to be changed in place.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.slots.iter_mut().filter_map(|(_, value)| value.as_mut())
+    }
+
     fn position(&self, number: u64) -> Option<usize> {
         match self.slots.front() {
             Some((first, _)) if *first == number => Some(0),
@@ -129,6 +139,14 @@ mod tests {
         }
         assert!(ledger.slots.len() <= 2 + FREE_GAPS, "{} slots for one entry", ledger.slots.len());
         assert_eq!(ledger.take(1), Some(10));
+    }
+
+    #[test]
+    fn values_are_what_is_outstanding() {
+        let mut ledger = ledger(1..=4);
+        ledger.take(2);
+        ledger.values_mut().for_each(|value| *value += 1);
+        assert_eq!(ledger.values().copied().collect::<Vec<_>>(), vec![11, 31, 41]);
     }
 
     #[test]

@@ -67,7 +67,8 @@ enum Turn {
 
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) {
     let session = Session::open(&node, peer);
-    let mut served = Served { socket, session, partial: BytesMut::new(), unsent: BytesMut::new(), more: false, unhandled: false };
+    let mut served =
+        Served { socket, session, partial: BytesMut::new(), unsent: BytesMut::new(), more: false, unhandled: false };
     loop {
         match served.turn() {
             Turn::Again => tokio::task::yield_now().await,

@@ -38,6 +38,8 @@ pub(super) struct Outcome {
     /// basic.get has to be asked again once the outbox is woken.
     pub(super) got_later: bool,
     pub(super) removed: usize,
+    /// How many messages an offer was used for.
+    pub(super) taken: usize,
     /// An auto-delete queue lost its last consumer.
     pub(super) unused: bool,
     /// What a confirm has to wait for.
@@ -82,16 +84,12 @@ impl QueueCell {
 
     /// Takes messages in. Those that have to survive are in the log when it returns, and the outcome tells from which
     /// position on they do.
-    pub(super) fn publish(
-        self: &Arc<Self>,
-        now: Timestamp,
-        arrivals: &mut Vec<Arrival>,
-    ) -> Result<Outcome, Refusal> {
+    pub(super) fn publish(self: &Arc<Self>, now: Timestamp, arrivals: &mut Vec<Arrival>) -> Result<Outcome, Refusal> {
         self.act(|running, outcome| {
             if let Some(storage) = &self.storage {
                 outcome.appended = self.record(storage, &mut running.queue, arrivals);
             }
-            let stored = Stored::of(arrivals);
+            let stored = Stored::of(arrivals.iter());
             let done = running.run(now, Input::Publish(arrivals), outcome);
             stored.release_unless(&done, outcome);
             done
@@ -303,6 +301,8 @@ impl Running {
             | Input::Insert(_)
             | Input::Subscribe(_)
             | Input::SetPrefetch(..)
+            | Input::SetChannelLimited(..)
+            | Input::Offer { .. }
             | Input::Written(..)
             | Input::Get { .. }
             | Input::Settle { .. }
@@ -343,6 +343,13 @@ impl Running {
                         outcome.wake(&outbox);
                     }
                 }
+                Effect::Wanting(consumer) => {
+                    if let Some(outbox) = self.outboxes.get(&consumer) {
+                        outbox.put(|content| content.wanting.push(consumer));
+                        outcome.wake(outbox);
+                    }
+                }
+                Effect::Taken(taken) => outcome.taken = taken,
                 Effect::Unused => outcome.unused = true,
                 Effect::Got(got) => outcome.got = got,
                 Effect::GotLater => outcome.got_later = true,

@@ -79,7 +79,7 @@ impl Node {
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
         let vhosts = DashMap::new();
-        vhosts.insert(vhost.clone(), Arc::new(RunningVhost::new(vhost.clone())));
+        vhosts.insert(vhost.clone(), Arc::new(RunningVhost::new(vhost.clone(), None)));
         Ok(Self {
             clock: Clock::start(),
             settings: Arc::new(settings(config)),

@@ -9,6 +9,7 @@ use leveret_protocol::ShortString;
 use parking_lot::Mutex;
 
 use super::cell::QueueCell;
+use super::storage::Storage;
 use crate::broker::auth::Actor;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::ids::{ConnectionId, QueueId};
@@ -24,13 +25,14 @@ pub(super) struct RunningVhost {
     topology: ArcSwap<Topology>,
     number: AtomicU64,
     cells: DashMap<QueueId, Arc<QueueCell>>,
+    storage: Option<Arc<Storage>>,
 }
 
 impl RunningVhost {
-    pub(super) fn new(name: ShortString) -> Self {
+    pub(super) fn new(name: ShortString, storage: Option<Arc<Storage>>) -> Self {
         let machine = Vhost::new(name.clone());
         let topology = ArcSwap::from_pointee(machine.topology().clone());
-        Self { name, machine: Mutex::new(machine), topology, number: AtomicU64::new(0), cells: DashMap::new() }
+        Self { name, machine: Mutex::new(machine), topology, number: AtomicU64::new(0), cells: DashMap::new(), storage }
     }
 
     /// The topology as it is now.
@@ -97,7 +99,7 @@ impl RunningVhost {
     }
 
     /// An auto-delete queue lost its last consumer: it goes, unless another one has come meanwhile.
-    pub(super) fn delete_unused(&self, now: Timestamp, cell: &QueueCell) {
+    pub(super) fn delete_unused(&self, now: Timestamp, cell: &Arc<QueueCell>) {
         let mut machine = self.machine.lock();
         if cell.run(now, Input::Delete { if_unused: true, if_empty: false }).is_ok() {
             self.remove(now, &mut machine, &cell.entry);
@@ -127,7 +129,7 @@ impl RunningVhost {
         for effect in effects {
             match effect {
                 Effect::QueueCreated(entry) => {
-                    self.cells.insert(entry.id, Arc::new(QueueCell::new(entry)));
+                    self.cells.insert(entry.id, Arc::new(QueueCell::new(entry, self.storage.clone())));
                 }
                 Effect::QueueRemoved(queue) => {
                     if let Some((_, cell)) = self.cells.remove(&queue) {

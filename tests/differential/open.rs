@@ -12,7 +12,6 @@ pub(crate) const OPEN: &[&str] = &[
     "arguments/an_invalid_queue_version_is_refused",
     "arguments/equal_integers_of_other_tags_are_equivalent",
     "arguments/texts_name_the_type_of_each_value",
-    "channel/a_global_prefetch_is_shared_by_the_consumers_of_the_channel",
     "channel/a_server_method_from_a_client_closes_the_connection",
     "channel/an_unexpected_flow_ok_closes_the_connection",
     "channel/close_ok_on_a_channel_which_is_not_open_closes_the_connection",

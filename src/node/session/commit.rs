@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 
+use super::Session;
 use super::publish::Kept;
 use super::waiting::Later;
-use super::Session;
 use crate::broker::connection::{Reply, Settlement};
 use crate::broker::ids::QueueId;
-use crate::broker::queue::{Input, Outcome};
+use crate::broker::queue::Input;
 use crate::broker::time::Timestamp;
 use crate::node::together::{self, Routed, Settled};
 

@@ -6,6 +6,7 @@ mod confirms;
 mod deliver;
 mod publish;
 mod request;
+mod settle;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,9 @@ use bytes::BytesMut;
 use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, frame};
 
 use self::confirms::Confirms;
+use self::deliver::News;
 use self::publish::{Batch, Kept, RouteCache};
+use self::settle::Settled;
 use self::waiting::Later;
 use super::Node;
 use super::outbox::Outbox;
@@ -50,6 +53,7 @@ pub struct Session {
     vhost: Option<Arc<RunningVhost>>,
     cache: RouteCache,
     batch: Batch,
+    settled: Settled,
     /// Messages of transactions, by channel, until they are committed.
     kept: BTreeMap<u16, Vec<Kept>>,
     /// What stands for a channel where it uses basic.get.
@@ -58,6 +62,7 @@ pub struct Session {
     reply_tokens: BTreeMap<u16, (String, ConsumerId)>,
     /// Deliveries taken from the outbox that did not fit the last write.
     backlog: std::vec::IntoIter<Delivery>,
+    news: News,
     written: BTreeMap<ConsumerId, Written>,
     /// The end of what this connection last put into the log.
     appended: Position,
@@ -92,10 +97,12 @@ impl Session {
             vhost: None,
             cache: RouteCache::default(),
             batch: Batch::default(),
+            settled: Settled::default(),
             kept: BTreeMap::new(),
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
             backlog: Vec::new().into_iter(),
+            news: News::default(),
             written: BTreeMap::new(),
             appended: Position::default(),
             confirms: Confirms::default(),
@@ -146,7 +153,7 @@ impl Session {
                 break;
             }
         }
-        self.flush(now);
+        self.flush_published(now);
         self.await_the_log();
         consumed
     }
@@ -186,6 +193,7 @@ impl Session {
                 }
             }
         }
+        self.flush_settled(now);
     }
 
     /// An effect that came after an error on its channel: it does not happen, but nobody may wait for it.
@@ -203,15 +211,21 @@ impl Session {
         answers: &mut Vec<Effect>,
         out: &mut BytesMut,
     ) -> Option<u16> {
+        if let Effect::Settle { queue, consumer, checkout, outcome } = effect {
+            self.flush_published(now);
+            self.settle(now, (queue, consumer, outcome), checkout);
+            return None;
+        }
+        self.flush_settled(now);
         if let Effect::Publish { channel, message, mandatory, in_transaction } = effect {
             let error = self.publish(now, channel, message, mandatory, in_transaction, out).err()?;
-            self.flush(now);
+            self.flush_published(now);
             self.connection.publish_refused(now, channel, error, answers);
             return Some(channel);
         }
-        self.flush(now);
+        self.flush_published(now);
         match effect {
-            Effect::Publish { .. } => {}
+            Effect::Publish { .. } | Effect::Settle { .. } => {}
             Effect::SendProtocolHeader => out.extend_from_slice(&PROTOCOL_HEADER),
             Effect::SendHeartbeat => out.extend_from_slice(&frame::HEARTBEAT),
             Effect::Send { channel, method } => method.write_frame(channel, out),
@@ -234,11 +248,15 @@ impl Session {
             Effect::Rollback(channel) => {
                 self.kept.remove(&channel);
             }
-            Effect::Settle { queue, consumer, checkout, outcome } => {
-                self.run_queue(now, queue, Input::Settle { consumer, checkout, outcome });
-            }
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
+            }
+            Effect::SetChannelLimited { queue, consumer, limited } => {
+                self.set_channel_limited(now, queue, consumer, limited);
+            }
+            Effect::Offer { channel, queue, consumer, room } => {
+                let taken = self.offer(now, queue, consumer, room);
+                self.connection.offer_taken(channel, consumer, taken, answers);
             }
             Effect::Unsubscribe { queue, consumer, .. } => self.unsubscribe(now, queue, consumer, out),
             Effect::CloseReplyTo(channel) => self.close_reply_to(channel),
@@ -246,17 +264,8 @@ impl Session {
                 self.written.remove(&consumer);
                 self.run_queue(now, queue, Input::Abandon(consumer));
             }
-            Effect::ChannelEnded(channel) => {
-                self.kept.remove(&channel);
-                self.confirms.forget(channel);
-                self.close_reply_to(channel);
-                self.getters.retain(|(other, _), _| *other != channel);
-            }
-            Effect::ReleaseExclusive => {
-                if let Some(vhost) = &self.vhost {
-                    vhost.connection_ended(now, self.id);
-                }
-            }
+            Effect::ChannelEnded(channel) => self.channel_ended(channel),
+            Effect::ReleaseExclusive => self.release_exclusive(now),
             Effect::Note(note) => self.log(&note),
             Effect::Disconnect => {}
         }
@@ -306,6 +315,19 @@ impl Session {
         while self.write_deliveries(usize::MAX, out) {}
         self.written.remove(&consumer);
         self.connection.consumer_ended(consumer);
+    }
+
+    fn channel_ended(&mut self, channel: u16) {
+        self.kept.remove(&channel);
+        self.confirms.forget(channel);
+        self.close_reply_to(channel);
+        self.getters.retain(|(other, _), _| *other != channel);
+    }
+
+    fn release_exclusive(&self, now: Timestamp) {
+        if let Some(vhost) = &self.vhost {
+            vhost.connection_ended(now, self.id);
+        }
     }
 
     fn close_reply_to(&mut self, channel: u16) {

@@ -40,7 +40,8 @@ pub(super) struct Batch {
 
 impl Batch {
     fn goes_to(&self, targets: &[Arc<QueueCell>]) -> bool {
-        self.targets.len() == targets.len() && self.targets.iter().zip(targets).all(|(one, other)| Arc::ptr_eq(one, other))
+        self.targets.len() == targets.len()
+            && self.targets.iter().zip(targets).all(|(one, other)| Arc::ptr_eq(one, other))
     }
 }
 
@@ -68,7 +69,7 @@ impl Session {
                 self.write_return(channel, &message, out);
             }
             if !self.batch.goes_to(&self.cache.targets) {
-                self.flush(now);
+                self.flush_published(now);
                 self.batch.targets.clone_from(&self.cache.targets);
             }
             self.batch.arrivals.push(message.into());
@@ -87,7 +88,7 @@ impl Session {
     }
 
     /// Gives the waiting messages to their queues. A queue that is deleted meanwhile takes them with it, as in RabbitMQ.
-    pub(super) fn flush(&mut self, now: Timestamp) {
+    pub(super) fn flush_published(&mut self, now: Timestamp) {
         if self.batch.arrivals.is_empty() {
             return;
         }
@@ -119,7 +120,7 @@ impl Session {
             self.write_return(channel, &message, out);
         }
         if !self.batch.goes_to(&targets) {
-            self.flush(now);
+            self.flush_published(now);
             self.batch.targets = targets;
         }
         self.batch.arrivals.push(message.into());

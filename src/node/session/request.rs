@@ -67,9 +67,10 @@ impl Session {
                 .delete_queue(now, &place.actor, &name, if_unused, if_empty)
                 .map(|count| Reply::Removed(count32(count)))
                 .map_err(BrokerError::from),
-            Request::Consume { queue, consumer_tag, no_ack, exclusive, priority, prefetch } => {
+            Request::Consume { queue, consumer_tag, no_ack, exclusive, priority, prefetch, channel_limited } => {
                 let consumer = self.node.next_consumer();
-                let subscription = Subscription { consumer, no_ack, exclusive, priority, prefetch, window: WINDOW };
+                let subscription =
+                    Subscription { consumer, no_ack, exclusive, priority, prefetch, channel_limited, window: WINDOW };
                 self.consume(now, &place, &queue, consumer_tag, subscription)
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),

@@ -19,16 +19,9 @@ const LOG_LAG_LIMIT: usize = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) enum Later {
     /// tx.commit, once the log is durable up to the position.
-    Commit {
-        channel: u16,
-        position: Position,
-    },
+    Commit { channel: u16, position: Position },
     /// basic.get of a message that is being read from disk.
-    Get {
-        channel: u16,
-        queue: ShortString,
-        no_ack: bool,
-    },
+    Get { channel: u16, queue: ShortString, no_ack: bool },
 }
 
 impl Session {

@@ -19,14 +19,9 @@ pub(in crate::node) struct Payload<'a> {
 impl<'a> Payload<'a> {
     pub(in crate::node) fn of(message: &'a Message) -> Self {
         let (names, header) = (message.names().len(), message.header().len());
-        let mut head = [VERSION, message.traits().bits(), 0, 0, 0, 0, 0, 0];
-        if let [_, _, names_at @ .., _, _, _, _] = &mut head {
-            names_at.copy_from_slice(&u16::try_from(names).unwrap_or(u16::MAX).to_le_bytes());
-        }
-        if let Some(header_at) = head.last_chunk_mut::<4>() {
-            *header_at = u32::try_from(header).unwrap_or(u32::MAX).to_le_bytes();
-        }
-        Self { head, bytes: message.bytes() }
+        let [n0, n1] = u16::try_from(names).unwrap_or(u16::MAX).to_le_bytes();
+        let [h0, h1, h2, h3] = u32::try_from(header).unwrap_or(u32::MAX).to_le_bytes();
+        Self { head: [VERSION, message.traits().bits(), n0, n1, h0, h1, h2, h3], bytes: message.bytes() }
     }
 
     pub(in crate::node) fn parts(&self) -> [&[u8]; 2] {

@@ -36,6 +36,7 @@ pub(super) fn handle(
         no_ack: method.no_ack,
         exclusive: method.exclusive,
         prefetch: channel.prefetch,
+        channel_limited: channel.has_shared_limit() && !method.no_ack,
     };
     Ok(channel.ask(context, IDS, method.nowait, request, effects))
 }

@@ -15,7 +15,8 @@ pub(super) fn handle(
     let Mode::Transaction { settled } = &mut channel.mode else {
         return Err(ChannelError::NotTransactional.into());
     };
-    let settlements = std::mem::take(settled);
-    let settlements = settlements.into_iter().map(|(_, unsettled, outcome)| unsettled.settlement(outcome)).collect();
+    let settled = std::mem::take(settled);
+    channel.forget_settled(settled.iter().map(|(tag, ..)| *tag));
+    let settlements = settled.into_iter().map(|(_, unsettled, outcome)| unsettled.settlement(outcome)).collect();
     Ok(channel.ask(context, IDS, false, Request::Commit(settlements), effects))
 }
