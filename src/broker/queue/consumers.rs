@@ -62,6 +62,7 @@ impl Consumer {
     }
 
     /// Takes a message for the consumer, and counts it against its limits.
+    #[inline(always)]
     pub(super) fn hand_out(&mut self, held: Held) -> Delivery {
         let redelivered = held.redelivered;
         self.charge(held.message.cost());

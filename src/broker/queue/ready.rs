@@ -74,8 +74,8 @@ impl Ready {
         !self.paged.is_empty() || self.bytes >= self.limit
     }
 
-    /// Takes a message that comes for the first time, to its place by number.
-    #[inline]
+    /// Takes a message that comes for the first time, to its place by number. Inline, so that it is moved once.
+    #[inline(always)]
     pub(super) fn add(&mut self, sequence: SequenceNumber, arrival: Arrival) {
         if self.is_paged() {
             return self.add_paged(sequence, arrival);

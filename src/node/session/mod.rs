@@ -212,7 +212,6 @@ impl Session {
         out: &mut BytesMut,
     ) -> Option<u16> {
         if let Effect::Settle { queue, consumer, checkout, outcome } = effect {
-            self.flush_published(now);
             self.settle(now, (queue, consumer, outcome), checkout);
             return None;
         }

@@ -16,7 +16,9 @@ pub(super) struct Settled {
 }
 
 impl Session {
+    /// Settles a hand-out, with those that follow.
     pub(super) fn settle(&mut self, now: Timestamp, of: (QueueId, ConsumerId, Outcome), checkout: CheckoutId) {
+        self.flush_published(now);
         if self.settled.of != Some(of) || self.settled.checkouts.len() >= MOST {
             self.flush_settled(now);
             self.settled.of = Some(of);

@@ -1,9 +1,14 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects.
 
 mod channel_limit;
+mod model;
+mod paged;
+mod stored;
 
-use super::{Delivery, Effect, Input, Outcome, Queue, Refusal, Subscription};
-use crate::broker::ids::{CheckoutId, ConsumerId};
+use std::num::NonZeroU32;
+
+use super::{Arrival, Delivery, Effect, Input, Outcome, Place, Queue, Refusal, Run, Subscription};
+use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::message::{Message, MessageArena, Traits};
 use crate::broker::time::Timestamp;
 
@@ -84,6 +89,30 @@ fn with_consumers(subscriptions: &[Subscription]) -> Queue {
     for subscription in subscriptions {
         assert_eq!(handle(&mut queue, Input::Subscribe(*subscription)), []);
     }
+    queue
+}
+
+/// Where the stored message of that number lies: one behind the other, without gaps.
+fn lies_at(sequence: u64) -> Place {
+    Place { file: NonZeroU32::new(3).unwrap(), offset: 10 * u32::try_from(sequence).unwrap(), length: 10 }
+}
+
+/// The stored messages from that number on.
+fn run(first: u64, count: u32) -> Run {
+    Run { first: SequenceNumber(first), count, place: Place { length: 10 * count, ..lies_at(first) } }
+}
+
+fn stored(sequence: u64, body: &str) -> Arrival {
+    Arrival { message: message(body), place: Some(lies_at(sequence)) }
+}
+
+/// A queue that keeps nothing in memory which is stored, with these messages.
+fn with_paged(bodies: &[&str]) -> Queue {
+    let mut queue = Queue::new(false);
+    queue.set_memory_limit(0);
+    let mut arrivals = (1..).zip(bodies).map(|(sequence, body)| stored(sequence, body)).collect();
+    assert_eq!(handle(&mut queue, Input::Publish(&mut arrivals)), []);
+    assert_eq!(queue.loaded_bytes(), 0);
     queue
 }
 
@@ -371,8 +400,13 @@ fn a_deleted_queue_refuses_everything() {
     assert_eq!(handle(&mut queue, delete(false, false)), [Effect::Removed(1)]);
     let mut messages = vec![message("b").into()];
     let checkouts = &[CheckoutId(1)];
+    let mut late = vec![(SequenceNumber(1), message("a").into())];
     for input in [
         Input::Publish(&mut messages),
+        Input::Reserve(1),
+        Input::Insert(&mut late),
+        Input::Loaded { run: run(1, 1), messages: &mut Vec::new() },
+        Input::Relocate { from: lies_at(1).file, runs: &[], singles: &[] },
         Input::Subscribe(consumer(ANN)),
         Input::Unsubscribe(ANN),
         Input::SetPrefetch(ANN, 1),
@@ -388,6 +422,7 @@ fn a_deleted_queue_refuses_everything() {
         assert_eq!(try_handle(&mut queue, input), Err(Refusal::Gone));
     }
     assert_eq!(messages, [message("b").into()], "a refused publisher keeps its messages");
+    assert_eq!(late.len(), 1, "late ones, too");
 }
 
 #[test]
