@@ -74,7 +74,7 @@ impl Vhost {
     fn check_link(&self, actor: &Actor, link: &Link) -> Result<Link, ChannelError> {
         let link = Link { source: cleaned(&link.source), destination: cleaned(&link.destination), ..link.clone() };
         let to_queue = link.destination_kind == ResourceKind::Queue;
-        if to_queue && reply_to::is_reply_to(link.destination.as_bytes()) {
+        if to_queue && reply_to::is_token(link.destination.as_bytes()) {
             return Err(ChannelError::BindReplyTo);
         }
         actor.require(Permission::Write, &destination_resource(&link, &self.topology.vhost))?;
