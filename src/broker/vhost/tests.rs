@@ -750,6 +750,15 @@ fn bind_and_unbind_refuse_the_default_exchange_and_reply_queues() {
 }
 
 #[test]
+fn a_binding_that_makes_no_sense_is_told_before_a_locked_queue() {
+    let mut vhost = vhost();
+    declare_new(&mut vhost, BOB, QueueDeclaration { exclusive: true, ..queue("q") });
+    let senseless = Link { arguments: table(&[("x-match", text("some"))]), ..to_queue("amq.headers", "q", "") };
+    assert_eq!(told(vhost.bind(&actor(ANN), &senseless)).0, ReplyCode::PreconditionFailed);
+    assert_eq!(told(vhost.bind(&actor(ANN), &to_queue("amq.headers", "q", ""))).0, ReplyCode::ResourceLocked);
+}
+
+#[test]
 fn the_bare_name_of_direct_reply_to_is_no_queue_to_bind() {
     let mut vhost = vhost();
     let link = to_queue("amq.direct", "amq.rabbitmq.reply-to", "");

@@ -67,7 +67,6 @@ struct Argument {
 
 /// Every argument that RabbitMQ knows of, in the order in which it looks at them.
 static ARGUMENTS: [Argument; 29] = [
-    queue_type::ARGUMENT,
     expires::ARGUMENT,
     message_ttl::ARGUMENT,
     dead_letter_exchange::ARGUMENT,
@@ -80,6 +79,7 @@ static ARGUMENTS: [Argument; 29] = [
     queue_mode::ARGUMENT,
     queue_version::ARGUMENT,
     single_active_consumer::ARGUMENT,
+    queue_type::ARGUMENT,
     queue_leader_locator::ARGUMENT,
     queue_master_locator::ARGUMENT,
     delivery_limit::ARGUMENT,
@@ -106,7 +106,10 @@ static ARGUMENTS: [Argument; 29] = [
 pub fn validate(arguments: &FieldTable, resource: &Resource) -> Result<(), ChannelError> {
     let is_classic = queue_type::is_classic(arguments);
     let belongs_elsewhere = |known: &Argument| is_classic && known.support == Support::OtherType;
-    for (known, value) in present(arguments).filter(|(known, _)| !belongs_elsewhere(known)) {
+    // The type decides what else counts, so it comes first.
+    let queue_type = present(arguments).filter(|(known, _)| known.name == queue_type::ARGUMENT.name);
+    let others = present(arguments).filter(|(known, _)| !belongs_elsewhere(known));
+    for (known, value) in queue_type.chain(others) {
         (known.check)(value, arguments).map_err(|reason| ChannelError::InvalidArgument {
             argument: known.name.to_owned(),
             resource: resource.clone(),
