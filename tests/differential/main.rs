@@ -27,6 +27,7 @@ mod exchange;
 mod frames;
 mod handshake;
 mod open;
+mod precedence;
 mod publish;
 mod queue;
 mod reply_to;
@@ -63,6 +64,7 @@ fn scenarios() -> Vec<Scenario> {
         exchange::SCENARIOS,
         frames::SCENARIOS,
         handshake::SCENARIOS,
+        precedence::SCENARIOS,
         publish::SCENARIOS,
         queue::SCENARIOS,
         reply_to::SCENARIOS,
