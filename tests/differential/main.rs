@@ -27,6 +27,7 @@ mod exchange;
 mod frames;
 mod handshake;
 mod open;
+mod opening;
 mod precedence;
 mod publish;
 mod queue;
@@ -64,6 +65,7 @@ fn scenarios() -> Vec<Scenario> {
         exchange::SCENARIOS,
         frames::SCENARIOS,
         handshake::SCENARIOS,
+        opening::SCENARIOS,
         precedence::SCENARIOS,
         publish::SCENARIOS,
         queue::SCENARIOS,
