@@ -7,7 +7,7 @@ use crate::support::commands::{
 };
 use crate::support::method::Method;
 use crate::support::properties::Properties;
-use crate::support::raw::Handshake;
+use crate::support::raw::{Handshake, frame, header};
 
 scenarios!("channel":
     a_method_on_a_channel_which_is_not_open_closes_the_connection,
@@ -15,6 +15,7 @@ scenarios!("channel":
     closing_a_channel_which_is_not_open_closes_the_connection,
     close_ok_on_a_channel_which_is_not_open_closes_the_connection,
     close_ok_on_an_open_channel_closes_the_connection,
+    a_channel_closed_by_both_sides_at_once_leaves_the_others_alone,
     a_channel_number_above_channel_max_is_accepted,
     more_channels_than_channel_max_close_the_connection,
     a_closed_channel_number_can_be_used_again_at_once,
@@ -71,6 +72,28 @@ fn close_ok_on_an_open_channel_closes_the_connection(s: &Script) {
     let mut c = s.connect();
     c.send(&method("channel.close-ok"));
     c.until(1, &[]);
+}
+
+/// RabbitMQ may or may not answer the client's close, so that is not shown.
+fn a_channel_closed_by_both_sides_at_once_leaves_the_others_alone(s: &Script) {
+    let mut c = s.connect();
+    let missing = s.name("missing");
+    let close = method("channel.close").set("reply-code", 200);
+    let at_once = [
+        frame(1, 1, &publish(&missing, "").encode()),
+        frame(2, 1, &header(60, 0, 0, &Properties::none().encode())),
+        frame(1, 1, &close.encode()),
+    ];
+    c.leave_closes_unanswered();
+    c.hide(true);
+    c.client.send(&at_once.concat());
+    c.until(1, &["channel.close"]);
+    c.send(&method("channel.close-ok"));
+    c.call_on(2, method("channel.open"));
+    c.hide(false);
+    c.call_on(2, method("basic.qos"));
+    s.note("and the number can be used again");
+    c.call(method("channel.open"));
 }
 
 fn a_channel_number_above_channel_max_is_accepted(s: &Script) {
