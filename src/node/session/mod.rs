@@ -5,6 +5,9 @@ mod deliver;
 mod publish;
 mod request;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
