@@ -29,6 +29,8 @@ struct Running {
 pub(super) struct Outcome {
     pub(super) got: Option<(Delivery, usize)>,
     pub(super) removed: usize,
+    /// How many messages an offer was used for.
+    pub(super) taken: usize,
     /// An auto-delete queue lost its last consumer.
     pub(super) unused: bool,
     /// Outboxes that something was put into; to be woken without any lock held.
@@ -96,6 +98,8 @@ impl Running {
             Input::Publish(_)
             | Input::Subscribe(_)
             | Input::SetPrefetch(..)
+            | Input::SetChannelLimited(..)
+            | Input::Offer { .. }
             | Input::Written(..)
             | Input::Get { .. }
             | Input::Settle { .. }
@@ -134,6 +138,13 @@ impl Running {
                         outcome.wake(&outbox);
                     }
                 }
+                Effect::Wanting(consumer) => {
+                    if let Some(outbox) = self.outboxes.get(&consumer) {
+                        outbox.put(|content| content.wanting.push(consumer));
+                        outcome.wake(outbox);
+                    }
+                }
+                Effect::Taken(taken) => outcome.taken = taken,
                 Effect::Unused => outcome.unused = true,
                 Effect::Got(got) => outcome.got = got,
                 Effect::Removed(count) => outcome.removed = count,

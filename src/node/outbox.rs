@@ -18,6 +18,8 @@ pub struct Outbox {
 pub(super) struct Content {
     pub(super) deliveries: Vec<Delivery>,
     pub(super) cancelled: Vec<ConsumerId>,
+    /// Consumers under a limit of their channel for which there are messages; each once until it is offered room.
+    pub(super) wanting: Vec<ConsumerId>,
     pub(super) close: Option<String>,
 }
 

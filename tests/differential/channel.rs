@@ -22,6 +22,7 @@ scenarios!("channel":
     frames_between_close_and_close_ok_are_discarded,
     opening_a_channel_before_close_ok_closes_the_connection,
     a_channel_close_during_the_server_close_is_answered,
+    a_channel_close_behind_a_failing_publish_is_answered,
     methods_before_a_failing_one_have_taken_effect,
     an_error_on_one_channel_leaves_the_others_alone,
     a_connection_method_on_a_channel_closes_the_connection,
@@ -279,6 +280,15 @@ fn closing_the_connection_deletes_exclusive_queues_first(s: &Script) {
     c.call(declare(&q).flag("exclusive"));
     c.call_on(0, goodbye());
     s.connect_as("other").call(declare_passive(&q));
+}
+
+fn a_channel_close_behind_a_failing_publish_is_answered(s: &Script) {
+    let mut c = s.connect();
+    c.publish(&publish(&s.name("missing"), "key"), &Properties::none(), "lost");
+    c.send(&method("channel.close").set("reply-code", 200));
+    c.expect("channel.close-ok");
+    c.expect("channel.close-ok");
+    c.call(method("channel.open"));
 }
 
 fn closing_a_channel_requeues_unacked_messages(s: &Script) {

@@ -6,12 +6,15 @@ mod content;
 mod methods;
 pub mod reply_to;
 mod settle;
+mod shared_limit;
 
 use std::collections::BTreeMap;
 
 use leveret_protocol::{FrameKind, Method, MethodError, RawFrame, ShortString, basic, channel, queue};
 
 use self::content::Assembly;
+pub(super) use self::shared_limit::Offer;
+use self::shared_limit::SharedLimit;
 use super::connection::{Effect, Reply, Request, Settings};
 use super::error::{BrokerError, ConnectionError};
 use super::ids::{ConsumerId, DeliveryTag, QueueId};
@@ -42,8 +45,17 @@ pub(super) enum Step {
     Forget,
     /// The consumer of that tag ends.
     Cancelled(ShortString),
-    /// Running consumers get another prefetch.
-    Prefetch(u16),
+    /// Running consumers get other limits.
+    Qos(QosChange),
+}
+
+/// What basic.qos changes for consumers that run already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct QosChange {
+    /// The prefetch of each; `None`: as it is.
+    pub(super) prefetch: Option<u16>,
+    /// Whether they are under a limit of the channel; `None`: as they are.
+    pub(super) channel_limited: Option<bool>,
 }
 
 /// A delivery that the client has not settled.
@@ -85,6 +97,7 @@ pub(super) struct Channel {
     consumer_tags: BTreeMap<ShortString, Option<ConsumerId>>,
     prefetch: u16,
     dynamic_prefetch: bool,
+    shared_limit: Option<Box<SharedLimit>>,
     last_queue: Option<ShortString>,
     reply_consumer: Option<ShortString>,
     /// The tag for cancel-ok, which goes out after the consumer's last delivery.
@@ -104,6 +117,7 @@ impl Channel {
             consumer_tags: BTreeMap::new(),
             prefetch: settings.default_prefetch,
             dynamic_prefetch,
+            shared_limit: None,
             last_queue: None,
             reply_consumer: None,
             after_cancel: None,
@@ -169,6 +183,7 @@ impl Channel {
         self.unsettled = Ledger::default();
         self.holders.clear();
         self.consumer_tags.clear();
+        self.shared_limit = None;
         self.reply_consumer = None;
         self.awaited = None;
         self.mode = Mode::Plain;
@@ -179,12 +194,21 @@ impl Channel {
         self.holders.iter().map(|(consumer, queue)| (*queue, *consumer)).collect()
     }
 
-    pub(super) fn forget_consumer(&mut self, consumer_tag: &ShortString) {
+    /// A queue is gone, and this consumer with it.
+    pub(super) fn forget_consumer(&mut self, consumer: ConsumerId, consumer_tag: &ShortString) {
+        self.stop_wanting(consumer);
         self.consumer_tags.remove(consumer_tag);
     }
 
-    /// The next delivery tag, kept as outstanding when the message came from a queue that waits for its settling.
+    /// A consumer's delivery gets its tag, kept as outstanding when the message came from a queue that waits for its settling.
     pub(super) fn deliver(&mut self, queue: Option<QueueId>, delivery: &Delivery) -> DeliveryTag {
+        if let (Some(_), Some(shared)) = (queue, &mut self.shared_limit) {
+            shared.delivered();
+        }
+        self.next_delivery_tag(queue, delivery)
+    }
+
+    fn next_delivery_tag(&mut self, queue: Option<QueueId>, delivery: &Delivery) -> DeliveryTag {
         self.last_delivery_tag += 1;
         if let Some(queue) = queue {
             let unsettled = Unsettled { queue, consumer: delivery.consumer, checkout: delivery.checkout };
@@ -199,7 +223,11 @@ impl Channel {
         if let Some(queue) = queue {
             self.holders.insert(delivery.consumer, queue);
         }
-        self.deliver(queue, delivery)
+        let delivery_tag = self.next_delivery_tag(queue, delivery);
+        if let (Some(_), Some(shared)) = (queue, &mut self.shared_limit) {
+            shared.got(delivery_tag.0);
+        }
+        delivery_tag
     }
 
     /// basic.cancel-ok, once a consumer's last delivery is written.

@@ -39,16 +39,34 @@ impl Channel {
                 waiting.extend(settled.into_iter().map(|(tag, unsettled)| (tag, unsettled, outcome)));
             }
             Mode::Plain | Mode::Confirm { .. } => {
-                effects.extend(settled.into_iter().map(|(_, unsettled)| unsettled.settled(outcome)));
+                effects.extend(settled.iter().map(|(_, unsettled)| unsettled.settled(outcome)));
+                self.forget_settled(settled.iter().map(|(tag, _)| *tag));
             }
         }
         Ok(())
     }
 
+    /// These deliveries are settled for good: not with a transaction that may be rolled back.
+    pub(super) fn forget_settled(&mut self, delivery_tags: impl Iterator<Item = u64>) {
+        if let Some(shared) = &mut self.shared_limit {
+            delivery_tags.for_each(|delivery_tag| shared.settled(delivery_tag));
+        }
+    }
+
+    /// Deliveries that are not settled for good: those that are outstanding, and those whose settling waits for a commit.
+    pub(super) fn unsettled_count(&self) -> usize {
+        let waiting = match &self.mode {
+            Mode::Transaction { settled } => settled.len(),
+            Mode::Plain | Mode::Confirm { .. } => 0,
+        };
+        self.unsettled.len() + waiting
+    }
+
     /// Gives back everything that is outstanding, whatever the mode (basic.recover is not transactional).
     pub(super) fn requeue_all(&mut self, effects: &mut Vec<Effect>) {
         let all = self.unsettled.take_all();
-        effects.extend(all.into_iter().map(|(_, unsettled)| unsettled.settled(Outcome::Requeue)));
+        effects.extend(all.iter().map(|(_, unsettled)| unsettled.settled(Outcome::Requeue)));
+        self.forget_settled(all.iter().map(|(tag, _)| *tag));
     }
 
     /// A queue name from the client; empty means the last one declared on this channel.

@@ -83,6 +83,26 @@ pub enum Effect {
         /// The limit; 0 is none.
         prefetch: u16,
     },
+    /// A running consumer comes under a limit of its channel, or out of it.
+    SetChannelLimited {
+        /// Its queue.
+        queue: QueueId,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Whether there is one.
+        limited: bool,
+    },
+    /// A channel with a limit has room for messages of a consumer; answer with `Connection::offer_taken`.
+    Offer {
+        /// The channel.
+        channel: u16,
+        /// The consumer's queue.
+        queue: QueueId,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The most messages.
+        room: usize,
+    },
     /// A consumer ends. What it has been sent stays with the channel.
     Unsubscribe {
         /// Its channel.
@@ -128,6 +148,8 @@ impl Effect {
             | Self::OpenVhost(_)
             | Self::Settle { .. }
             | Self::SetPrefetch { .. }
+            | Self::SetChannelLimited { .. }
+            | Self::Offer { .. }
             | Self::Unsubscribe { .. }
             | Self::CloseReplyTo(_)
             | Self::Abandon { .. }
@@ -201,6 +223,8 @@ pub enum Request {
         arguments: FieldTable,
         /// The most unacked deliveries; 0 is no limit.
         prefetch: u16,
+        /// The channel has a limit for all its consumers.
+        channel_limited: bool,
     },
     /// basic.consume of direct reply-to.
     OpenReplyTo(ShortString),

@@ -59,6 +59,9 @@ impl Connection {
     /// The node's word on the login.
     pub fn authenticated(&mut self, now: Timestamp, accepted: bool, effects: &mut Vec<Effect>) {
         self.waiting = false;
+        if self.state != State::Authenticating {
+            return;
+        }
         if !accepted {
             let mechanism = self.mechanism.map_or("", Mechanism::name).to_owned();
             let error = ConnectionError::LoginRefused { mechanism };
@@ -111,6 +114,9 @@ impl Connection {
     /// The node's word on the vhost.
     pub fn vhost_opened(&mut self, now: Timestamp, opened: Result<(), ConnectionError>, effects: &mut Vec<Effect>) {
         self.waiting = false;
+        if self.state != State::Entering {
+            return;
+        }
         match opened {
             Ok(()) => {
                 Self::send(0, connection::OpenOk { known_hosts: ShortString::default() }, effects);

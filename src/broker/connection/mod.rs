@@ -5,6 +5,7 @@ mod effect;
 mod frames;
 mod handshake;
 mod heartbeat;
+mod qos;
 mod settings;
 mod shutdown;
 
@@ -30,7 +31,7 @@ use super::time::Timestamp;
 /// How long RabbitMQ leaves a refused client hanging before the socket is closed. Slows down guessing of passwords.
 const SILENT_CLOSE: Duration = Duration::from_secs(3);
 
-/// How long a client may take to answer connection.close.
+/// How long a client may take to answer connection.close, at most.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,7 +237,7 @@ impl Connection {
     pub fn consumer_cancelled(&mut self, consumer: ConsumerId, effects: &mut Vec<Effect>) {
         let Some(record) = self.consumers.remove(&consumer) else { return };
         if let Some(channel) = self.channels.get_mut(&record.channel) {
-            channel.forget_consumer(&record.consumer_tag);
+            channel.forget_consumer(consumer, &record.consumer_tag);
         }
         if self.client_can("consumer_cancel_notify") {
             let cancel = leveret_protocol::basic::Cancel { consumer_tag: record.consumer_tag, nowait: true };
@@ -253,7 +254,7 @@ impl Connection {
         effects: &mut Vec<Effect>,
     ) {
         self.waiting = false;
-        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let Some(open) = self.channels.get_mut(&channel) else { return undo(answer, effects) };
         if let Ok(Reply::Consuming { consumer_tag, consumer, queue, no_ack }) = &answer {
             let record = ConsumerRecord { channel, consumer_tag: consumer_tag.clone(), queue: *queue, no_ack: *no_ack };
             self.consumers.insert(*consumer, record);
@@ -267,11 +268,6 @@ impl Connection {
             }
             Err(error) => self.fail(now, channel, method, error, effects),
         }
-    }
-
-    /// A publish turned out to be wrong. Later effects of that channel in the same batch are void.
-    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: BrokerError, effects: &mut Vec<Effect>) {
-        self.fail(now, channel, (60, 40), error, effects);
     }
 
     /// The properties that the client sent about itself.
@@ -297,5 +293,12 @@ impl Connection {
 
     fn send(channel: u16, method: impl Into<Method>, effects: &mut Vec<Effect>) {
         effects.push(Effect::Send { channel, method: method.into() });
+    }
+}
+
+/// A consumer that has come to run after its channel ended must not stay in its queue.
+fn undo(answer: Result<Reply, BrokerError>, effects: &mut Vec<Effect>) {
+    if let Ok(Reply::Consuming { consumer, queue: Some(queue), .. }) = answer {
+        effects.push(Effect::Abandon { queue, consumer });
     }
 }

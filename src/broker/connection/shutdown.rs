@@ -1,5 +1,7 @@
 //! How a connection ends: by an error, by either side's close, or because the socket is gone.
 
+use std::time::Duration;
+
 use leveret_protocol::{ReplyCode, channel, connection};
 
 use super::{CLOSE_TIMEOUT, Connection, Effect, Note, SILENT_CLOSE, State};
@@ -35,6 +37,23 @@ impl Connection {
             BrokerError::Channel(soft) => {
                 self.close(now, (class_id, method_id), soft.code(), &soft.to_string(), effects);
             }
+        }
+    }
+
+    /// A publish turned out to be wrong. Later effects of that channel in the same batch are void.
+    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: BrokerError, effects: &mut Vec<Effect>) {
+        if self.state != State::Running {
+            effects.push(Effect::Note(match error {
+                BrokerError::Channel(_) => Note::ChannelError(channel, error),
+                BrokerError::Connection(_) => Note::ConnectionError(error),
+            }));
+            return;
+        }
+        let closed_by_client = !self.channels.contains_key(&channel);
+        self.fail(now, channel, (60, 40), error, effects);
+        if closed_by_client && self.state == State::Running {
+            // It sent channel.close in the same batch, whose close-ok is void now but which it waits for (pika).
+            Self::send(channel, channel::CloseOk {}, effects);
         }
     }
 
@@ -74,8 +93,13 @@ impl Connection {
         let reply_text = code.reply_text(text);
         Self::send(0, connection::Close { reply_code: code.code(), reply_text, class_id, method_id }, effects);
         // After a framing error nothing that follows can be trusted to be a frame.
-        let patience = if code == ReplyCode::FrameError { SILENT_CLOSE } else { CLOSE_TIMEOUT };
+        let patience = if code == ReplyCode::FrameError { SILENT_CLOSE } else { self.close_timeout() };
         self.state = State::Closing(now.after(patience));
+    }
+
+    /// RabbitMQ: a client whose heartbeats would have to come earlier gets no longer than that.
+    fn close_timeout(&self) -> Duration {
+        self.heartbeat.as_ref().map_or(CLOSE_TIMEOUT, |heartbeat| heartbeat.interval().min(CLOSE_TIMEOUT))
     }
 
     pub(super) fn receive_close(&mut self, effects: &mut Vec<Effect>) {
@@ -88,6 +112,7 @@ impl Connection {
     pub fn end(&mut self, effects: &mut Vec<Effect>) {
         self.release(effects);
         self.state = State::Closed;
+        self.waiting = false;
         effects.push(Effect::Disconnect);
     }
 

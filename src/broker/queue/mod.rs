@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use thiserror::Error;
 
-use self::consumers::Consumers;
 pub use self::consumers::Subscription;
+use self::consumers::{Consumer, Consumers};
 pub use self::entry::QueueEntry;
 use self::unacked::{Held, Unacked};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
@@ -33,6 +33,15 @@ pub enum Input<'a> {
     Unsubscribe(ConsumerId),
     /// A consumer's prefetch changes.
     SetPrefetch(ConsumerId, u16),
+    /// A consumer's channel comes to have a limit for all its consumers together, or loses it.
+    SetChannelLimited(ConsumerId, bool),
+    /// A consumer's channel has room for so many messages; answered with `Taken`.
+    Offer {
+        /// For whom.
+        consumer: ConsumerId,
+        /// The most messages to hand out now.
+        room: usize,
+    },
     /// Bytes charged to a consumer's window have been written to its connection.
     Written(ConsumerId, usize),
     /// basic.get on behalf of a channel, which `consumer` stands for.
@@ -80,6 +89,10 @@ pub enum Outcome {
 pub enum Effect {
     /// A message goes to a consumer.
     Deliver(Delivery),
+    /// There are messages for a consumer whose channel has a limit: to be answered with `Offer`, once there is room.
+    Wanting(ConsumerId),
+    /// The answer to `Offer`: how many messages it was used for. The rest of the room is the channel's again.
+    Taken(usize),
     /// The queue is gone, and this consumer with it.
     ConsumerCancelled(ConsumerId),
     /// An auto-delete queue lost its last consumer.
@@ -130,8 +143,10 @@ pub struct Queue {
     /// Messages that came back. All of them are older than any in `ready`, since the oldest is always handed out first.
     returned: BTreeMap<SequenceNumber, Message>,
     consumers: Consumers,
-    /// What consumers that have gone, and channels by basic.get, still hold.
-    detached: BTreeMap<ConsumerId, Unacked>,
+    /// What consumers that have gone still hold.
+    departed: BTreeMap<ConsumerId, Unacked>,
+    /// What channels hold by basic.get. Also those that hold nothing: their hand-outs are counted while they live.
+    getters: BTreeMap<ConsumerId, Unacked>,
 }
 
 impl Queue {
@@ -173,6 +188,11 @@ impl Queue {
             Input::SetPrefetch(consumer, prefetch) => {
                 self.consumers.change(consumer, |consumer| consumer.subscription.prefetch = prefetch);
             }
+            Input::SetChannelLimited(consumer, limited) => self.consumers.change(consumer, |consumer| {
+                consumer.subscription.channel_limited = limited;
+                consumer.unannounce();
+            }),
+            Input::Offer { consumer, room } => self.offer(consumer, room, effects),
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
             Input::Get { consumer, no_ack } => effects.push(Effect::Got(self.get(consumer, no_ack))),
             Input::Settle { consumer, checkout, outcome } => self.settle(consumer, checkout, outcome),
@@ -196,7 +216,7 @@ impl Queue {
     fn unsubscribe(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
         let Some(consumer) = self.consumers.detach(id) else { return };
         if consumer.unacked.len() > 0 {
-            self.detached.insert(id, consumer.unacked);
+            self.departed.insert(id, consumer.unacked);
         }
         if self.auto_delete && self.consumers.len() == 0 {
             effects.push(Effect::Unused);
@@ -205,22 +225,16 @@ impl Queue {
 
     fn abandon(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
         self.unsubscribe(id, effects);
-        let held = self.detached.remove(&id).map(|mut unacked| unacked.take_all()).unwrap_or_default();
-        for held in held {
-            self.returned.insert(held.sequence, held.message);
+        for mut unacked in [self.departed.remove(&id), self.getters.remove(&id)].into_iter().flatten() {
+            let held = unacked.take_all().into_iter();
+            self.returned.extend(held.map(|held| (held.sequence, held.message)));
         }
     }
 
     fn settle(&mut self, id: ConsumerId, checkout: CheckoutId, outcome: Outcome) {
         let mut settled = None;
         self.consumers.change(id, |consumer| settled = consumer.unacked.settle(checkout));
-        if settled.is_none()
-            && let Some(unacked) = self.detached.get_mut(&id)
-        {
-            settled = unacked.settle(checkout);
-            // A channel's stand-in for basic.get counts on: its hand-outs keep their numbers while it lives.
-        }
-        match (outcome, settled) {
+        match (outcome, settled.or_else(|| self.settle_detached(id, checkout))) {
             (Outcome::Requeue, Some(held)) => {
                 self.returned.insert(held.sequence, held.message);
             }
@@ -228,12 +242,38 @@ impl Queue {
         }
     }
 
+    /// Settles what a consumer that has gone, or a channel by basic.get, holds.
+    fn settle_detached(&mut self, id: ConsumerId, checkout: CheckoutId) -> Option<Held> {
+        if let Some(unacked) = self.getters.get_mut(&id) {
+            return unacked.settle(checkout);
+        }
+        let unacked = self.departed.get_mut(&id)?;
+        let settled = unacked.settle(checkout);
+        if unacked.len() == 0 {
+            self.departed.remove(&id);
+        }
+        settled
+    }
+
     fn get(&mut self, id: ConsumerId, no_ack: bool) -> Option<(Delivery, usize)> {
-        let (held, redelivered) = self.take_first()?;
+        let (held, redelivered) = take_first(&mut self.returned, &mut self.ready)?;
         let message = held.message.clone();
-        let unacked = self.detached.entry(id).or_default();
+        let unacked = self.getters.entry(id).or_default();
         let checkout = if no_ack { unacked.next_checkout() } else { unacked.check_out(held) };
         Some((Delivery { consumer: id, checkout, redelivered, message }, self.ready_count()))
+    }
+
+    /// Hands a consumer as much as its channel has room for. If it wants more, `dispatch` announces it again.
+    fn offer(&mut self, id: ConsumerId, room: usize, effects: &mut Vec<Effect>) {
+        self.consumers.change(id, Consumer::unannounce);
+        let before = effects.len();
+        while effects.len() - before < room
+            && let Some(consumer) = self.consumers.find(id).filter(|consumer| consumer.has_room())
+            && let Some((held, redelivered)) = take_first(&mut self.returned, &mut self.ready)
+        {
+            effects.push(Effect::Deliver(consumer.hand_out(held, redelivered)));
+        }
+        effects.push(Effect::Taken(effects.len() - before));
     }
 
     fn purge(&mut self) -> usize {
@@ -257,29 +297,24 @@ impl Queue {
         Ok(())
     }
 
-    fn take_first(&mut self) -> Option<(Held, bool)> {
-        if let Some((sequence, message)) = self.returned.pop_first() {
-            return Some((Held { sequence, message }, true));
-        }
-        Some((self.ready.pop_front()?, false))
-    }
-
     /// Hands ready messages to consumers until one of them runs out.
     fn dispatch(&mut self, effects: &mut Vec<Effect>) {
         while self.ready_count() > 0 {
             let Some(consumer) = self.consumers.next() else { return };
-            let first = self.returned.pop_first().map(|(sequence, message)| Held { sequence, message });
-            let redelivered = first.is_some();
-            let Some(held) = first.or_else(|| self.ready.pop_front()) else { return };
-            consumer.charge(held.message.cost());
-            let (checkout, message) = if consumer.subscription.no_ack {
-                (consumer.unacked.next_checkout(), held.message)
-            } else {
-                let message = held.message.clone();
-                (consumer.unacked.check_out(held), message)
-            };
-            let consumer = consumer.subscription.consumer;
-            effects.push(Effect::Deliver(Delivery { consumer, checkout, redelivered, message }));
+            if consumer.subscription.channel_limited {
+                effects.push(Effect::Wanting(consumer.announce()));
+                continue;
+            }
+            let Some((held, redelivered)) = take_first(&mut self.returned, &mut self.ready) else { return };
+            effects.push(Effect::Deliver(consumer.hand_out(held, redelivered)));
         }
     }
+}
+
+/// The oldest ready message, and whether it was handed out before.
+fn take_first(returned: &mut BTreeMap<SequenceNumber, Message>, ready: &mut VecDeque<Held>) -> Option<(Held, bool)> {
+    if let Some((sequence, message)) = returned.pop_first() {
+        return Some((Held { sequence, message }, true));
+    }
+    Some((ready.pop_front()?, false))
 }

@@ -5,6 +5,9 @@ mod deliver;
 mod publish;
 mod request;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, frame};
 
+use self::deliver::News;
 use self::publish::{Batch, Kept, RouteCache};
 use super::Node;
 use super::outbox::Outbox;
@@ -52,6 +56,7 @@ pub struct Session {
     reply_tokens: BTreeMap<u16, (String, ConsumerId)>,
     /// Deliveries taken from the outbox that did not fit the last write.
     backlog: std::vec::IntoIter<Delivery>,
+    news: News,
     written: BTreeMap<ConsumerId, Written>,
 }
 
@@ -85,6 +90,7 @@ impl Session {
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
             backlog: Vec::new().into_iter(),
+            news: News::default(),
             written: BTreeMap::new(),
         }
     }
@@ -220,22 +226,21 @@ impl Session {
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
             }
+            Effect::SetChannelLimited { queue, consumer, limited } => {
+                self.set_channel_limited(now, queue, consumer, limited);
+            }
+            Effect::Offer { channel, queue, consumer, room } => {
+                let taken = self.offer(now, queue, consumer, room);
+                self.connection.offer_taken(channel, consumer, taken, answers);
+            }
             Effect::Unsubscribe { queue, consumer, .. } => self.unsubscribe(now, queue, consumer, out),
             Effect::CloseReplyTo(channel) => self.close_reply_to(channel),
             Effect::Abandon { queue, consumer } => {
                 self.written.remove(&consumer);
                 self.run_queue(now, queue, Input::Abandon(consumer));
             }
-            Effect::ChannelEnded(channel) => {
-                self.kept.remove(&channel);
-                self.close_reply_to(channel);
-                self.getters.retain(|(other, _), _| *other != channel);
-            }
-            Effect::ReleaseExclusive => {
-                if let Some(vhost) = &self.vhost {
-                    vhost.connection_ended(now, self.id);
-                }
-            }
+            Effect::ChannelEnded(channel) => self.channel_ended(channel),
+            Effect::ReleaseExclusive => self.release_exclusive(now),
             Effect::Note(note) => self.log(&note),
             Effect::Disconnect => {}
         }
@@ -285,6 +290,18 @@ impl Session {
         while self.write_deliveries(usize::MAX, out) {}
         self.written.remove(&consumer);
         self.connection.consumer_ended(consumer);
+    }
+
+    fn channel_ended(&mut self, channel: u16) {
+        self.kept.remove(&channel);
+        self.close_reply_to(channel);
+        self.getters.retain(|(other, _), _| *other != channel);
+    }
+
+    fn release_exclusive(&self, now: Timestamp) {
+        if let Some(vhost) = &self.vhost {
+            vhost.connection_ended(now, self.id);
+        }
     }
 
     fn close_reply_to(&mut self, channel: u16) {

@@ -59,9 +59,17 @@ impl Session {
             Request::Consume { queue, .. } if reply_to::is_token(queue.as_bytes()) => {
                 Err(self.token_refused(&place, channel, &queue).into())
             }
-            Request::Consume { queue, consumer_tag, no_ack, exclusive, arguments, prefetch } => {
+            Request::Consume { queue, consumer_tag, no_ack, exclusive, arguments, prefetch, channel_limited } => {
                 let consumer = self.node.next_consumer();
-                let subscription = Subscription { consumer, no_ack, exclusive, priority: 0, prefetch, window: WINDOW };
+                let subscription = Subscription {
+                    consumer,
+                    no_ack,
+                    exclusive,
+                    priority: 0,
+                    prefetch,
+                    channel_limited,
+                    window: WINDOW,
+                };
                 self.consume(now, &place, &queue, consumer_tag, &arguments, subscription)
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),

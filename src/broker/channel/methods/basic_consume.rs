@@ -34,6 +34,7 @@ pub(super) fn handle(
         exclusive: method.exclusive,
         arguments: method.arguments,
         prefetch: channel.prefetch,
+        channel_limited: channel.has_shared_limit() && !method.no_ack,
     };
     Ok(channel.ask(context, IDS, method.nowait, request, effects))
 }

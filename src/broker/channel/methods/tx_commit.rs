@@ -16,9 +16,10 @@ pub(super) fn handle(
     };
     let settled = std::mem::take(settled);
     effects.push(Effect::Commit(context.number));
-    for (_, unsettled, outcome) in settled {
-        effects.push(unsettled.settled(outcome));
+    for (_, unsettled, outcome) in &settled {
+        effects.push(unsettled.settled(*outcome));
     }
+    channel.forget_settled(settled.iter().map(|(tag, ..)| *tag));
     effects.push(Effect::Send { channel: context.number, method: tx::CommitOk {}.into() });
     Ok(Step::Done)
 }

@@ -1,5 +1,7 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects.
 
+mod channel_limit;
+
 use super::{Delivery, Effect, Input, Outcome, Queue, Refusal, Subscription};
 use crate::broker::ids::{CheckoutId, ConsumerId};
 use crate::broker::message::{Message, MessageArena, Traits};
@@ -17,7 +19,15 @@ fn message(body: &str) -> Message {
 
 /// A consumer without limits.
 fn consumer(consumer: ConsumerId) -> Subscription {
-    Subscription { consumer, no_ack: false, exclusive: false, priority: 0, prefetch: 0, window: 1 << 20 }
+    Subscription {
+        consumer,
+        no_ack: false,
+        exclusive: false,
+        priority: 0,
+        prefetch: 0,
+        channel_limited: false,
+        window: 1 << 20,
+    }
 }
 
 fn try_handle(queue: &mut Queue, input: Input<'_>) -> Result<Vec<Effect>, Refusal> {
@@ -271,6 +281,28 @@ fn what_a_cancelled_consumer_holds_comes_back_when_its_channel_goes() {
 }
 
 #[test]
+fn a_cancelled_consumer_is_forgotten_once_its_last_message_is_settled() {
+    let mut queue = with_consumers(&[consumer(ANN)]);
+    assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(handle(&mut queue, Input::Unsubscribe(ANN)), []);
+    assert_eq!(settle(&mut queue, ANN, 2, Outcome::Ack), []);
+    assert_eq!(queue.departed.len(), 1);
+    assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), []);
+    assert_eq!(queue.departed.len(), 0);
+    assert_eq!(get(&mut queue, true), [got_again(1, "a", 0)]);
+}
+
+#[test]
+fn get_never_gives_a_checkout_twice_on_a_channel() {
+    let mut queue = with_messages(&["a", "b", "c"]);
+    assert_eq!(get(&mut queue, false), [got(1, "a", 2)]);
+    assert_eq!(settle(&mut queue, GETTER, 1, Outcome::Ack), []);
+    assert_eq!(get(&mut queue, false), [got(2, "b", 1)]);
+    assert_eq!(handle(&mut queue, Input::Abandon(GETTER)), []);
+    assert_eq!(queue.getters.len(), 0);
+}
+
+#[test]
 fn get_takes_the_first_message_and_tells_how_many_are_left() {
     let mut queue = with_messages(&["a", "b", "c"]);
     assert_eq!(get(&mut queue, false), [got(1, "a", 2)]);
@@ -344,6 +376,8 @@ fn a_deleted_queue_refuses_everything() {
         Input::Subscribe(consumer(ANN)),
         Input::Unsubscribe(ANN),
         Input::SetPrefetch(ANN, 1),
+        Input::SetChannelLimited(ANN, true),
+        Input::Offer { consumer: ANN, room: 1 },
         Input::Written(ANN, 1),
         Input::Get { consumer: GETTER, no_ack: true },
         Input::Settle { consumer: ANN, checkout, outcome: Outcome::Requeue },
