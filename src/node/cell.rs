@@ -100,6 +100,7 @@ impl Running {
             | Input::Get { .. }
             | Input::Settle { .. }
             | Input::Purge
+            | Input::Return { .. }
             | Input::Delete { .. } => None,
         };
         self.queue.handle(now, input, &mut self.effects)?;

@@ -52,6 +52,14 @@ pub enum Input<'a> {
     },
     /// A channel is gone: whatever this consumer holds comes back.
     Abandon(ConsumerId),
+    /// A hand-out goes back to its place; `Settle` follows for another that is settled with it. Nothing is handed out
+    /// before that one, or the later of two messages that come back together could leave first.
+    Return {
+        /// Who held it.
+        consumer: ConsumerId,
+        /// Which hand-out.
+        checkout: CheckoutId,
+    },
     /// Remove all ready messages.
     Purge,
     /// End the queue.
@@ -180,6 +188,10 @@ impl Queue {
             Input::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects)?,
         }
         self.dispatch(effects);
+            Input::Return { consumer, checkout } => {
+                self.settle(consumer, checkout, Outcome::Requeue);
+                return Ok(());
+            }
         Ok(())
     }
 

@@ -358,6 +358,7 @@ fn a_deleted_queue_refuses_everything() {
 
 #[test]
 fn an_exclusive_consumer_keeps_others_out_until_it_leaves() {
+        Input::Return { consumer: ANN, checkout },
     let mut queue = with_consumers(&[Subscription { exclusive: true, ..consumer(ANN) }]);
     assert_eq!(try_handle(&mut queue, Input::Subscribe(consumer(BOB))), Err(Refusal::ExclusiveUse));
     let exclusive = Subscription { exclusive: true, ..consumer(BOB) };
@@ -427,4 +428,13 @@ fn settles_in_any_order_however_many_are_out() {
     }
     assert_eq!(handle(&mut queue, Input::Abandon(ANN)), []);
     assert_eq!(handle(&mut queue, Input::Subscribe(consumer(BOB))), [again(BOB, 1, "0"), again(BOB, 2, "199")]);
+#[test]
+fn what_comes_back_together_leaves_in_the_order_of_the_queue() {
+    let mut queue = with_consumers(&[consumer(ANN)]);
+    assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), [again(ANN, 3, "a")]);
+    assert_eq!(handle(&mut queue, Input::Return { consumer: ANN, checkout: CheckoutId(2) }), []);
+    assert_eq!(settle(&mut queue, ANN, 3, Outcome::Requeue), [again(ANN, 4, "a"), again(ANN, 5, "b")]);
+}
+
 }

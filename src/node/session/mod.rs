@@ -21,7 +21,7 @@ use crate::broker::connection::{Connection, Effect, Note, Reply};
 use crate::broker::error::{BrokerError, ConnectionError};
 use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::broker::message::{Message, MessageArena};
-use crate::broker::queue::{Delivery, Input};
+use crate::broker::queue::{Delivery, Input, Outcome};
 use crate::broker::time::Timestamp;
 
 /// What one batch of work needs, shared by all connections that a thread serves.
@@ -149,7 +149,8 @@ impl Session {
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
         let mut failed: Option<u16> = None;
         let mut answers = Vec::new();
-        for effect in effects.drain(..) {
+        let mut effects = effects.drain(..).peekable();
+        while let Some(effect) = effects.next() {
             if let Some(channel) = failed
                 && effect.channel() == Some(channel)
             {
@@ -166,6 +167,10 @@ impl Session {
         }
     }
 
+            if let Some((queue, input)) = returned_with(&effect, effects.peek()) {
+                self.run_queue(now, queue, input);
+                continue;
+            }
     /// An effect that came after an error on its channel: it does not happen, but nobody may wait for it.
     fn drop_effect(&mut self, now: Timestamp, channel: u16, effect: &Effect) {
         if matches!(effect, Effect::Request { .. }) {
@@ -331,4 +336,11 @@ impl Session {
             Note::HandshakeRefused(reason) => tracing::error!("closing AMQP connection ({peer}): {reason}"),
         }
     }
+}
+
+/// A hand-out that comes back together with the next one, for one nack of several or a recover.
+fn returned_with(effect: &Effect, next: Option<&Effect>) -> Option<(QueueId, Input<'static>)> {
+    let Effect::Settle { queue, consumer, checkout, outcome: Outcome::Requeue } = effect else { return None };
+    let Effect::Settle { queue: of_next, outcome: Outcome::Requeue, .. } = next? else { return None };
+    (queue == of_next).then_some((*queue, Input::Return { consumer: *consumer, checkout: *checkout }))
 }
