@@ -112,8 +112,10 @@ impl Session {
         self.connection.note_sent();
     }
 
-    /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame.
-    pub fn receive(&mut self, input: &[u8], work: &mut Workspace, out: &mut BytesMut) -> usize {
+    /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame, or what is left
+    /// when the answers have come to `limit` bytes, which the last of them may exceed: small requests can have large
+    /// answers.
+    pub fn receive(&mut self, input: &[u8], limit: usize, work: &mut Workspace, out: &mut BytesMut) -> usize {
         let now = self.node.clock.now();
         let mut consumed = 0;
         loop {
@@ -121,7 +123,7 @@ impl Session {
             let step = self.connection.receive(now, rest, &mut work.arena, &mut work.effects);
             consumed += step;
             self.execute(now, &mut work.effects, out);
-            if step == 0 || consumed >= input.len() {
+            if step == 0 || consumed >= input.len() || out.len() >= limit {
                 break;
             }
         }
