@@ -96,11 +96,12 @@ impl Running {
             Input::Publish(_)
             | Input::Subscribe(_)
             | Input::SetPrefetch(..)
+            | Input::SetWindow(..)
             | Input::Written(..)
             | Input::Get { .. }
             | Input::Settle { .. }
-            | Input::Purge
             | Input::Return { .. }
+            | Input::Purge
             | Input::Delete { .. } => None,
         };
         self.queue.handle(now, input, &mut self.effects)?;

@@ -32,6 +32,8 @@ pub enum Input<'a> {
     Unsubscribe(ConsumerId),
     /// A consumer's prefetch changes.
     SetPrefetch(ConsumerId, u16),
+    /// The bytes that may be on their way to a consumer's connection change.
+    SetWindow(ConsumerId, usize),
     /// Bytes charged to a consumer's window have been written to its connection.
     Written(ConsumerId, usize),
     /// basic.get on behalf of a channel, which `consumer` stands for.
@@ -50,8 +52,6 @@ pub enum Input<'a> {
         /// How.
         outcome: Outcome,
     },
-    /// A channel is gone: whatever this consumer holds comes back.
-    Abandon(ConsumerId),
     /// A hand-out goes back to its place; `Settle` follows for another that is settled with it. Nothing is handed out
     /// before that one, or the later of two messages that come back together could leave first.
     Return {
@@ -60,6 +60,8 @@ pub enum Input<'a> {
         /// Which hand-out.
         checkout: CheckoutId,
     },
+    /// A channel is gone: whatever this consumer holds comes back.
+    Abandon(ConsumerId),
     /// Remove all ready messages.
     Purge,
     /// End the queue.
@@ -180,18 +182,21 @@ impl Queue {
             Input::SetPrefetch(consumer, prefetch) => {
                 self.consumers.change(consumer, |consumer| consumer.subscription.prefetch = prefetch);
             }
+            Input::SetWindow(consumer, window) => {
+                self.consumers.change(consumer, |consumer| consumer.subscription.window = window);
+            }
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
             Input::Get { consumer, no_ack } => effects.push(Effect::Got(self.get(consumer, no_ack))),
             Input::Settle { consumer, checkout, outcome } => self.settle(consumer, checkout, outcome),
+            Input::Return { consumer, checkout } => {
+                self.settle(consumer, checkout, Outcome::Requeue);
+                return Ok(());
+            }
             Input::Abandon(consumer) => self.abandon(consumer, effects),
             Input::Purge => effects.push(Effect::Removed(self.purge())),
             Input::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects)?,
         }
         self.dispatch(effects);
-            Input::Return { consumer, checkout } => {
-                self.settle(consumer, checkout, Outcome::Requeue);
-                return Ok(());
-            }
         Ok(())
     }
 

@@ -201,6 +201,16 @@ fn a_delivery_that_exceeds_the_window_is_made_up_for_before_the_next() {
 }
 
 #[test]
+fn a_window_that_changes_counts_what_is_on_its_way() {
+    let cost = message("a").cost();
+    let mut queue = with_consumers(&[Subscription { window: 2 * cost, ..consumer(ANN) }]);
+    assert_eq!(publish(&mut queue, &["a", "b", "c"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(handle(&mut queue, Input::SetWindow(ANN, cost)), []);
+    assert_eq!(handle(&mut queue, Input::Written(ANN, cost)), [], "the other one fills the smaller window");
+    assert_eq!(handle(&mut queue, Input::SetWindow(ANN, cost + 1)), [first(ANN, 3, "c")]);
+}
+
+#[test]
 fn a_refund_beyond_what_was_charged_does_not_widen_the_window() {
     let cost = message("a").cost();
     let mut queue = with_consumers(&[Subscription { window: cost, ..consumer(ANN) }]);
@@ -344,9 +354,11 @@ fn a_deleted_queue_refuses_everything() {
         Input::Subscribe(consumer(ANN)),
         Input::Unsubscribe(ANN),
         Input::SetPrefetch(ANN, 1),
+        Input::SetWindow(ANN, 1),
         Input::Written(ANN, 1),
         Input::Get { consumer: GETTER, no_ack: true },
         Input::Settle { consumer: ANN, checkout, outcome: Outcome::Requeue },
+        Input::Return { consumer: ANN, checkout },
         Input::Abandon(ANN),
         Input::Purge,
         delete(false, false),
@@ -358,7 +370,6 @@ fn a_deleted_queue_refuses_everything() {
 
 #[test]
 fn an_exclusive_consumer_keeps_others_out_until_it_leaves() {
-        Input::Return { consumer: ANN, checkout },
     let mut queue = with_consumers(&[Subscription { exclusive: true, ..consumer(ANN) }]);
     assert_eq!(try_handle(&mut queue, Input::Subscribe(consumer(BOB))), Err(Refusal::ExclusiveUse));
     let exclusive = Subscription { exclusive: true, ..consumer(BOB) };
@@ -418,6 +429,15 @@ fn settling_twice_or_what_is_not_there_changes_nothing() {
 }
 
 #[test]
+fn what_comes_back_together_leaves_in_the_order_of_the_queue() {
+    let mut queue = with_consumers(&[consumer(ANN)]);
+    assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), [again(ANN, 3, "a")]);
+    assert_eq!(handle(&mut queue, Input::Return { consumer: ANN, checkout: CheckoutId(2) }), []);
+    assert_eq!(settle(&mut queue, ANN, 3, Outcome::Requeue), [again(ANN, 4, "a"), again(ANN, 5, "b")]);
+}
+
+#[test]
 fn settles_in_any_order_however_many_are_out() {
     let bodies: Vec<String> = (0..200).map(|number| number.to_string()).collect();
     let mut queue = with_messages(&bodies.iter().map(String::as_str).collect::<Vec<_>>());
@@ -428,13 +448,4 @@ fn settles_in_any_order_however_many_are_out() {
     }
     assert_eq!(handle(&mut queue, Input::Abandon(ANN)), []);
     assert_eq!(handle(&mut queue, Input::Subscribe(consumer(BOB))), [again(BOB, 1, "0"), again(BOB, 2, "199")]);
-#[test]
-fn what_comes_back_together_leaves_in_the_order_of_the_queue() {
-    let mut queue = with_consumers(&[consumer(ANN)]);
-    assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
-    assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), [again(ANN, 3, "a")]);
-    assert_eq!(handle(&mut queue, Input::Return { consumer: ANN, checkout: CheckoutId(2) }), []);
-    assert_eq!(settle(&mut queue, ANN, 3, Outcome::Requeue), [again(ANN, 4, "a"), again(ANN, 5, "b")]);
-}
-
 }

@@ -4,6 +4,7 @@
 mod deliver;
 mod publish;
 mod request;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,9 +14,10 @@ use bytes::BytesMut;
 use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, frame};
 
 use self::publish::{Batch, Kept, RouteCache};
-use super::Node;
+use self::windows::Windows;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
+use super::{ConnectionSlot, Node};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
 use crate::broker::error::{BrokerError, ConnectionError};
@@ -53,6 +55,9 @@ pub struct Session {
     /// Deliveries taken from the outbox that did not fit the last write.
     backlog: std::vec::IntoIter<Delivery>,
     written: BTreeMap<ConsumerId, Written>,
+    windows: Windows,
+    /// Taken with the opening of the vhost.
+    slot: Option<ConnectionSlot>,
 }
 
 /// What has been written of a consumer's deliveries but not told to its queue.
@@ -86,6 +91,8 @@ impl Session {
             reply_tokens: BTreeMap::new(),
             backlog: Vec::new().into_iter(),
             written: BTreeMap::new(),
+            windows: Windows::default(),
+            slot: None,
         }
     }
 
@@ -146,6 +153,7 @@ impl Session {
             self.execute(now, &mut work.effects, out);
         }
         self.node.outboxes.remove(&self.id);
+        self.slot = None;
     }
 
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
@@ -159,6 +167,10 @@ impl Session {
                 self.drop_effect(now, channel, &effect);
                 continue;
             }
+            if let Some((queue, input)) = returned_with(&effect, effects.peek()) {
+                self.run_queue(now, queue, input);
+                continue;
+            }
             failed = self.carry_out(now, effect, &mut answers, out).or(failed);
             while !answers.is_empty() {
                 let more = std::mem::take(&mut answers);
@@ -169,10 +181,6 @@ impl Session {
         }
     }
 
-            if let Some((queue, input)) = returned_with(&effect, effects.peek()) {
-                self.run_queue(now, queue, input);
-                continue;
-            }
     /// An effect that came after an error on its channel: it does not happen, but nobody may wait for it.
     fn drop_effect(&mut self, now: Timestamp, channel: u16, effect: &Effect) {
         if matches!(effect, Effect::Request { .. }) {
@@ -232,6 +240,7 @@ impl Session {
             Effect::Abandon { queue, consumer } => {
                 self.written.remove(&consumer);
                 self.run_queue(now, queue, Input::Abandon(consumer));
+                self.share_windows(now, self.written.len());
             }
             Effect::ChannelEnded(channel) => {
                 self.kept.remove(&channel);
@@ -250,12 +259,9 @@ impl Session {
     }
 
     fn open_vhost(&mut self, name: &ShortString) -> Result<(), ConnectionError> {
-        if let Some(limit) = self.node.connection_max
-            && self.node.outboxes.len() > usize::try_from(limit).unwrap_or(usize::MAX)
-        {
-            let text = format!("connection refused: node connection limit ({limit}) is reached");
-            return Err(ConnectionError::NotAllowed(text));
-        }
+        let slot = Node::take_slot(&self.node).map_err(|limit| {
+            ConnectionError::NotAllowed(format!("connection refused: node connection limit ({limit}) is reached"))
+        })?;
         let Some(vhost) = self.node.vhost(name) else {
             return Err(ConnectionError::NotAllowed(format!("vhost {name} not found")));
         };
@@ -272,6 +278,7 @@ impl Session {
         );
         self.actor = Some(Actor { connection: self.id, user: Arc::clone(user), permissions });
         self.vhost = Some(vhost);
+        self.slot = Some(slot);
         Ok(())
     }
 
@@ -284,6 +291,18 @@ impl Session {
         }
     }
 
+    /// Shares the room for deliveries among so many consumers.
+    fn share_windows(&mut self, now: Timestamp, consumers: usize) {
+        let (Some(vhost), Some(window)) = (&self.vhost, self.windows.share(consumers)) else { return };
+        for (consumer, written) in &mut self.written {
+            written.window = window;
+            if let Some(cell) = vhost.cell(written.queue) {
+                // A deleted queue sends nothing.
+                let _gone = cell.run(now, Input::SetWindow(*consumer, window));
+            }
+        }
+    }
+
     /// Ends a consumer after what it has been given is written: nothing of it follows cancel-ok.
     fn unsubscribe(&mut self, now: Timestamp, queue: Option<QueueId>, consumer: ConsumerId, out: &mut BytesMut) {
         if let Some(queue) = queue {
@@ -291,6 +310,7 @@ impl Session {
         }
         while self.write_deliveries(usize::MAX, out) {}
         self.written.remove(&consumer);
+        self.share_windows(now, self.written.len());
         self.connection.consumer_ended(consumer);
     }
 
