@@ -1,7 +1,7 @@
 //! alternate-exchange: where messages go that an exchange has no queue for.
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions};
 use lapin::Confirmation;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions};
 use lapin::{BasicProperties, ExchangeKind};
 
 use crate::client::{Client, next_shown, text, with_broker, within};
@@ -9,9 +9,7 @@ use crate::client::{Client, next_shown, text, with_broker, within};
 const MANDATORY: BasicPublishOptions = BasicPublishOptions { mandatory: true, immediate: false };
 
 async fn publish_mandatory(client: &Client, key: &str) -> Confirmation {
-    within(client.publish_with("work", key, key.as_bytes(), MANDATORY, BasicProperties::default()).await)
-        .await
-        .unwrap()
+    within(client.publish_with("work", key, key.as_bytes(), MANDATORY, BasicProperties::default()).await).await.unwrap()
 }
 
 #[test]

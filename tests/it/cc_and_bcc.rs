@@ -23,12 +23,14 @@ fn copies_go_to_the_keys_of_cc_and_bcc_and_only_cc_stays_readable() {
             client.queue(queue).await;
         }
         let other = ("other", AMQPValue::LongInt(1));
-        let headers =
-            [("CC", keys(&["copy", "nowhere"])), ("BCC", keys(&["blind"])), (other.0, other.1.clone())];
+        let headers = [("CC", keys(&["copy", "nowhere"])), ("BCC", keys(&["blind"])), (other.0, other.1.clone())];
         publish(&client, table(&headers)).await;
         for queue in ["to", "copy", "blind"] {
             let message = client.take(queue).await.expect("a copy is there");
-            assert_eq!((body(&message).as_str(), message.routing_key.as_str(), message.message_count), ("hello", "to", 0));
+            assert_eq!(
+                (body(&message).as_str(), message.routing_key.as_str(), message.message_count),
+                ("hello", "to", 0)
+            );
             let left = table(&[("CC", keys(&["copy", "nowhere"])), other.clone()]);
             assert_eq!(message.properties.headers(), &Some(left), "as {queue} sees it");
         }

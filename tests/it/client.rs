@@ -5,12 +5,12 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
+use lapin::PublisherConfirm;
 use lapin::message::{BasicGetMessage, Delivery};
 use lapin::options::{
     BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions,
 };
-use lapin::PublisherConfirm;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, Consumer, Error, ErrorKind, ExchangeKind, Queue,
@@ -55,7 +55,9 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 impl Broker {
     pub(crate) async fn connect(&self) -> Connection {
         let uri = self.server.uri();
-        within(Connection::connect(&uri, ConnectionProperties::default())).await.expect("the server takes the connection")
+        within(Connection::connect(&uri, ConnectionProperties::default()))
+            .await
+            .expect("the server takes the connection")
     }
 
     /// A channel on a connection of its own.

@@ -7,7 +7,8 @@ use crate::client::{Client, body, next, reply, with_broker};
 
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
-const NO_ACK: BasicConsumeOptions = BasicConsumeOptions { no_local: false, no_ack: true, exclusive: false, nowait: false };
+const NO_ACK: BasicConsumeOptions =
+    BasicConsumeOptions { no_local: false, no_ack: true, exclusive: false, nowait: false };
 
 async fn ask(client: &Client, question: &str) {
     let properties = BasicProperties::default().with_reply_to(REPLY_TO.into()).with_correlation_id(question.into());

@@ -162,10 +162,7 @@ fn an_auto_delete_exchange_goes_with_its_last_binding() {
     with_broker(async |broker| {
         let client = broker.client().await;
         let options = ExchangeDeclareOptions { auto_delete: true, ..ExchangeDeclareOptions::default() };
-        client
-            .exchange_declare("work".into(), ExchangeKind::Fanout, options, FieldTable::default())
-            .await
-            .unwrap();
+        client.exchange_declare("work".into(), ExchangeKind::Fanout, options, FieldTable::default()).await.unwrap();
         client.bound_queues("work", &[("jobs", "")]).await;
         client.queue_unbind("jobs".into(), "work".into(), "".into(), FieldTable::default()).await.unwrap();
         let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
@@ -180,10 +177,7 @@ fn an_internal_exchange_takes_no_publishes() {
     with_broker(async |broker| {
         let client = broker.client().await;
         let options = ExchangeDeclareOptions { internal: true, ..ExchangeDeclareOptions::default() };
-        client
-            .exchange_declare("inner".into(), ExchangeKind::Fanout, options, FieldTable::default())
-            .await
-            .unwrap();
+        client.exchange_declare("inner".into(), ExchangeKind::Fanout, options, FieldTable::default()).await.unwrap();
         client.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         let confirm = client.publish("inner", "", "a").await;
         let error = within(confirm).await.unwrap_err();

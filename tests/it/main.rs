@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod peer;
 #[expect(dead_code, reason = "other test targets use the rest")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -25,13 +26,18 @@ mod direct_reply_to;
 mod exchange_bindings;
 mod exchanges;
 mod flow;
+mod frames_cut_short;
 mod get;
 mod large_messages;
+mod limits;
+mod malformed;
 mod many_channels;
 mod prefetch;
 mod publish_and_consume;
 mod queue_lifecycle;
 mod recover;
 mod returns;
+mod shutdown;
+mod slow_reader;
 mod transactions;
 mod update_secret;

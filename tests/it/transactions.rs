@@ -63,8 +63,7 @@ fn an_unroutable_mandatory_publish_comes_back_at_the_commit() {
         assert_eq!(within(client.wait_for_confirms()).await.unwrap().len(), 0);
         client.tx_commit().await.unwrap();
         let returned = within(client.wait_for_confirms()).await.unwrap();
-        let lines: Vec<_> =
-            returned.iter().map(|message| (message.reply_code, message.routing_key.as_str())).collect();
+        let lines: Vec<_> = returned.iter().map(|message| (message.reply_code, message.routing_key.as_str())).collect();
         assert_eq!(lines, [(312, "nobody")]);
     });
 }
@@ -87,9 +86,6 @@ fn a_channel_does_not_confirm_and_have_transactions_both() {
         let client = broker.client().await;
         client.tx_select().await.unwrap();
         let error = client.confirm_select(ConfirmSelectOptions::default()).await.unwrap_err();
-        assert_eq!(
-            reply(&error),
-            (406, "PRECONDITION_FAILED - cannot switch from tx to confirm mode".to_owned())
-        );
+        assert_eq!(reply(&error), (406, "PRECONDITION_FAILED - cannot switch from tx to confirm mode".to_owned()));
     });
 }
