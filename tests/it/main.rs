@@ -10,6 +10,7 @@
     reason = "a test may stop at once, reads the clock for its deadlines and runs clients in threads"
 )]
 
+mod backlog;
 mod client;
 mod peer;
 #[expect(dead_code, reason = "other test targets use the rest")]
@@ -25,6 +26,7 @@ mod consumers;
 mod direct_reply_to;
 mod exchange_bindings;
 mod exchanges;
+mod floods;
 mod flow;
 mod frames_cut_short;
 mod get;
@@ -35,6 +37,7 @@ mod many_channels;
 mod prefetch;
 mod publish_and_consume;
 mod queue_lifecycle;
+mod readme;
 mod recover;
 mod returns;
 mod shutdown;

@@ -2,41 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::backlog::{MIB, SLACK, SOCKETS, fill, number, numbered, ready};
 use crate::peer::{Peer, published};
-use crate::support::commands::{ack, consume, declare, declare_passive, get, method, publish};
-use crate::support::raw::Handshake;
+use crate::support::commands::{ack, consume, declare, method, publish};
 use crate::support::server::Server;
-
-const MIB: usize = 1024 * 1024;
-
-/// Whatever the kernel keeps between two sockets of this machine, generously.
-const SOCKETS: usize = 24 * MIB;
-
-/// What a server may take for its own purposes while a test runs.
-const SLACK: usize = 48 * MIB;
-
-/// A body that tells its number and is of this size.
-fn numbered(number: usize, size: usize) -> Vec<u8> {
-    let mut body = number.to_be_bytes().to_vec();
-    body.resize(size, b'.');
-    body
-}
-
-fn number(body: &[u8]) -> usize {
-    usize::from_be_bytes(body[..8].try_into().unwrap())
-}
-
-fn ready(peer: &mut Peer, queue: &str) -> usize {
-    usize::try_from(peer.call(1, &declare_passive(queue), "queue.declare-ok").number("message-count")).unwrap()
-}
-
-/// Publishes many numbered bodies and waits until they are in the queue or beyond.
-fn fill(publisher: &mut Peer, queue: &str, numbers: std::ops::Range<usize>, size: usize) {
-    for number in numbers {
-        publisher.publish(&publish("", queue), &numbered(number, size));
-    }
-    publisher.call(1, &declare_passive(queue), "queue.declare-ok");
-}
 
 #[test]
 fn a_consumer_that_stops_reading_costs_its_backlog_and_holds_nobody_up() {
@@ -120,72 +89,31 @@ fn a_thousand_consumers_of_one_connection_share_what_is_on_its_way() {
 }
 
 #[test]
-fn requests_whose_answers_are_not_read_are_not_taken_any_more() {
+fn what_was_on_its_way_to_a_client_that_is_lost_comes_back_in_order() {
+    const COUNT: usize = 2000;
     let server = Server::start();
-    let (mut flooder, mut other) = (Peer::open(server.address()), Peer::open(server.address()));
-    // Long names, so that there are not too many answers to read in the end.
-    let names = ["a", "b"].map(|letter| letter.repeat(200));
-    for queue in &names {
-        flooder.call(1, &declare(queue), "queue.declare-ok");
+    let (mut lazy, mut other) = (Peer::open(server.address()), Peer::open(server.address()));
+    lazy.call(1, &declare("jobs"), "queue.declare-ok");
+    for consumer in ["a", "b", "c"] {
+        lazy.call(1, &consume("jobs", consumer), "basic.consume-ok");
     }
-    let before = server.resident();
-    let pair: Vec<u8> =
-        names.iter().flat_map(|queue| crate::support::raw::frame(1, 1, &declare_passive(queue).encode())).collect();
-    let requests = pair.repeat(128 * MIB / pair.len());
-    let taken = flooder.raw.send_while_taken(&requests, Duration::from_secs(1));
-    assert!(taken < 2 * SOCKETS, "{taken} bytes of requests are taken");
-    let grown = server.resident().saturating_sub(before);
-    assert!(grown < SLACK, "{grown} bytes more");
-    other.call(1, &declare("c"), "queue.declare-ok");
-    // Whole requests are answered, in order, once the client reads.
-    for request in 0..taken / (pair.len() / 2) {
-        let answer = flooder.expect("queue.declare-ok");
-        assert_eq!(answer.text("queue"), names[request % 2]);
+    fill(&mut other, "jobs", 0..COUNT, 16 * 1024);
+    assert!(ready(&mut other, "jobs") < COUNT, "some of it is on its way");
+    drop(lazy);
+    let deadline = Instant::now() + crate::client::PATIENCE;
+    while ready(&mut other, "jobs") < COUNT {
+        assert!(Instant::now() < deadline, "all of it comes back");
     }
-}
-
-#[test]
-fn small_requests_for_large_messages_are_answered_as_they_are_read() {
-    const COUNT: usize = 96;
-    let server = Server::start();
-    let (mut flooder, mut publisher) = (Peer::open(server.address()), Peer::open(server.address()));
-    publisher.call(1, &declare("jobs"), "queue.declare-ok");
-    fill(&mut publisher, "jobs", 0..COUNT, MIB);
-    let before = server.resident();
-    let requests = crate::support::raw::frame(1, 1, &get("jobs").encode()).repeat(COUNT + 1);
-    flooder.raw.send(&requests);
-    // The first answer shows that the requests are there; what can be done without reading on is done soon after.
-    assert_eq!(number(&flooder.delivery().1), 0);
-    let waiting = ready(&mut publisher, "jobs");
-    assert!(waiting > COUNT - SOCKETS / MIB, "{waiting} of {COUNT} are still in the queue");
-    let grown = server.resident().saturating_sub(before);
-    assert!(grown < SLACK, "{grown} bytes more");
-    for expected in 1..COUNT {
-        assert_eq!(number(&flooder.delivery().1), expected);
-    }
-    flooder.expect("basic.get-empty");
-}
-
-#[test]
-fn heartbeats_are_sent_and_time_passes_however_busy_the_client_keeps_the_server() {
-    let server = Server::start();
-    let mut peer = Peer::connect(server.address());
-    peer.handshake(&Handshake { heartbeat: 1, ..Handshake::default() });
-    peer.expect("connection.open-ok");
-    peer.call(1, &method("channel.open"), "channel.open-ok");
-    let unrouted = published(&publish("amq.fanout", ""), &[b'.'; 64]).repeat(4096);
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(2500) {
-        peer.raw.send(&unrouted);
-    }
-    peer.raw.send_method(1, &declare("last"));
-    let mut heartbeats = 0;
-    loop {
-        match peer.raw.next(crate::client::PATIENCE) {
-            crate::support::raw::Event::Heartbeat { .. } => heartbeats += 1,
-            crate::support::raw::Event::Method { method, .. } if method.name == "queue.declare-ok" => break,
-            other => panic!("nothing else is expected: {other:?}"),
-        }
-    }
-    assert!(heartbeats >= 2, "{heartbeats} heartbeats within 2.5 s");
+    other.call(1, &consume("jobs", "heir").flag("no-ack"), "basic.consume-ok");
+    let delivered: Vec<(usize, bool)> = (0..COUNT)
+        .map(|_| {
+            let (deliver, body) = other.delivery();
+            (number(&body), deliver.is_set("redelivered"))
+        })
+        .collect();
+    let numbers: Vec<usize> = delivered.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (0..COUNT).collect::<Vec<_>>());
+    let again = delivered.iter().filter(|(_, redelivered)| *redelivered).count();
+    assert!((1..COUNT).contains(&again), "{again} were handed out before");
+    assert!(delivered[..again].iter().all(|(_, redelivered)| *redelivered), "and they are the first");
 }
