@@ -22,8 +22,13 @@ const READ_BUFFER: usize = 256 * 1024;
 /// Encoded at once before it is written.
 const WRITE_BUFFER: usize = 256 * 1024;
 
-/// A peer that leaves this much unread is not read from: its requests would only add to it.
+/// A peer that leaves this much unread gets no more deliveries; they wait in the outbox.
 const UNSENT_LIMIT: usize = 256 * 1024;
+
+/// A peer that leaves this much unread is not read from: the answers to its requests would only add to it. Far above
+/// the limit for deliveries, whose acks, like publishes and heartbeats, hardly add anything: a client that writes
+/// before it reads on would wait for ever for a broker that does the same.
+const UNREAD_LIMIT: usize = 1024 * 1024;
 
 /// A thread's buffers that grew beyond this, for large messages, are given back.
 const KEPT_BUFFER: usize = 1024 * 1024;
@@ -48,8 +53,10 @@ thread_local! {
 struct Served {
     socket: TcpStream,
     session: Session,
-    /// The beginning of a frame that is not complete.
+    /// What was read and is not handled: the beginning of a frame, or more if it is held.
     partial: BytesMut,
+    /// There may be whole frames in `partial`, which wait until the peer has taken the answers to those before them.
+    held: bool,
     /// What the peer has not taken yet.
     unsent: BytesMut,
     /// There may be more in the outbox than was encoded.
@@ -65,10 +72,14 @@ enum Turn {
 
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) {
     let session = Session::open(&node, peer);
-    let mut served = Served { socket, session, partial: BytesMut::new(), unsent: BytesMut::new(), more: false };
+    let mut served =
+        Served { socket, session, partial: BytesMut::new(), held: false, unsent: BytesMut::new(), more: false };
     loop {
         match served.turn() {
-            Turn::Again => tokio::task::yield_now().await,
+            Turn::Again => {
+                served.tick_if_due(&node);
+                tokio::task::yield_now().await;
+            }
             Turn::Wait => served.wait(&node).await,
             Turn::End => break,
         }
@@ -94,15 +105,20 @@ impl Served {
             if lost || (self.session.is_closed() && self.unsent.is_empty()) {
                 return Turn::End;
             }
-            let progress = read.is_ok_and(|length| length > 0) || (self.more && self.unsent.is_empty());
+            let progress = read.is_ok_and(|length| length > 0)
+                || (self.more && self.unsent.is_empty())
+                || (self.held && self.unsent.len() < UNREAD_LIMIT && !self.session.is_closed());
             if progress { Turn::Again } else { Turn::Wait }
         })
     }
 
     /// Reads once and handles it; 0 when there is nothing now.
     fn read(&mut self, input: &mut [u8], output: &mut BytesMut, work: &mut Workspace) -> io::Result<usize> {
-        if self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed() {
+        if self.unsent.len() >= UNREAD_LIMIT || self.session.is_closed() {
             return Ok(0);
+        }
+        if self.held {
+            return Ok(self.handle_held(output, work));
         }
         if !self.partial.is_empty() {
             return self.read_on(input, output, work);
@@ -113,10 +129,26 @@ impl Served {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error),
         };
-        let bytes = input.get(..length).unwrap_or_default();
-        let consumed = self.session.receive(bytes, work, output);
-        self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+        self.handle(input.get(..length).unwrap_or_default(), output, work);
         Ok(length)
+    }
+
+    /// Handles what was read and keeps the rest.
+    fn handle(&mut self, bytes: &[u8], output: &mut BytesMut, work: &mut Workspace) {
+        let consumed = self.session.receive(bytes, UNREAD_LIMIT, work, output);
+        self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+        self.held = output.len() >= UNREAD_LIMIT && !self.partial.is_empty();
+    }
+
+    /// Handles what was read before, in place; returns how much of it.
+    fn handle_held(&mut self, output: &mut BytesMut, work: &mut Workspace) -> usize {
+        let consumed = self.session.receive(&self.partial, UNREAD_LIMIT, work, output);
+        self.partial.advance(consumed);
+        self.held = output.len() >= UNREAD_LIMIT && !self.partial.is_empty();
+        if self.partial.is_empty() {
+            self.partial = BytesMut::new();
+        }
+        consumed
     }
 
     /// As `read`, where a frame has begun before.
@@ -133,9 +165,7 @@ impl Served {
             };
             front.copy_from_slice(&self.partial);
             self.partial = BytesMut::new();
-            let bytes = input.get(..begun + length).unwrap_or_default();
-            let consumed = self.session.receive(bytes, work, output);
-            self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+            self.handle(input.get(..begun + length).unwrap_or_default(), output, work);
             return Ok(length);
         }
         self.partial.reserve(READ_BUFFER / 2);
@@ -145,11 +175,7 @@ impl Served {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error),
         };
-        let consumed = self.session.receive(&self.partial, work, output);
-        self.partial.advance(consumed);
-        if self.partial.is_empty() {
-            self.partial = BytesMut::new();
-        }
+        self.handle_held(output, work);
         Ok(length)
     }
 
@@ -187,8 +213,9 @@ impl Served {
 
     /// Waits for something to do.
     async fn wait(&mut self, node: &Node) {
-        let full = self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed();
-        let interest = match (full, self.unsent.is_empty()) {
+        let unread = self.unsent.len() >= UNREAD_LIMIT || self.session.is_closed();
+        let undelivered = self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed();
+        let interest = match (unread, self.unsent.is_empty()) {
             (true, _) => Interest::WRITABLE,
             (false, true) => Interest::READABLE,
             (false, false) => Interest::READABLE | Interest::WRITABLE,
@@ -198,10 +225,17 @@ impl Served {
         let due = tokio::select! {
             // An error shows at the next read or write.
             _ready = self.socket.ready(interest) => false,
-            () = outbox.arrival(), if !full => false,
+            () = outbox.arrival(), if !undelivered => false,
             () = sleep_until(deadline) => true,
         };
         if due {
+            self.tick();
+        }
+    }
+
+    /// A connection that always has something to do never waits, and yet time passes for it.
+    fn tick_if_due(&mut self, node: &Node) {
+        if self.session.next_deadline().is_some_and(|deadline| deadline <= node.clock.now()) {
             self.tick();
         }
     }

@@ -100,9 +100,11 @@ impl Running {
             | Input::SetPrefetch(..)
             | Input::SetChannelLimited(..)
             | Input::Offer { .. }
+            | Input::SetWindow(..)
             | Input::Written(..)
             | Input::Get { .. }
             | Input::Settle { .. }
+            | Input::Return { .. }
             | Input::Purge
             | Input::Delete { .. } => None,
         };

@@ -15,8 +15,9 @@ const PERSISTENT: u8 = 2;
 /// RabbitMQ's bound on a body, whatever is configured.
 const HARD_BODY_LIMIT: u64 = 536_870_912;
 
-/// What is reserved for a body on the announcement alone; the rest as it comes.
-const RESERVED_UNSEEN: usize = 64 * 1024;
+/// What is reserved for a body on the announcement alone; the rest as it comes. Little: a client may announce a body on
+/// each of thousands of channels.
+const RESERVED_UNSEEN: usize = 4 * 1024;
 
 /// A message that is not complete.
 #[derive(Debug)]
@@ -198,9 +199,22 @@ impl Assembly {
             .checked_sub(length)
             .ok_or_else(|| ConnectionError::Frame("content body frame exceeds remaining content size".to_owned()))?;
         if self.size <= limit {
+            self.make_room(body.len());
             self.bytes.extend_from_slice(body);
         }
         Ok(())
+    }
+
+    /// Grows by doubling, but to no more than the whole message: it keeps its room for as long as it lives.
+    fn make_room(&mut self, body_length: usize) {
+        let needed = self.bytes.len().saturating_add(body_length);
+        if needed <= self.bytes.capacity() {
+            return;
+        }
+        let whole = needed.saturating_add(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        let mut grown = BytesMut::with_capacity(whole.min(needed.max(2 * self.bytes.capacity())));
+        grown.extend_from_slice(&self.bytes);
+        self.bytes = grown;
     }
 
     fn finish(self) -> Option<Message> {

@@ -42,6 +42,8 @@ pub enum Input<'a> {
         /// The most messages to hand out now.
         room: usize,
     },
+    /// The bytes that may be on their way to a consumer's connection change.
+    SetWindow(ConsumerId, usize),
     /// Bytes charged to a consumer's window have been written to its connection.
     Written(ConsumerId, usize),
     /// basic.get on behalf of a channel, which `consumer` stands for.
@@ -59,6 +61,14 @@ pub enum Input<'a> {
         checkout: CheckoutId,
         /// How.
         outcome: Outcome,
+    },
+    /// A hand-out goes back to its place; `Settle` follows for another that is settled with it. Nothing is handed out
+    /// before that one, or the later of two messages that come back together could leave first.
+    Return {
+        /// Who held it.
+        consumer: ConsumerId,
+        /// Which hand-out.
+        checkout: CheckoutId,
     },
     /// A channel is gone: whatever this consumer holds comes back.
     Abandon(ConsumerId),
@@ -193,9 +203,16 @@ impl Queue {
                 consumer.unannounce();
             }),
             Input::Offer { consumer, room } => self.offer(consumer, room, effects),
+            Input::SetWindow(consumer, window) => {
+                self.consumers.change(consumer, |consumer| consumer.subscription.window = window);
+            }
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
             Input::Get { consumer, no_ack } => effects.push(Effect::Got(self.get(consumer, no_ack))),
             Input::Settle { consumer, checkout, outcome } => self.settle(consumer, checkout, outcome),
+            Input::Return { consumer, checkout } => {
+                self.settle(consumer, checkout, Outcome::Requeue);
+                return Ok(());
+            }
             Input::Abandon(consumer) => self.abandon(consumer, effects),
             Input::Purge => effects.push(Effect::Removed(self.purge())),
             Input::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects)?,

@@ -4,6 +4,7 @@
 mod deliver;
 mod publish;
 mod request;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -17,15 +18,16 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 
 use self::deliver::News;
 use self::publish::{Batch, Kept, RouteCache};
-use super::Node;
+use self::windows::Windows;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
+use super::{ConnectionSlot, Node};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
 use crate::broker::error::{BrokerError, ConnectionError};
 use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::broker::message::{Message, MessageArena};
-use crate::broker::queue::{Delivery, Input};
+use crate::broker::queue::{Delivery, Input, Outcome};
 use crate::broker::time::Timestamp;
 
 /// What one batch of work needs, shared by all connections that a thread serves.
@@ -58,6 +60,9 @@ pub struct Session {
     backlog: std::vec::IntoIter<Delivery>,
     news: News,
     written: BTreeMap<ConsumerId, Written>,
+    windows: Windows,
+    /// Taken with the opening of the vhost.
+    slot: Option<ConnectionSlot>,
 }
 
 /// What has been written of a consumer's deliveries but not told to its queue.
@@ -92,6 +97,8 @@ impl Session {
             backlog: Vec::new().into_iter(),
             news: News::default(),
             written: BTreeMap::new(),
+            windows: Windows::default(),
+            slot: None,
         }
     }
 
@@ -118,8 +125,10 @@ impl Session {
         self.connection.note_sent();
     }
 
-    /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame.
-    pub fn receive(&mut self, input: &[u8], work: &mut Workspace, out: &mut BytesMut) -> usize {
+    /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame, or what is left
+    /// when the answers have come to `limit` bytes, which the last of them may exceed: small requests can have large
+    /// answers.
+    pub fn receive(&mut self, input: &[u8], limit: usize, work: &mut Workspace, out: &mut BytesMut) -> usize {
         let now = self.node.clock.now();
         let mut consumed = 0;
         loop {
@@ -127,7 +136,7 @@ impl Session {
             let step = self.connection.receive(now, rest, &mut work.arena, &mut work.effects);
             consumed += step;
             self.execute(now, &mut work.effects, out);
-            if step == 0 || consumed >= input.len() {
+            if step == 0 || consumed >= input.len() || out.len() >= limit {
                 break;
             }
         }
@@ -150,16 +159,22 @@ impl Session {
             self.execute(now, &mut work.effects, out);
         }
         self.node.outboxes.remove(&self.id);
+        self.slot = None;
     }
 
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
         let mut failed: Option<u16> = None;
         let mut answers = Vec::new();
-        for effect in effects.drain(..) {
+        let mut effects = effects.drain(..).peekable();
+        while let Some(effect) = effects.next() {
             if let Some(channel) = failed
                 && effect.channel() == Some(channel)
             {
                 self.drop_effect(now, channel, &effect);
+                continue;
+            }
+            if let Some((queue, input)) = returned_with(&effect, effects.peek()) {
+                self.run_queue(now, queue, input);
                 continue;
             }
             failed = self.carry_out(now, effect, &mut answers, out).or(failed);
@@ -238,6 +253,7 @@ impl Session {
             Effect::Abandon { queue, consumer } => {
                 self.written.remove(&consumer);
                 self.run_queue(now, queue, Input::Abandon(consumer));
+                self.share_windows(now, self.written.len());
             }
             Effect::ChannelEnded(channel) => self.channel_ended(channel),
             Effect::ReleaseExclusive => self.release_exclusive(now),
@@ -248,12 +264,9 @@ impl Session {
     }
 
     fn open_vhost(&mut self, name: &ShortString) -> Result<(), ConnectionError> {
-        if let Some(limit) = self.node.connection_max
-            && self.node.outboxes.len() > usize::try_from(limit).unwrap_or(usize::MAX)
-        {
-            let text = format!("connection refused: node connection limit ({limit}) is reached");
-            return Err(ConnectionError::NotAllowed(text));
-        }
+        let slot = Node::take_slot(&self.node).map_err(|limit| {
+            ConnectionError::NotAllowed(format!("connection refused: node connection limit ({limit}) is reached"))
+        })?;
         let Some(vhost) = self.node.vhost(name) else {
             return Err(ConnectionError::NotAllowed(format!("vhost {name} not found")));
         };
@@ -270,6 +283,7 @@ impl Session {
         );
         self.actor = Some(Actor { connection: self.id, user: Arc::clone(user), permissions });
         self.vhost = Some(vhost);
+        self.slot = Some(slot);
         Ok(())
     }
 
@@ -282,6 +296,18 @@ impl Session {
         }
     }
 
+    /// Shares the room for deliveries among so many consumers.
+    fn share_windows(&mut self, now: Timestamp, consumers: usize) {
+        let (Some(vhost), Some(window)) = (&self.vhost, self.windows.share(consumers)) else { return };
+        for (consumer, written) in &mut self.written {
+            written.window = window;
+            if let Some(cell) = vhost.cell(written.queue) {
+                // A deleted queue sends nothing.
+                let _gone = cell.run(now, Input::SetWindow(*consumer, window));
+            }
+        }
+    }
+
     /// Ends a consumer after what it has been given is written: nothing of it follows cancel-ok.
     fn unsubscribe(&mut self, now: Timestamp, queue: Option<QueueId>, consumer: ConsumerId, out: &mut BytesMut) {
         if let Some(queue) = queue {
@@ -289,6 +315,7 @@ impl Session {
         }
         while self.write_deliveries(usize::MAX, out) {}
         self.written.remove(&consumer);
+        self.share_windows(now, self.written.len());
         self.connection.consumer_ended(consumer);
     }
 
@@ -348,4 +375,11 @@ impl Session {
             Note::HandshakeRefused(reason) => tracing::error!("closing AMQP connection ({peer}): {reason}"),
         }
     }
+}
+
+/// A hand-out that comes back together with the next one, for one nack of several or a recover.
+fn returned_with(effect: &Effect, next: Option<&Effect>) -> Option<(QueueId, Input<'static>)> {
+    let Effect::Settle { queue, consumer, checkout, outcome: Outcome::Requeue } = effect else { return None };
+    let Effect::Settle { queue: of_next, outcome: Outcome::Requeue, .. } = next? else { return None };
+    (queue == of_next).then_some((*queue, Input::Return { consumer: *consumer, checkout: *checkout }))
 }

@@ -18,10 +18,6 @@ use crate::node::cell::QueueCell;
 use crate::node::vhost::RunningVhost;
 use crate::node::{Node, Requester};
 
-/// Bytes of deliveries that may be on their way to one consumer. Large enough that giving it back half by half costs
-/// a lock for a thousand small messages.
-const WINDOW: usize = 512 * 1024;
-
 /// What the request is about, found once.
 struct Place {
     vhost: Arc<RunningVhost>,
@@ -61,15 +57,10 @@ impl Session {
             }
             Request::Consume { queue, consumer_tag, no_ack, exclusive, arguments, prefetch, channel_limited } => {
                 let consumer = self.node.next_consumer();
-                let subscription = Subscription {
-                    consumer,
-                    no_ack,
-                    exclusive,
-                    priority: 0,
-                    prefetch,
-                    channel_limited,
-                    window: WINDOW,
-                };
+                self.share_windows(now, self.written.len() + 1);
+                let window = self.windows.size();
+                let subscription =
+                    Subscription { consumer, no_ack, exclusive, priority: 0, prefetch, channel_limited, window };
                 self.consume(now, &place, &queue, consumer_tag, &arguments, subscription)
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),

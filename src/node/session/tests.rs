@@ -57,7 +57,7 @@ impl Client {
     }
 
     fn send_octets(&mut self, octets: &[u8]) {
-        let taken = self.session.receive(octets, &mut self.work, &mut self.out);
+        let taken = self.session.receive(octets, usize::MAX, &mut self.work, &mut self.out);
         assert_eq!(taken, octets.len());
     }
 
