@@ -22,8 +22,13 @@ const READ_BUFFER: usize = 256 * 1024;
 /// Encoded at once before it is written.
 const WRITE_BUFFER: usize = 256 * 1024;
 
-/// A peer that leaves this much unread is not read from: its requests would only add to it.
+/// A peer that leaves this much unread gets no more deliveries; they wait in the outbox.
 const UNSENT_LIMIT: usize = 256 * 1024;
+
+/// A peer that leaves this much unread is not read from: the answers to its requests would only add to it. Far above
+/// the limit for deliveries, whose acks, like publishes and heartbeats, hardly add anything: a client that writes
+/// before it reads on would wait for ever for a broker that does the same.
+const UNREAD_LIMIT: usize = 1024 * 1024;
 
 /// A thread's buffers that grew beyond this, for large messages, are given back.
 const KEPT_BUFFER: usize = 1024 * 1024;
@@ -48,14 +53,15 @@ thread_local! {
 struct Served {
     socket: TcpStream,
     session: Session,
-    /// The beginning of a frame that is not complete.
+    /// What was read and is not handled: the beginning of a frame, or more if it is held.
     partial: BytesMut,
+    /// There may be whole frames in `partial`, which wait until the peer has taken the answers to those before them, or
+    /// until the store has done what one of those asked for.
+    held: bool,
     /// What the peer has not taken yet.
     unsent: BytesMut,
     /// There may be more in the outbox than was encoded.
     more: bool,
-    /// `partial` may hold whole frames: the session stopped before them to wait for an answer.
-    unhandled: bool,
 }
 
 /// What to do after a turn of work.
@@ -68,10 +74,13 @@ enum Turn {
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) {
     let session = Session::open(&node, peer);
     let mut served =
-        Served { socket, session, partial: BytesMut::new(), unsent: BytesMut::new(), more: false, unhandled: false };
+        Served { socket, session, partial: BytesMut::new(), held: false, unsent: BytesMut::new(), more: false };
     loop {
         match served.turn() {
-            Turn::Again => tokio::task::yield_now().await,
+            Turn::Again => {
+                served.tick_if_due(&node);
+                tokio::task::yield_now().await;
+            }
             Turn::Wait => served.wait(&node).await,
             Turn::End => break,
         }
@@ -97,15 +106,16 @@ impl Served {
             if lost || (self.session.is_closed() && self.unsent.is_empty()) {
                 return Turn::End;
             }
-            let handle_more = self.unhandled && self.reads();
-            let progress = read.is_ok_and(|length| length > 0) || (self.more && self.unsent.is_empty()) || handle_more;
+            let progress = read.is_ok_and(|length| length > 0)
+                || (self.more && self.unsent.is_empty())
+                || (self.held && self.reads());
             if progress { Turn::Again } else { Turn::Wait }
         })
     }
 
     /// Whether the peer is read from: not while it leaves too much unread, nor while the session waits for the store.
     fn reads(&self) -> bool {
-        self.unsent.len() < UNSENT_LIMIT && !self.session.is_closed() && !self.session.is_paused()
+        self.unsent.len() < UNREAD_LIMIT && !self.session.is_closed() && !self.session.is_paused()
     }
 
     /// Reads once and handles it; 0 when there is nothing now.
@@ -113,8 +123,8 @@ impl Served {
         if !self.reads() {
             return Ok(0);
         }
-        if self.unhandled {
-            return Ok(self.resume(output, work));
+        if self.held {
+            return Ok(self.handle_held(output, work));
         }
         if !self.partial.is_empty() {
             return self.read_on(input, output, work);
@@ -125,23 +135,25 @@ impl Served {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error),
         };
-        let bytes = input.get(..length).unwrap_or_default();
-        let consumed = self.session.receive(bytes, work, output);
-        self.keep(bytes.get(consumed..).unwrap_or_default());
+        self.handle(input.get(..length).unwrap_or_default(), output, work);
         Ok(length)
     }
 
-    /// Keeps what was read and not handled.
-    fn keep(&mut self, rest: &[u8]) {
-        self.partial.extend_from_slice(rest);
-        self.unhandled = self.session.is_paused();
+    /// Handles what was read and keeps the rest.
+    fn handle(&mut self, bytes: &[u8], output: &mut BytesMut, work: &mut Workspace) {
+        let consumed = self.session.receive(bytes, UNREAD_LIMIT, work, output);
+        self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+        self.held = (output.len() >= UNREAD_LIMIT || self.session.is_paused()) && !self.partial.is_empty();
     }
 
-    /// Handles what was read before the session had to wait.
-    fn resume(&mut self, output: &mut BytesMut, work: &mut Workspace) -> usize {
-        let input = std::mem::take(&mut self.partial);
-        let consumed = self.session.receive(&input, work, output);
-        self.keep(input.get(consumed..).unwrap_or_default());
+    /// Handles what was read before, in place; returns how much of it.
+    fn handle_held(&mut self, output: &mut BytesMut, work: &mut Workspace) -> usize {
+        let consumed = self.session.receive(&self.partial, UNREAD_LIMIT, work, output);
+        self.partial.advance(consumed);
+        self.held = (output.len() >= UNREAD_LIMIT || self.session.is_paused()) && !self.partial.is_empty();
+        if self.partial.is_empty() {
+            self.partial = BytesMut::new();
+        }
         consumed
     }
 
@@ -159,9 +171,7 @@ impl Served {
             };
             front.copy_from_slice(&self.partial);
             self.partial = BytesMut::new();
-            let bytes = input.get(..begun + length).unwrap_or_default();
-            let consumed = self.session.receive(bytes, work, output);
-            self.keep(bytes.get(consumed..).unwrap_or_default());
+            self.handle(input.get(..begun + length).unwrap_or_default(), output, work);
             return Ok(length);
         }
         self.partial.reserve(READ_BUFFER / 2);
@@ -171,12 +181,7 @@ impl Served {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error),
         };
-        let consumed = self.session.receive(&self.partial, work, output);
-        self.partial.advance(consumed);
-        self.unhandled = self.session.is_paused();
-        if self.partial.is_empty() {
-            self.partial = BytesMut::new();
-        }
+        self.handle_held(output, work);
         Ok(length)
     }
 
@@ -214,7 +219,7 @@ impl Served {
 
     /// Waits for something to do.
     async fn wait(&mut self, node: &Node) {
-        let full = self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed();
+        let undelivered = self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed();
         let interest = match (self.reads(), self.unsent.is_empty()) {
             (true, true) => Some(Interest::READABLE),
             (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
@@ -227,10 +232,17 @@ impl Served {
         let due = tokio::select! {
             // An error shows at the next read or write.
             _ready = ready(&self.socket, interest) => false,
-            () = outbox.arrival(), if !full => false,
+            () = outbox.arrival(), if !undelivered => false,
             () = sleep_until(deadline) => true,
         };
         if due {
+            self.tick();
+        }
+    }
+
+    /// A connection that always has something to do never waits, and yet time passes for it.
+    fn tick_if_due(&mut self, node: &Node) {
+        if self.session.next_deadline().is_some_and(|deadline| deadline <= node.clock.now()) {
             self.tick();
         }
     }

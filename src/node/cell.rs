@@ -303,9 +303,11 @@ impl Running {
             | Input::SetPrefetch(..)
             | Input::SetChannelLimited(..)
             | Input::Offer { .. }
+            | Input::SetWindow(..)
             | Input::Written(..)
             | Input::Get { .. }
             | Input::Settle { .. }
+            | Input::Return { .. }
             | Input::Loaded { .. }
             | Input::Relocate { .. }
             | Input::Purge

@@ -13,7 +13,7 @@ mod together;
 mod vhost;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use leveret_protocol::ShortString;
@@ -50,6 +50,17 @@ struct Requester {
     consumer: ConsumerId,
 }
 
+/// One of the connections that `connection_max` allows, until it is dropped. Taken when a connection opens its vhost:
+/// whoever does not log in takes nobody's place.
+#[derive(Debug)]
+struct ConnectionSlot(Arc<Node>);
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        self.0.open_connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
@@ -58,6 +69,7 @@ pub struct Node {
     /// What connections need to know of the configuration.
     pub settings: Arc<Settings>,
     connection_max: Option<u32>,
+    open_connections: AtomicU32,
     users: Users,
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
     outboxes: DashMap<ConnectionId, Arc<Outbox>>,
@@ -84,6 +96,7 @@ impl Node {
             clock: Clock::start(),
             settings: Arc::new(settings(config)),
             connection_max: config.connection_max,
+            open_connections: AtomicU32::new(0),
             users: Users::new(config, vhost, permissions, salt),
             vhosts,
             outboxes: DashMap::new(),
@@ -103,6 +116,15 @@ impl Node {
         for outbox in &self.outboxes {
             outbox.force_close(reason);
         }
+    }
+
+    /// A place for one more connection, or else how many there may be.
+    fn take_slot(node: &Arc<Self>) -> Result<ConnectionSlot, u32> {
+        let limit = node.connection_max.unwrap_or(u32::MAX);
+        node.open_connections
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1))
+            .map(|_| ConnectionSlot(Arc::clone(node)))
+            .map_err(|_| limit)
     }
 
     fn next_id(&self) -> u64 {

@@ -1,4 +1,5 @@
-//! What others leave for a connection: deliveries from queues, and news. Its bound is the windows of its consumers.
+//! What others leave for a connection: deliveries from queues, and news. Its bound is the windows of its consumers,
+//! which `session::windows` shares out.
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;

@@ -39,6 +39,8 @@ pub enum Input<'a> {
     Unsubscribe(ConsumerId),
     /// A consumer's prefetch changes.
     SetPrefetch(ConsumerId, u16),
+    /// The bytes that may be on their way to a consumer's connection change.
+    SetWindow(ConsumerId, usize),
     /// A consumer's channel comes to have a limit for all its consumers together, or loses it.
     SetChannelLimited(ConsumerId, bool),
     /// A consumer's channel has room for so many messages; answered with `Taken`.
@@ -65,6 +67,14 @@ pub enum Input<'a> {
         checkouts: &'a [CheckoutId],
         /// How, all of them.
         outcome: Outcome,
+    },
+    /// Hand-outs go back to their places; `Settle` follows for others that are settled with them. Nothing is handed out
+    /// before that, or the later of two messages that come back together could leave first.
+    Return {
+        /// Who held them.
+        consumer: ConsumerId,
+        /// Which hand-outs.
+        checkouts: &'a [CheckoutId],
     },
     /// A channel is gone: whatever this consumer holds comes back.
     Abandon(ConsumerId),

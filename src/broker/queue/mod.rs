@@ -2,6 +2,7 @@
 //! It decides alone; whoever has an input runs it. Names and bindings are the vhost's.
 
 pub mod arguments;
+pub mod consumer_arguments;
 mod consumers;
 mod effect;
 mod entry;
@@ -146,9 +147,16 @@ impl Queue {
                 consumer.unannounce();
             }),
             Input::Offer { consumer, room } => self.offer(consumer, room, effects),
+            Input::SetWindow(consumer, window) => {
+                self.consumers.change(consumer, |consumer| consumer.subscription.window = window);
+            }
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
             Input::Get { consumer, no_ack } => self.get(consumer, no_ack, effects),
             Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
+            Input::Return { consumer, checkouts } => {
+                self.settle(consumer, checkouts, Outcome::Requeue, effects);
+                return Ok(());
+            }
             Input::Abandon(consumer) => self.abandon(consumer, effects),
             Input::Loaded { run, messages } => self.ready.loaded(run, messages, effects),
             Input::Relocate { from, runs, singles } => {

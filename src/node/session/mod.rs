@@ -8,6 +8,10 @@ mod publish;
 mod request;
 mod settle;
 mod waiting;
+mod windows;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,9 +25,10 @@ use self::deliver::News;
 use self::publish::{Batch, Kept, RouteCache};
 use self::settle::Settled;
 use self::waiting::Later;
-use super::Node;
+use self::windows::Windows;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
+use super::{ConnectionSlot, Node};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
 use crate::broker::error::{BrokerError, ConnectionError};
@@ -69,6 +74,9 @@ pub struct Session {
     confirms: Confirms,
     /// A request whose answer has to wait for the store.
     later: Option<Later>,
+    windows: Windows,
+    /// Taken with the opening of the vhost.
+    slot: Option<ConnectionSlot>,
 }
 
 /// What has been written of a consumer's deliveries but not told to its queue.
@@ -107,6 +115,8 @@ impl Session {
             appended: Position::default(),
             confirms: Confirms::default(),
             later: None,
+            windows: Windows::default(),
+            slot: None,
         }
     }
 
@@ -140,8 +150,10 @@ impl Session {
         self.connection.note_sent();
     }
 
-    /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame.
-    pub fn receive(&mut self, input: &[u8], work: &mut Workspace, out: &mut BytesMut) -> usize {
+    /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame, or what is left
+    /// when the answers have come to `limit` bytes, which the last of them may exceed: small requests can have large
+    /// answers.
+    pub fn receive(&mut self, input: &[u8], limit: usize, work: &mut Workspace, out: &mut BytesMut) -> usize {
         let now = self.node.clock.now();
         let mut consumed = 0;
         loop {
@@ -149,7 +161,7 @@ impl Session {
             let step = self.connection.receive(now, rest, &mut work.arena, &mut work.effects);
             consumed += step;
             self.execute(now, &mut work.effects, out);
-            if step == 0 || consumed >= input.len() || self.connection.is_waiting() {
+            if step == 0 || consumed >= input.len() || out.len() >= limit || self.connection.is_waiting() {
                 break;
             }
         }
@@ -173,6 +185,7 @@ impl Session {
             self.execute(now, &mut work.effects, out);
         }
         self.node.outboxes.remove(&self.id);
+        self.slot = None;
     }
 
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
@@ -262,6 +275,7 @@ impl Session {
             Effect::Abandon { queue, consumer } => {
                 self.written.remove(&consumer);
                 self.run_queue(now, queue, Input::Abandon(consumer));
+                self.share_windows(now, self.written.len());
             }
             Effect::ChannelEnded(channel) => self.channel_ended(channel),
             Effect::ReleaseExclusive => self.release_exclusive(now),
@@ -272,12 +286,9 @@ impl Session {
     }
 
     fn open_vhost(&mut self, name: &ShortString) -> Result<(), ConnectionError> {
-        if let Some(limit) = self.node.connection_max
-            && self.node.outboxes.len() > usize::try_from(limit).unwrap_or(usize::MAX)
-        {
-            let text = format!("connection refused: node connection limit ({limit}) is reached");
-            return Err(ConnectionError::NotAllowed(text));
-        }
+        let slot = Node::take_slot(&self.node).map_err(|limit| {
+            ConnectionError::NotAllowed(format!("connection refused: node connection limit ({limit}) is reached"))
+        })?;
         let Some(vhost) = self.node.vhost(name) else {
             return Err(ConnectionError::NotAllowed(format!("vhost {name} not found")));
         };
@@ -294,6 +305,7 @@ impl Session {
         );
         self.actor = Some(Actor { connection: self.id, user: Arc::clone(user), permissions });
         self.vhost = Some(vhost);
+        self.slot = Some(slot);
         Ok(())
     }
 
@@ -306,6 +318,18 @@ impl Session {
         }
     }
 
+    /// Shares the room for deliveries among so many consumers.
+    fn share_windows(&mut self, now: Timestamp, consumers: usize) {
+        let (Some(vhost), Some(window)) = (&self.vhost, self.windows.share(consumers)) else { return };
+        for (consumer, written) in &mut self.written {
+            written.window = window;
+            if let Some(cell) = vhost.cell(written.queue) {
+                // A deleted queue sends nothing.
+                let _gone = cell.run(now, Input::SetWindow(*consumer, window));
+            }
+        }
+    }
+
     /// Ends a consumer after what it has been given is written: nothing of it follows cancel-ok.
     fn unsubscribe(&mut self, now: Timestamp, queue: Option<QueueId>, consumer: ConsumerId, out: &mut BytesMut) {
         if let Some(queue) = queue {
@@ -313,6 +337,7 @@ impl Session {
         }
         while self.write_deliveries(usize::MAX, out) {}
         self.written.remove(&consumer);
+        self.share_windows(now, self.written.len());
         self.connection.consumer_ended(consumer);
     }
 

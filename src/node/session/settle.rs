@@ -16,11 +16,9 @@ pub(super) struct Settled {
 }
 
 impl Session {
-    /// Settles a hand-out, with those that follow.
     pub(super) fn settle(&mut self, now: Timestamp, of: (QueueId, ConsumerId, Outcome), checkout: CheckoutId) {
-        self.flush_published(now);
         if self.settled.of != Some(of) || self.settled.checkouts.len() >= MOST {
-            self.flush_settled(now);
+            self.flush_settled_before(now, of);
             self.settled.of = Some(of);
         }
         self.settled.checkouts.push(checkout);
@@ -31,6 +29,20 @@ impl Session {
         let Some((queue, consumer, outcome)) = self.settled.of.take() else { return };
         let checkouts = std::mem::take(&mut self.settled.checkouts);
         self.run_queue(now, queue, Input::Settle { consumer, checkouts: &checkouts, outcome });
+        self.settled.checkouts = checkouts;
+        self.settled.checkouts.clear();
+    }
+
+    /// As `flush_settled`, where `next` is settled right after: what comes back to one queue, of one consumer after the
+    /// other, comes back together.
+    fn flush_settled_before(&mut self, now: Timestamp, next: (QueueId, ConsumerId, Outcome)) {
+        let Some((queue, consumer, Outcome::Requeue)) = self.settled.of else { return self.flush_settled(now) };
+        if (queue, Outcome::Requeue) != (next.0, next.2) {
+            return self.flush_settled(now);
+        }
+        self.settled.of = None;
+        let checkouts = std::mem::take(&mut self.settled.checkouts);
+        self.run_queue(now, queue, Input::Return { consumer, checkouts: &checkouts });
         self.settled.checkouts = checkouts;
         self.settled.checkouts.clear();
     }

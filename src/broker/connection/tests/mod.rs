@@ -21,7 +21,7 @@ use leveret_protocol::{
     connection, frame,
 };
 
-use super::{Connection, Effect, Note, Reply, Settings, Stamp};
+use super::{Connection, Effect, Note, Reply, Request, Settings, Settlement, Stamp};
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::ids::{CheckoutId, ConsumerId, DeliveryTag, QueueId};
@@ -311,6 +311,16 @@ fn send(channel: u16, method: impl Into<Method>) -> Effect {
 
 fn settle(consumer: ConsumerId, checkout: u64, outcome: Outcome) -> Effect {
     Effect::Settle { queue: queue_of(consumer), consumer, checkout: CheckoutId(checkout), outcome }
+}
+
+fn commit(settled: &[(ConsumerId, u64, Outcome)]) -> Effect {
+    let settlement = |&(consumer, checkout, outcome)| Settlement {
+        queue: queue_of(consumer),
+        consumer,
+        checkout: CheckoutId(checkout),
+        outcome,
+    };
+    Effect::Request { channel: 1, request: Request::Commit(settled.iter().map(settlement).collect()) }
 }
 
 fn abandon(consumer: ConsumerId) -> Effect {

@@ -3,9 +3,9 @@
 use leveret_protocol::{FieldTable, FieldValue, basic, channel, tx};
 
 use super::{
-    ANN, BOB, GETTER, Peer, abandon, connection_error, name, queue_of, send, settings, settle, tag_of, tune_ok,
+    ANN, BOB, GETTER, Peer, abandon, commit, connection_error, name, queue_of, send, settings, settle, tag_of, tune_ok,
 };
-use crate::broker::connection::{Effect, Request, Settings};
+use crate::broker::connection::{Effect, Reply, Request, Settings};
 use crate::broker::error::ConnectionError;
 use crate::broker::ids::{ConsumerId, DeliveryTag};
 use crate::broker::queue::Outcome;
@@ -408,8 +408,7 @@ fn settlings_of_a_transaction_make_room_at_the_commit() {
     assert_eq!(peer.call(1, tx::Rollback {}), [Effect::Rollback(1), send(1, tx::RollbackOk {})]);
     assert_eq!(peer.call(1, ack(3)), []);
     assert_eq!(peer.call(1, ack(1)), []);
-    assert_eq!(
-        peer.call(1, tx::Commit {}),
-        [Effect::Commit(1), acked(GETTER, 1), acked(ANN, 1), send(1, tx::CommitOk {}), offer(BOB, 1)]
-    );
+    let settled = [(GETTER, 1, Outcome::Ack), (ANN, 1, Outcome::Ack)];
+    assert_eq!(peer.call(1, tx::Commit {}), [commit(&settled), offer(BOB, 1)]);
+    assert_eq!(peer.answer(1, Reply::Done), [send(1, tx::CommitOk {})]);
 }

@@ -2,8 +2,8 @@
 
 use leveret_protocol::{basic, channel, confirm, tx};
 
-use super::{ANN, Peer, abandon, channel_error, message, publish, send, settle};
-use crate::broker::connection::Effect;
+use super::{ANN, Peer, abandon, channel_error, commit, message, publish, send, settle};
+use crate::broker::connection::{Effect, Reply};
 use crate::broker::error::ChannelError;
 use crate::broker::queue::Outcome;
 
@@ -37,15 +37,22 @@ fn publishes_and_settlings_take_effect_at_the_commit() {
     assert_eq!(peer.call(1, basic::Nack { delivery_tag: 3, multiple: false, requeue: true }), []);
     assert_eq!(
         peer.call(1, tx::Commit {}),
-        [
-            Effect::Commit(1),
-            settle(ANN, 1, Outcome::Ack),
-            settle(ANN, 2, Outcome::Ack),
-            settle(ANN, 3, Outcome::Requeue),
-            send(1, tx::CommitOk {})
-        ]
+        [commit(&[(ANN, 1, Outcome::Ack), (ANN, 2, Outcome::Ack), (ANN, 3, Outcome::Requeue)])]
     );
-    assert_eq!(peer.call(1, tx::Commit {}), [Effect::Commit(1), send(1, tx::CommitOk {})]);
+    assert_eq!(peer.answer(1, Reply::Done), [send(1, tx::CommitOk {})]);
+    assert_eq!(peer.call(1, tx::Commit {}), [commit(&[])]);
+}
+
+#[test]
+fn nothing_is_read_between_a_commit_and_its_answer() {
+    let mut peer = in_transaction();
+    let octets = [super::octets(1, tx::Commit {}), publish(1, "q", b"next")].concat();
+    let mut effects = Vec::new();
+    let taken = peer.connection.receive(peer.now, &octets, &mut peer.arena, &mut effects);
+    assert_eq!((taken, effects), (super::octets(1, tx::Commit {}).len(), vec![commit(&[])]));
+    assert!(peer.connection.is_waiting());
+    assert_eq!(peer.answer(1, Reply::Done), [send(1, tx::CommitOk {})]);
+    assert_eq!(peer.read(&octets[taken..]), [kept(b"next")]);
 }
 
 #[test]
@@ -55,8 +62,8 @@ fn a_rollback_makes_settlings_undone() {
     assert_eq!(peer.call(1, ack(2, true)), []);
     assert_eq!(peer.call(1, tx::Rollback {}), [Effect::Rollback(1), send(1, tx::RollbackOk {})]);
     assert_eq!(peer.call(1, ack(0, true)), []);
-    let all = [1, 2, 3].map(|checkout| settle(ANN, checkout, Outcome::Ack));
-    assert_eq!(peer.call(1, tx::Commit {}), [&[Effect::Commit(1)][..], &all, &[send(1, tx::CommitOk {})]].concat());
+    let all = [1, 2, 3].map(|checkout| (ANN, checkout, Outcome::Ack));
+    assert_eq!(peer.call(1, tx::Commit {}), [commit(&all)]);
 }
 
 #[test]
@@ -75,10 +82,7 @@ fn recover_is_not_part_of_the_transaction_and_leaves_what_is() {
     assert_eq!(peer.call(1, ack(1, false)), []);
     let back = |checkout| settle(ANN, checkout, Outcome::Requeue);
     assert_eq!(peer.call(1, basic::Recover { requeue: true }), [back(2), back(3), send(1, basic::RecoverOk {})]);
-    assert_eq!(
-        peer.call(1, tx::Commit {}),
-        [Effect::Commit(1), settle(ANN, 1, Outcome::Ack), send(1, tx::CommitOk {})]
-    );
+    assert_eq!(peer.call(1, tx::Commit {}), [commit(&[(ANN, 1, Outcome::Ack)])]);
 }
 
 #[test]
@@ -105,10 +109,7 @@ fn transactions_may_be_selected_again() {
     let mut peer = holding_three();
     assert_eq!(peer.call(1, ack(1, false)), []);
     assert_eq!(peer.call(1, tx::Select {}), [send(1, tx::SelectOk {})]);
-    assert_eq!(
-        peer.call(1, tx::Commit {}),
-        [Effect::Commit(1), settle(ANN, 1, Outcome::Ack), send(1, tx::CommitOk {})]
-    );
+    assert_eq!(peer.call(1, tx::Commit {}), [commit(&[(ANN, 1, Outcome::Ack)])]);
 }
 
 #[test]

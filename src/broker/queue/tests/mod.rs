@@ -240,6 +240,16 @@ fn a_delivery_that_exceeds_the_window_is_made_up_for_before_the_next() {
 }
 
 #[test]
+fn a_window_that_changes_counts_what_is_on_its_way() {
+    let cost = message("a").cost();
+    let mut queue = with_consumers(&[Subscription { window: 2 * cost, ..consumer(ANN) }]);
+    assert_eq!(publish(&mut queue, &["a", "b", "c"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(handle(&mut queue, Input::SetWindow(ANN, cost)), []);
+    assert_eq!(handle(&mut queue, Input::Written(ANN, cost)), [], "the other one fills the smaller window");
+    assert_eq!(handle(&mut queue, Input::SetWindow(ANN, cost + 1)), [first(ANN, 3, "c")]);
+}
+
+#[test]
 fn a_refund_beyond_what_was_charged_does_not_widen_the_window() {
     let cost = message("a").cost();
     let mut queue = with_consumers(&[Subscription { window: cost, ..consumer(ANN) }]);
@@ -412,9 +422,11 @@ fn a_deleted_queue_refuses_everything() {
         Input::SetPrefetch(ANN, 1),
         Input::SetChannelLimited(ANN, true),
         Input::Offer { consumer: ANN, room: 1 },
+        Input::SetWindow(ANN, 1),
         Input::Written(ANN, 1),
         Input::Get { consumer: GETTER, no_ack: true },
         Input::Settle { consumer: ANN, checkouts, outcome: Outcome::Requeue },
+        Input::Return { consumer: ANN, checkouts },
         Input::Abandon(ANN),
         Input::Purge,
         delete(false, false),
@@ -483,6 +495,15 @@ fn settling_twice_or_what_is_not_there_changes_nothing() {
         assert_eq!(settle(&mut queue, BOB, 1, outcome), [], "somebody else's");
     }
     assert_eq!(queue.ready_count(), 1);
+}
+
+#[test]
+fn what_comes_back_together_leaves_in_the_order_of_the_queue() {
+    let mut queue = with_consumers(&[consumer(ANN)]);
+    assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), [again(ANN, 3, "a")]);
+    assert_eq!(handle(&mut queue, Input::Return { consumer: ANN, checkouts: &[CheckoutId(2)] }), []);
+    assert_eq!(settle(&mut queue, ANN, 3, Outcome::Requeue), [again(ANN, 4, "a"), again(ANN, 5, "b")]);
 }
 
 #[test]
