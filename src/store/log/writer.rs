@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::Log;
 use super::error::{WriteError, WriteOperation};
 use super::files::StoredFile;
 use super::gathering::Group;
 use super::waiters::Waiter;
-use super::Log;
 use crate::store::disk::File;
-use crate::store::format::{
-    CONTENT_START, FRAME_HEADER, FileHeader, FrameHeader, IDLE_SEAL, SETTLES_ONLY, padded,
-};
+use crate::store::format::{CONTENT_START, FRAME_HEADER, FileHeader, FrameHeader, IDLE_SEAL, SETTLES_ONLY, padded};
 use crate::store::place::Position;
 
 /// How long settles, which nobody waits for, stay unsynced; and how long after a sync the seal is written.
@@ -86,6 +84,19 @@ impl Writer {
             self.log.failed();
         }
         done
+    }
+
+    /// Writes and syncs everything that was appended so far, and the seal: the last thing before a clean end.
+    ///
+    /// # Errors
+    /// Those of `step`.
+    pub fn finish(&mut self, now: Duration) -> Result<(), WriteError> {
+        while self.step(now)? {}
+        if self.dirty_since.is_some() {
+            self.sync(now)?;
+        }
+        self.seal(now)?;
+        self.sync(now)
     }
 
     fn try_step(&mut self, now: Duration) -> Result<bool, WriteError> {
@@ -185,4 +196,3 @@ impl Writer {
         WriteError { file: self.file.number, offset: u64::from(offset), operation, source }
     }
 }
-
