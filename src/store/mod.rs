@@ -3,6 +3,7 @@
 
 pub mod directory;
 pub mod disk;
+pub mod meta;
 mod place;
 
 pub use self::place::{Extent, FileNumber, Location, Position, QueueKey};
