@@ -1,9 +1,17 @@
 //! Durability of opaque records: one log for the node, segments for what outlives it, a small database for definitions
 //! and checkpoints. Knows no AMQP; the only door to files is `disk::Disk`.
 
+mod checkpoint;
 pub mod directory;
 pub mod disk;
+mod format;
+mod log;
 pub mod meta;
+mod options;
 mod place;
+mod recovery;
 
+pub use self::checkpoint::{Checkpoint, QueueCheckpoint};
+pub use self::log::{Batch, FileUse, Log, ReadError, ReadProblem, Waiter, WriteError, WriteOperation, Writer};
+pub use self::options::Options;
 pub use self::place::{Extent, FileNumber, Location, Position, QueueKey};
