@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use proptest::prelude::*;
 
 use super::{
-    CONTENT_START, FileHeader, FrameHeader, HeaderPage, Raw, Record, Requeue, SETTLES_ONLY, put, requeue, settle, varint,
+    CONTENT_START, FileHeader, FrameHeader, HeaderPage, Raw, Record, Requeue, SETTLES_ONLY, put, requeue, settle,
+    varint,
 };
 use crate::store::{FileNumber, Position, QueueKey};
 
@@ -122,12 +123,8 @@ proptest! {
 
 #[test]
 fn a_page_with_two_numbers_holds_the_later_one() {
-    let header = |number| FileHeader {
-        number: FileNumber(number),
-        salt: 1,
-        previous_end: Position(2),
-        durable: Position(3),
-    };
+    let header =
+        |number| FileHeader { number: FileNumber(number), salt: 1, previous_end: Position(2), durable: Position(3) };
     for (first, second) in [(4, 9), (9, 4)] {
         let mut page = header(first).page();
         page[2048..].copy_from_slice(&header(second).page()[2048..]);

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::Log;
 use super::error::{WriteError, WriteOperation};
 use super::files::StoredFile;
 use super::gathering::Group;
 use super::waiters::Waiter;
-use super::Log;
 use crate::store::disk::File;
-use crate::store::format::{
-    CONTENT_START, FRAME_HEADER, FileHeader, FrameHeader, IDLE_SEAL, SETTLES_ONLY, padded,
-};
+use crate::store::format::{CONTENT_START, FRAME_HEADER, FileHeader, FrameHeader, IDLE_SEAL, SETTLES_ONLY, padded};
 use crate::store::place::Position;
 
 /// How long settles, which nobody waits for, stay unsynced; and how long after a sync the seal is written.
@@ -185,4 +183,3 @@ impl Writer {
         WriteError { file: self.file.number, offset: u64::from(offset), operation, source }
     }
 }
-

@@ -2,6 +2,7 @@
 //! values are opaque here. A commit lasts wholly or not at all. Read once at the start; no message passes through it.
 
 mod backend;
+mod checkpoint;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use thiserror::Error;
 
 use self::backend::Backend;
+pub use self::checkpoint::{CheckpointChange, CheckpointError};
 use super::disk::Disk;
 
 const FILE: &str = "meta.redb";
