@@ -12,7 +12,7 @@ use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{Arrival, Delivery, Effect, Input, Place, Queue, QueueEntry, Refusal, Run, Subscription};
 use crate::broker::time::Timestamp;
-use crate::store::{FileNumber, Position, Waiter as _};
+use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
 
 /// A running queue.
 #[derive(Debug)]
@@ -72,8 +72,21 @@ impl QueueCell {
         Self::running(entry, storage, queue)
     }
 
-    /// A queue with what was found of it in the store.
-    pub(super) fn running(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>, queue: Queue) -> Self {
+    /// A queue with what was found of it in the store. All of it may have been delivered before.
+    pub(super) fn restored(
+        entry: Arc<QueueEntry>,
+        storage: &Arc<Storage>,
+        recovered: &mut BTreeMap<QueueKey, RecoveredQueue>,
+    ) -> Self {
+        let found = recovered.remove(&storage::key(entry.id)).unwrap_or_default();
+        let runs = found.extents.into_iter().filter_map(storage::run).collect();
+        let next = found.next_sequence.max(1);
+        let before = SequenceNumber(1)..=SequenceNumber(next - 1);
+        let queue = Queue::recovered(entry.auto_delete, runs, SequenceNumber(next), &[before]);
+        Self::running(entry, Some(Arc::clone(storage)), queue)
+    }
+
+    fn running(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>, queue: Queue) -> Self {
         let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new() };
         Self { entry, storage, running: Mutex::new(running) }
     }

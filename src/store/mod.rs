@@ -5,7 +5,10 @@ mod checkpoint;
 pub mod directory;
 pub mod disk;
 mod format;
+#[cfg(test)]
+mod harness;
 mod log;
+pub mod meta;
 mod options;
 mod place;
 mod recovery;
@@ -14,3 +17,6 @@ pub use self::checkpoint::{Checkpoint, QueueCheckpoint};
 pub use self::log::{Batch, FileUse, Log, ReadError, ReadProblem, Waiter, WriteError, WriteOperation, Writer};
 pub use self::options::Options;
 pub use self::place::{Extent, FileNumber, Location, Position, QueueKey};
+pub use self::recovery::{
+    Damage, DamageKind, OpenError, OpenSegment, Recovered, RecoveredQueue, RecoveryReport, open_log,
+};

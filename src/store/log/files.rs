@@ -1,6 +1,7 @@
 //! The table of files that records can be read from, and how many records of each are live.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -38,7 +39,8 @@ impl StoredFile {
         Self { number, live: AtomicU64::new(0), place: Place::Log(slot).into() }
     }
 
-    pub(super) fn segment(number: FileNumber, file: Arc<dyn File>, live: u64) -> Self {
+    /// A segment.
+    pub(in crate::store) fn segment(number: FileNumber, file: Arc<dyn File>, live: u64) -> Self {
         Self { number, live: AtomicU64::new(live), place: Place::Segment(file).into() }
     }
 
@@ -92,6 +94,11 @@ impl FileTable {
     /// The file of that number, if it has not been given up.
     pub(in crate::store) fn get(&self, number: FileNumber) -> Option<Arc<StoredFile>> {
         self.files.read().get(&number).cloned()
+    }
+
+    /// The name of a file of the log.
+    pub(in crate::store) fn path(&self, number: FileNumber) -> Option<PathBuf> {
+        self.get(number)?.slot().map(|slot| slot.path)
     }
 
     /// The next file of the log, which has no slot yet.

@@ -7,6 +7,8 @@ mod files;
 mod gathering;
 mod read;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod waiters;
 mod writer;
 
@@ -20,7 +22,8 @@ pub use self::batch::Batch;
 pub use self::error::{ReadError, ReadProblem, WriteError, WriteOperation};
 pub(super) use self::files::{FileTable, StoredFile};
 use self::gathering::Gathering;
-pub(super) use self::slots::{Slot, Slots};
+pub(super) use self::read::read_fully;
+pub(super) use self::slots::{Slot, Slots, slot_name};
 pub use self::waiters::Waiter;
 use self::waiters::Waiters;
 pub use self::writer::Writer;

@@ -1,10 +1,12 @@
 //! Reading records back, from the log's files and from segments alike.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::error::{ReadError, ReadProblem};
 use super::{FileTable, Log, StoredFile};
+use crate::store::disk::File;
 use crate::store::format::{Raw, Record};
 use crate::store::place::{Extent, Location, Position, QueueKey};
 
@@ -102,6 +104,18 @@ fn read_bytes(file: &StoredFile, place: Location) -> Result<Vec<u8>, ReadProblem
     let file = file.file().ok_or(ReadProblem::Gone)?;
     let length = usize::try_from(place.length).unwrap_or(usize::MAX);
     let mut bytes = vec![0; length];
-    let read = file.read_at(u64::from(place.offset), &mut bytes)?;
+    let read = read_fully(&**file, u64::from(place.offset), &mut bytes)?;
     if read < length { Err(ReadProblem::Damaged) } else { Ok(bytes) }
+}
+
+/// Reads until the buffer is full or the file ends; how many bytes came.
+pub(in crate::store) fn read_fully(file: &dyn File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(offset + filled as u64, rest)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
 }

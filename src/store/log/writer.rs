@@ -66,6 +66,12 @@ impl Writer {
         !gathering.is_empty()
     }
 
+    /// Whether everything that was written is also synced.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.dirty_since.is_none()
+    }
+
     /// Writes what has gathered, up to 8 MiB, syncs if anyone waits for it or if settles have waited 100 ms, moves the
     /// durable position and wakes those who wait for it. True when there was something to write.
     ///
@@ -84,6 +90,19 @@ impl Writer {
             self.log.failed();
         }
         done
+    }
+
+    /// Writes and syncs everything that was appended so far, and the seal: the last thing before a clean end.
+    ///
+    /// # Errors
+    /// Those of `step`.
+    pub fn finish(&mut self, now: Duration) -> Result<(), WriteError> {
+        while self.step(now)? {}
+        if self.dirty_since.is_some() {
+            self.sync(now)?;
+        }
+        self.seal(now)?;
+        self.sync(now)
     }
 
     fn try_step(&mut self, now: Duration) -> Result<bool, WriteError> {

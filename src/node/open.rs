@@ -1,0 +1,113 @@
+//! Opening a node on its data directory: definitions and log are read, queues come back with their messages, and the
+//! threads that the store needs are started. Everything is done before the first connection.
+
+use std::io;
+use std::sync::Arc;
+
+use rand::RngCore;
+use thiserror::Error;
+
+use super::cell::QueueCell;
+use super::clock::Clock;
+use super::memory;
+use super::storage::{Loader, Storage};
+use super::threads::Threads;
+use super::{Definitions, LoadError, Node, NodeError};
+use crate::broker::ids::QueueId;
+use crate::config::Config;
+use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
+use crate::store::meta::{CheckpointError, Meta};
+use crate::store::{Options, QueueKey, Recovered, open_log};
+
+/// The log's directory in the data directory.
+const LOG_DIRECTORY: &str = "log";
+
+/// Why a node cannot start on its data directory.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it, or it is not ours.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Meta(#[from] crate::store::meta::OpenError),
+    /// A definition cannot be read.
+    #[error(transparent)]
+    Definitions(#[from] LoadError),
+    /// The checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The log cannot be read, or is damaged.
+    #[error(transparent)]
+    Log(#[from] crate::store::OpenError),
+    /// The system gives no more threads.
+    #[error("cannot start a thread for the log: {0}")]
+    Thread(io::Error),
+}
+
+/// What a node holds of its data directory while it runs.
+#[derive(Debug)]
+pub(super) struct Durable {
+    pub(super) storage: Arc<Storage>,
+    pub(super) threads: Threads,
+    _directory: DataDirectory,
+}
+
+impl Node {
+    /// A node on the configured data directory, with everything that it holds.
+    ///
+    /// # Errors
+    /// See [`OpenError`], and when the configuration names what cannot be.
+    pub fn open(config: &Config) -> Result<Self, NodeError> {
+        let clock = Clock::start();
+        let directory = DataDirectory::open(&config.data_dir, NodeUuid(random())).map_err(OpenError::from)?;
+        let meta = Arc::new(Meta::open(&*directory.disk).map_err(OpenError::from)?);
+        let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
+        let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
+        let options = Options::new(LOG_DIRECTORY.into(), rand::rng().next_u64());
+        let queues = stored.queues();
+        let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
+        let (log, writer, recovered) =
+            open_log(&directory.disk, &options, &checkpoint, Vec::new(), &known).map_err(OpenError::from)?;
+        report(&recovered, clock);
+        let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
+        let threads = Threads::start(writer, loader_thread, &log, clock).map_err(OpenError::Thread)?;
+        let storage = Arc::new(Storage::new(log, loader, memory::budget()));
+        let mut queues = recovered.queues;
+        let for_cells = Arc::clone(&storage);
+        let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
+        let durable = Durable { storage, threads, _directory: directory };
+        Self::restore(config, clock, definitions, stored, Some(durable), &mut cell)
+    }
+
+    /// Writes what is left to write. Nothing may be published any more.
+    pub fn close(&self) {
+        if let Some(durable) = &self.durable {
+            durable.threads.stop();
+        }
+    }
+}
+
+fn random() -> u128 {
+    let mut random = rand::rng();
+    u128::from(random.next_u64()) << 64 | u128::from(random.next_u64())
+}
+
+fn report(recovered: &Recovered, clock: Clock) {
+    let report = &recovered.report;
+    let messages: u64 =
+        recovered.queues.values().flat_map(|queue| &queue.extents).map(|extent| u64::from(extent.count)).sum();
+    if report.records > 0 || messages > 0 {
+        tracing::info!(
+            "recovered {messages} messages in {} queues from {} log files ({} records, {} MiB) in {} ms",
+            recovered.queues.len(),
+            report.files,
+            report.records,
+            report.bytes >> 20,
+            clock.now().as_millis()
+        );
+    }
+    for damage in &report.damage {
+        tracing::error!("skipped what is damaged: {damage}");
+    }
+}
