@@ -23,6 +23,9 @@ use super::ids::{ConsumerId, DeliveryTag, QueueId};
 use super::ledger::Ledger;
 use super::queue::Delivery;
 
+const NO_METHOD: (u16, u16) = (0, 0);
+const OPEN: (u16, u16) = (20, 10);
+
 /// What a channel may look at of its connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
@@ -132,14 +135,14 @@ impl Channel {
         effects: &mut Vec<Effect>,
     ) -> ((u16, u16), Result<Step, BrokerError>) {
         if self.closing {
-            return ((0, 0), Ok(Self::receive_while_closing(context, frame, effects)));
+            return Self::receive_while_closing(context, frame, effects);
         }
-        if self.assembly.is_some() {
-            return ((60, 40), self.receive_content(context, frame, effects).map(|()| Step::Done));
+        if let Some(assembly) = &self.assembly {
+            return (assembly.ids(), self.receive_content(context, frame, effects).map(|()| Step::Done));
         }
         if frame.kind != FrameKind::Method {
             let text = "expected method frame, got non method frame instead".to_owned();
-            return ((0, 0), Err(ConnectionError::UnexpectedFrame(text).into()));
+            return (NO_METHOD, Err(ConnectionError::UnexpectedFrame(text).into()));
         }
         match Method::decode(frame.payload) {
             Ok(method) => {
@@ -150,18 +153,24 @@ impl Channel {
         }
     }
 
-    /// Until the client agrees to the closing, all that it sent before is discarded.
-    fn receive_while_closing(context: &Context<'_>, frame: RawFrame<'_>, effects: &mut Vec<Effect>) -> Step {
+    /// Until the client agrees to the closing, all that it sent before is discarded; but it cannot have meant to open
+    /// the channel before it knew that it was closed.
+    fn receive_while_closing(
+        context: &Context<'_>,
+        frame: RawFrame<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> ((u16, u16), Result<Step, BrokerError>) {
         if frame.kind != FrameKind::Method {
-            return Step::Done;
+            return (NO_METHOD, Ok(Step::Done));
         }
         match Method::decode(frame.payload) {
-            Ok(Method::Channel(channel::Method::CloseOk(_))) => Step::Forget,
+            Ok(Method::Channel(channel::Method::CloseOk(_))) => (NO_METHOD, Ok(Step::Forget)),
             Ok(Method::Channel(channel::Method::Close(_))) => {
                 effects.push(Effect::Send { channel: context.number, method: channel::CloseOk {}.into() });
-                Step::Done
+                (NO_METHOD, Ok(Step::Done))
             }
-            Ok(_) | Err(_) => Step::Done,
+            Ok(Method::Channel(channel::Method::Open(_))) => (OPEN, Err(ConnectionError::ChannelAlreadyOpen.into())),
+            Ok(_) | Err(_) => (NO_METHOD, Ok(Step::Done)),
         }
     }
 
@@ -226,7 +235,7 @@ impl Channel {
 
     /// The method whose request is with the node.
     pub(super) fn awaited_method(&self) -> (u16, u16) {
-        self.awaited.map_or((0, 0), |awaited| awaited.ids)
+        self.awaited.map_or(NO_METHOD, |awaited| awaited.ids)
     }
 
     fn ask(

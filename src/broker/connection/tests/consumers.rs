@@ -10,7 +10,6 @@ use crate::broker::connection::{Effect, Reply, Request, Settings, Stamp};
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::ids::{ConsumerId, DeliveryTag};
 use crate::broker::queue::Outcome;
-use crate::broker::resource::Resource;
 
 fn consume(consumer_tag: &'static str) -> basic::Consume {
     basic::Consume { queue: name("q"), consumer_tag: name(consumer_tag), ..Default::default() }
@@ -44,7 +43,7 @@ fn a_consumer_starts_as_it_was_asked_for() {
     peer.open_channel(1);
     let mut arguments = FieldTable::default();
     arguments.insert("x-priority", FieldValue::I32(-3));
-    let consume = basic::Consume { no_ack: true, exclusive: true, arguments, ..consume("t") };
+    let consume = basic::Consume { no_ack: true, exclusive: true, arguments: arguments.clone(), ..consume("t") };
     assert_eq!(
         peer.call(1, consume),
         [request(
@@ -54,28 +53,11 @@ fn a_consumer_starts_as_it_was_asked_for() {
                 consumer_tag: name("t"),
                 no_ack: true,
                 exclusive: true,
-                priority: -3,
+                arguments,
                 prefetch: 7,
                 channel_limited: false,
             }
         )]
-    );
-}
-
-#[test]
-fn a_priority_is_an_integer() {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-priority", FieldValue::text("high"));
-    let error = ChannelError::InvalidArgument {
-        argument: "x-priority".to_owned(),
-        resource: Resource::queue(&name("q"), &name("/")),
-        reason: "\"expected integer, got longstr\"".to_owned(),
-    };
-    let text = "406 PRECONDITION_FAILED - invalid arg 'x-priority' for queue 'q' in vhost '/': \"expected integer, got \
-                longstr\"";
-    assert_eq!(
-        Peer::on_channel().call(1, basic::Consume { arguments, ..consume("t") }),
-        channel_error(1, error, text, (60, 20))
     );
 }
 
