@@ -128,7 +128,7 @@ impl Node {
     /// A frame may end, or change, all consumers there are; everything else has a fixed price.
     fn check_proportion(&self) {
         let frames = self.octets / FRAME_OVERHEAD + self.ticks + 1;
-        let bound = 64 + frames * (8 + self.consumers.len()) + self.deliveries;
+        let bound = 64 + frames * (8 + self.consumers.len()) + 2 * self.deliveries;
         assert!(self.carried_out <= bound, "{} effects of {} octets", self.carried_out, self.octets);
     }
 
@@ -162,10 +162,15 @@ impl Node {
                     return Some(channel);
                 }
                 if let Some(consumer) = self.consumers.last().copied() {
+                    self.connection.consumers_wanting(&[consumer], answers);
                     self.deliveries += 1;
                     let checkout = CheckoutId(u64::try_from(self.deliveries).unwrap_or(u64::MAX));
                     self.connection.deliver(&Delivery { consumer, checkout, redelivered: false, message });
                 }
+            }
+            Effect::Offer { channel, consumer, room, .. } => {
+                assert!(room > 0, "an offer of nothing");
+                self.connection.offer_taken(channel, consumer, room.min(1), answers);
             }
             Effect::Send { channel, method } => {
                 let mut out = BytesMut::new();

@@ -39,6 +39,11 @@ impl<V> Ledger<V> {
         self.held += 1;
     }
 
+    /// Outstanding entries, oldest first.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.slots.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     /// Takes an entry out; `None` when it is not outstanding.
     pub fn take(&mut self, number: u64) -> Option<V> {
         let at = self.position(number)?;

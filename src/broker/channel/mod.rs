@@ -3,6 +3,7 @@
 
 pub mod checks;
 mod content;
+mod holders;
 mod methods;
 pub mod reply_to;
 mod settle;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use leveret_protocol::{FrameKind, Method, MethodError, RawFrame, ShortString, basic, channel, queue};
 
 use self::content::Assembly;
+use self::holders::Holders;
 pub(super) use self::shared_limit::Offer;
 use self::shared_limit::SharedLimit;
 use super::connection::{Effect, Reply, Request, Settings};
@@ -20,6 +22,9 @@ use super::error::{BrokerError, ConnectionError};
 use super::ids::{ConsumerId, DeliveryTag, QueueId};
 use super::ledger::Ledger;
 use super::queue::Delivery;
+
+const NO_METHOD: (u16, u16) = (0, 0);
+const OPEN: (u16, u16) = (20, 10);
 
 /// What a channel may look at of its connection.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +95,7 @@ pub(super) struct Channel {
     mode: Mode,
     last_delivery_tag: u64,
     unsettled: Ledger<Unsettled>,
-    holders: BTreeMap<ConsumerId, QueueId>,
+    holders: Holders,
     consumer_tags: BTreeMap<ShortString, Option<ConsumerId>>,
     prefetch: u16,
     dynamic_prefetch: bool,
@@ -110,7 +115,7 @@ impl Channel {
             mode: Mode::Plain,
             last_delivery_tag: 0,
             unsettled: Ledger::default(),
-            holders: BTreeMap::new(),
+            holders: Holders::default(),
             consumer_tags: BTreeMap::new(),
             prefetch: settings.default_prefetch,
             dynamic_prefetch,
@@ -130,14 +135,14 @@ impl Channel {
         effects: &mut Vec<Effect>,
     ) -> ((u16, u16), Result<Step, BrokerError>) {
         if self.closing {
-            return ((0, 0), Ok(Self::receive_while_closing(context, frame, effects)));
+            return Self::receive_while_closing(context, frame, effects);
         }
-        if self.assembly.is_some() {
-            return ((60, 40), self.receive_content(context, frame, effects).map(|()| Step::Done));
+        if let Some(assembly) = &self.assembly {
+            return (assembly.ids(), self.receive_content(context, frame, effects).map(|()| Step::Done));
         }
         if frame.kind != FrameKind::Method {
             let text = "expected method frame, got non method frame instead".to_owned();
-            return ((0, 0), Err(ConnectionError::UnexpectedFrame(text).into()));
+            return (NO_METHOD, Err(ConnectionError::UnexpectedFrame(text).into()));
         }
         match Method::decode(frame.payload) {
             Ok(method) => {
@@ -148,18 +153,24 @@ impl Channel {
         }
     }
 
-    /// Until the client agrees to the closing, all that it sent before is discarded.
-    fn receive_while_closing(context: &Context<'_>, frame: RawFrame<'_>, effects: &mut Vec<Effect>) -> Step {
+    /// Until the client agrees to the closing, all that it sent before is discarded; but it cannot have meant to open
+    /// the channel before it knew that it was closed.
+    fn receive_while_closing(
+        context: &Context<'_>,
+        frame: RawFrame<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> ((u16, u16), Result<Step, BrokerError>) {
         if frame.kind != FrameKind::Method {
-            return Step::Done;
+            return (NO_METHOD, Ok(Step::Done));
         }
         match Method::decode(frame.payload) {
-            Ok(Method::Channel(channel::Method::CloseOk(_))) => Step::Forget,
+            Ok(Method::Channel(channel::Method::CloseOk(_))) => (NO_METHOD, Ok(Step::Forget)),
             Ok(Method::Channel(channel::Method::Close(_))) => {
                 effects.push(Effect::Send { channel: context.number, method: channel::CloseOk {}.into() });
-                Step::Done
+                (NO_METHOD, Ok(Step::Done))
             }
-            Ok(_) | Err(_) => Step::Done,
+            Ok(Method::Channel(channel::Method::Open(_))) => (OPEN, Err(ConnectionError::ChannelAlreadyOpen.into())),
+            Ok(_) | Err(_) => (NO_METHOD, Ok(Step::Done)),
         }
     }
 
@@ -172,17 +183,12 @@ impl Channel {
     pub(super) fn clear(&mut self) {
         self.assembly = None;
         self.unsettled = Ledger::default();
-        self.holders.clear();
+        self.holders = Holders::default();
         self.consumer_tags.clear();
         self.shared_limit = None;
         self.reply_consumer = None;
         self.awaited = None;
         self.mode = Mode::Plain;
-    }
-
-    /// Everything that may hold messages of a queue on behalf of this channel.
-    pub(super) fn holders(&self) -> Vec<(QueueId, ConsumerId)> {
-        self.holders.iter().map(|(consumer, queue)| (*queue, *consumer)).collect()
     }
 
     /// A queue is gone, and this consumer with it.
@@ -212,7 +218,7 @@ impl Channel {
     pub(super) fn deliver_got(&mut self, queue: Option<QueueId>, delivery: &Delivery) -> DeliveryTag {
         self.awaited = None;
         if let Some(queue) = queue {
-            self.holders.insert(delivery.consumer, queue);
+            self.holders.add_getter(delivery.consumer, queue);
         }
         let delivery_tag = self.next_delivery_tag(queue, delivery);
         if let (Some(_), Some(shared)) = (queue, &mut self.shared_limit) {
@@ -229,7 +235,7 @@ impl Channel {
 
     /// The method whose request is with the node.
     pub(super) fn awaited_method(&self) -> (u16, u16) {
-        self.awaited.map_or((0, 0), |awaited| awaited.ids)
+        self.awaited.map_or(NO_METHOD, |awaited| awaited.ids)
     }
 
     fn ask(
@@ -258,9 +264,7 @@ impl Channel {
             Reply::Consuming { consumer_tag, consumer, queue, .. } => {
                 self.consumer_tags.insert(consumer_tag.clone(), Some(consumer));
                 match queue {
-                    Some(queue) => {
-                        self.holders.insert(consumer, queue);
-                    }
+                    Some(queue) => self.add_holder(consumer, queue),
                     None => self.reply_consumer = Some(consumer_tag.clone()),
                 }
                 basic::ConsumeOk { consumer_tag }.into()

@@ -1,6 +1,6 @@
 //! What a connection wants done, and what it is told in return. Plain data.
 
-use leveret_protocol::{Method, ShortString};
+use leveret_protocol::{FieldTable, Method, ShortString};
 
 use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::error::BrokerError;
@@ -219,8 +219,8 @@ pub enum Request {
         no_ack: bool,
         /// No other consumer.
         exclusive: bool,
-        /// Higher is served first.
-        priority: i64,
+        /// As sent; checked once the queue is known to be there.
+        arguments: FieldTable,
         /// The most unacked deliveries; 0 is no limit.
         prefetch: u16,
         /// The channel has a limit for all its consumers.

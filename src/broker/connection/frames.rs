@@ -237,8 +237,6 @@ impl Connection {
         let method = (frame.kind == FrameKind::Method).then(|| Method::decode(frame.payload));
         match method {
             Some(Ok(Method::Channel(channel::Method::Open(_)))) => {}
-            // The client's answer to a close that has been settled meanwhile.
-            Some(Ok(Method::Channel(channel::Method::CloseOk(_)))) => return,
             Some(Ok(other)) => {
                 let ids = (other.class_id(), other.method_id());
                 return self.close_with(now, ids, &ConnectionError::ChannelNotOpen, effects);

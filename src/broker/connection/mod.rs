@@ -100,7 +100,9 @@ impl Connection {
     /// A connection whose socket has just been opened.
     #[must_use]
     pub fn new(settings: Arc<Settings>, now: Timestamp) -> Self {
-        let frame_max = if settings.frame_max == 0 { 0 } else { settings.initial_frame_max.max(settings.frame_max) };
+        // Frames as large as those on offer are welcome early, for the sake of long tokens; but nobody who has not
+        // logged in may send one without bounds.
+        let frame_max = settings.initial_frame_max.max(settings.frame_max);
         Self {
             handshake_deadline: now.after(settings.handshake_timeout),
             settings,

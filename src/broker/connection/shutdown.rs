@@ -5,6 +5,7 @@ use std::time::Duration;
 use leveret_protocol::{ReplyCode, channel, connection};
 
 use super::{CLOSE_TIMEOUT, Connection, Effect, Note, SILENT_CLOSE, State};
+use crate::broker::channel::Channel;
 use crate::broker::error::{BrokerError, ConnectionError};
 use crate::broker::time::Timestamp;
 
@@ -28,9 +29,8 @@ impl Connection {
                     method_id,
                 };
                 Self::send(channel, close, effects);
-                if let Some(open) = self.channels.get_mut(&channel) {
-                    open.closing();
-                }
+                // A client that closed the channel itself in the same read has yet to answer the broker's close.
+                self.channels.entry(channel).or_insert_with(|| Channel::new(false, &self.settings)).closing();
                 effects.push(Effect::Note(Note::ChannelError(channel, soft.into())));
             }
             BrokerError::Connection(hard) => self.close_with(now, (class_id, method_id), &hard, effects),

@@ -2,6 +2,7 @@
 //! It decides alone; whoever has an input runs it. Names and bindings are the vhost's.
 
 pub mod arguments;
+pub mod consumer_arguments;
 mod consumers;
 mod effect;
 mod entry;

@@ -42,8 +42,7 @@ impl Vhost {
         if wanted.passive {
             return self.find_exchange(actor, &name, resource);
         }
-        let kind = ExchangeType::by_name(wanted.kind.as_bytes())
-            .ok_or_else(|| ChannelError::UnknownExchangeType(wanted.kind.clone()))?;
+        let kind = ExchangeType::by_name(wanted.kind.as_bytes()).ok_or_else(|| unknown_type(&wanted.kind))?;
         if name.is_empty() {
             return Err(ChannelError::DefaultExchange);
         }
@@ -134,6 +133,14 @@ impl Vhost {
     }
 }
 
+/// RabbitMQ keeps the empty name for something else than exchange types.
+fn unknown_type(kind: &ShortString) -> ChannelError {
+    if kind.is_empty() {
+        return ChannelError::InvalidExchangeType(kind.clone());
+    }
+    ChannelError::UnknownExchangeType(kind.clone())
+}
+
 fn check_equivalence(
     resource: &Resource,
     kind: ExchangeType,
@@ -144,5 +151,6 @@ fn check_equivalence(
     check_field("durable", resource, &wanted.durable, &current.durable)?;
     check_field("auto_delete", resource, &wanted.auto_delete, &current.auto_delete)?;
     check_field("internal", resource, &wanted.internal, &current.internal)?;
-    check_argument(ALTERNATE_EXCHANGE, resource, &wanted.arguments, &current.arguments)
+    let (received, current) = (wanted.arguments.get(ALTERNATE_EXCHANGE), current.arguments.get(ALTERNATE_EXCHANGE));
+    check_argument(ALTERNATE_EXCHANGE, resource, received, current)
 }

@@ -37,10 +37,10 @@ impl Vhost {
         let Some(source) = self.topology.exchange(link.source.as_bytes()).cloned() else {
             return Err(ChannelError::NotFound(source_resource));
         };
-        let destination = self
-            .destination(actor, &link)?
-            .ok_or_else(|| ChannelError::NotFound(destination_resource(&link, &self.topology.vhost)))?;
+        let resource = destination_resource(&link, &self.topology.vhost);
+        let Some(destination) = self.find_destination(&link) else { return Err(ChannelError::NotFound(resource)) };
         source.kind.validate_binding(&link.binding_key, &link.arguments)?;
+        check_owner(actor, &destination, resource)?;
         let binding = Arc::new(Binding::new(link.source.clone(), destination, link.binding_key, link.arguments));
         if !self.by_source.entry(link.source.clone()).or_default().insert(Arc::clone(&binding)) {
             return Ok(());
@@ -74,7 +74,7 @@ impl Vhost {
     fn check_link(&self, actor: &Actor, link: &Link) -> Result<Link, ChannelError> {
         let link = Link { source: cleaned(&link.source), destination: cleaned(&link.destination), ..link.clone() };
         let to_queue = link.destination_kind == ResourceKind::Queue;
-        if to_queue && reply_to::is_reply_to(link.destination.as_bytes()) {
+        if to_queue && reply_to::is_token(link.destination.as_bytes()) {
             return Err(ChannelError::BindReplyTo);
         }
         actor.require(Permission::Write, &destination_resource(&link, &self.topology.vhost))?;
@@ -83,13 +83,6 @@ impl Vhost {
         }
         actor.require(Permission::Read, &Resource::exchange(&link.source, &self.topology.vhost))?;
         Ok(link)
-    }
-
-    /// The destination where it exists. A queue that is another connection's is refused.
-    fn destination(&self, actor: &Actor, link: &Link) -> Result<Option<Destination>, ChannelError> {
-        let Some(destination) = self.find_destination(link) else { return Ok(None) };
-        check_owner(actor, &destination, destination_resource(link, &self.topology.vhost))?;
-        Ok(Some(destination))
     }
 
     fn find_destination(&self, link: &Link) -> Option<Destination> {

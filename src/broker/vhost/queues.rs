@@ -57,6 +57,8 @@ impl Vhost {
         arguments::check_dead_letter_exchange(&wanted.arguments, &resource)?;
         self.require_dead_letter_permissions(actor, &wanted.arguments, &resource)?;
         arguments::validate(&wanted.arguments, &resource)?;
+        arguments::check_properties(&wanted.arguments, durable, wanted.exclusive, wanted.auto_delete, &resource)?;
+        arguments::require_support(&wanted.arguments, &resource)?;
         let entry = Arc::new(QueueEntry {
             id: wanted.id,
             name: name.clone(),
@@ -132,6 +134,7 @@ impl Vhost {
     fn queue_name(&self, wanted: &QueueDeclaration) -> Result<ShortString, ChannelError> {
         let name = cleaned(&wanted.name);
         if name.is_empty() {
+            arguments::check_named(&wanted.arguments)?;
             let prefix = arguments::name_prefix(&wanted.arguments)?;
             return Ok(ShortString::truncated(&format!("{prefix}-{}", wanted.generated)));
         }
@@ -167,10 +170,8 @@ fn check_equivalence(
     check_field("durable", &resource, &durable, &current.durable)?;
     check_field("auto_delete", &resource, &wanted.auto_delete, &current.auto_delete)?;
     for argument in arguments::compared() {
-        if arguments::same_by_default(argument, &wanted.arguments, &current.arguments) {
-            continue;
-        }
-        check_argument(argument, &resource, &wanted.arguments, &current.arguments)?;
+        let received = arguments::effective(argument, &wanted.arguments);
+        check_argument(argument, &resource, received, arguments::effective(argument, &current.arguments))?;
     }
     Ok(())
 }

@@ -429,12 +429,11 @@ fn a_queue_that_differs_is_told() {
         ),
         (
             wanted(&[("x-queue-type", text("quorum"))]),
-            "'x-queue-type' for queue 'q' in vhost '/': received the value 'quorum' of type 'longstr' but current is \
-             none",
+            "'x-queue-type' for queue 'q' in vhost '/': received 'quorum' but current is 'classic'",
         ),
         (
             wanted(&[("x-queue-type", FieldValue::I32(5))]),
-            "'x-queue-type' for queue 'q' in vhost '/': received the value '5' of type 'signedint' but current is none",
+            "'x-queue-type' for queue 'q' in vhost '/': received '5' but current is 'classic'",
         ),
     ];
     for (wanted, difference) in cases {
@@ -744,10 +743,28 @@ fn bind_and_unbind_refuse_the_default_exchange_and_reply_queues() {
         assert_eq!(told(vhost.bind(&actor(ANN), &link)), default);
         assert_eq!(told(vhost.unbind(&actor(ANN), &link)), default);
     }
-    let link = to_queue("amq.direct", "amq.rabbitmq.reply-to", "");
+    let link = to_queue("amq.direct", "amq.rabbitmq.reply-to.0123456789012345678901", "");
     let expected = refusal(ReplyCode::AccessRefused, "cannot bind or unbind to a volatile (direct reply-to) queue");
     assert_eq!(told(vhost.bind(&actor(ANN), &link)), expected);
     assert_eq!(told(vhost.unbind(&actor(ANN), &link)), expected);
+}
+
+#[test]
+fn a_binding_that_makes_no_sense_is_told_before_a_locked_queue() {
+    let mut vhost = vhost();
+    declare_new(&mut vhost, BOB, QueueDeclaration { exclusive: true, ..queue("q") });
+    let senseless = Link { arguments: table(&[("x-match", text("some"))]), ..to_queue("amq.headers", "q", "") };
+    assert_eq!(told(vhost.bind(&actor(ANN), &senseless)).0, ReplyCode::PreconditionFailed);
+    assert_eq!(told(vhost.bind(&actor(ANN), &to_queue("amq.headers", "q", ""))).0, ReplyCode::ResourceLocked);
+}
+
+#[test]
+fn the_bare_name_of_direct_reply_to_is_no_queue_to_bind() {
+    let mut vhost = vhost();
+    let link = to_queue("amq.direct", "amq.rabbitmq.reply-to", "");
+    let expected = refusal(ReplyCode::NotFound, "no queue 'amq.rabbitmq.reply-to' in vhost '/'");
+    assert_eq!(told(vhost.bind(&actor(ANN), &link)), expected);
+    assert_eq!(vhost.unbind(&actor(ANN), &link), Ok(()));
 }
 
 #[test]

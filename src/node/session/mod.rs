@@ -6,6 +6,9 @@ mod publish;
 mod request;
 mod settle;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

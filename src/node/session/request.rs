@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use leveret_protocol::{Method, ShortString, basic, fast, queue};
+use leveret_protocol::{FieldTable, Method, ShortString, basic, fast, queue};
 
 use super::{Session, Written};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
 use crate::broker::connection::{Effect, Reply, Request};
 use crate::broker::error::{BrokerError, ChannelError};
-use crate::broker::queue::{Delivery, Input, Refusal, Subscription};
+use crate::broker::queue::{Delivery, Input, Refusal, Subscription, consumer_arguments};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::QueueDeclaration;
@@ -56,11 +56,21 @@ impl Session {
                 .delete_queue(now, &place.actor, &name, if_unused, if_empty)
                 .map(|count| Reply::Removed(count32(count)))
                 .map_err(BrokerError::from),
-            Request::Consume { queue, consumer_tag, no_ack, exclusive, priority, prefetch, channel_limited } => {
+            Request::Consume { queue, .. } if reply_to::is_token(queue.as_bytes()) => {
+                Err(self.token_refused(&place, channel, &queue).into())
+            }
+            Request::Consume { queue, consumer_tag, no_ack, exclusive, arguments, prefetch, channel_limited } => {
                 let consumer = self.node.next_consumer();
-                let subscription =
-                    Subscription { consumer, no_ack, exclusive, priority, prefetch, channel_limited, window: WINDOW };
-                self.consume(now, &place, &queue, consumer_tag, subscription)
+                let subscription = Subscription {
+                    consumer,
+                    no_ack,
+                    exclusive,
+                    priority: 0,
+                    prefetch,
+                    channel_limited,
+                    window: WINDOW,
+                };
+                self.consume(now, &place, &queue, consumer_tag, &arguments, subscription)
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),
             Request::Get { queue, no_ack } => match self.get(now, &place, channel, &queue, no_ack) {
@@ -110,9 +120,12 @@ impl Session {
         place: &Place,
         queue: &ShortString,
         consumer_tag: ShortString,
+        arguments: &FieldTable,
         subscription: Subscription,
     ) -> Result<Reply, BrokerError> {
         let cell = access(place, queue)?;
+        let priority = consumer_arguments::priority(arguments, &Resource::queue(queue, &place.vhost.name))?;
+        let subscription = Subscription { priority, ..subscription };
         cell.subscribe(now, subscription, &self.outbox).map_err(|refusal| {
             let resource = Resource::queue(queue, &place.vhost.name);
             match refusal {
@@ -124,6 +137,15 @@ impl Session {
         let id = cell.entry.id;
         self.written.insert(consumer, Written { queue: id, window, cost: 0 });
         Ok(Reply::Consuming { consumer_tag: named(consumer_tag), consumer, queue: Some(id), no_ack })
+    }
+
+    /// Why basic.consume of a direct reply-to token is refused: it is another channel's, or consumed from already.
+    fn token_refused(&self, place: &Place, channel: u16, token: &ShortString) -> ChannelError {
+        let queue = Resource::queue(token, &place.vhost.name);
+        match self.reply_tokens.get(&channel) {
+            Some((own, _)) if token == own.as_str() => ChannelError::SecondReplyConsumer(queue),
+            Some(_) | None => ChannelError::ForeignReplyQueue(queue),
+        }
     }
 
     fn open_reply_to(&mut self, channel: u16, consumer_tag: ShortString) -> Reply {

@@ -1,6 +1,6 @@
 //! Consumers: starting, cancelling by either side, their deliveries; and basic.get.
 
-use leveret_protocol::{FieldTable, FieldValue, basic, channel};
+use leveret_protocol::{FieldTable, FieldValue, basic, channel, tx};
 
 use super::{
     ANN, BOB, Peer, abandon, channel_error, connection_error, name, queue_of, send, settings, settle, tag_of,
@@ -10,7 +10,6 @@ use crate::broker::connection::{Effect, Reply, Request, Settings, Stamp};
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::ids::{ConsumerId, DeliveryTag};
 use crate::broker::queue::Outcome;
-use crate::broker::resource::Resource;
 
 fn consume(consumer_tag: &'static str) -> basic::Consume {
     basic::Consume { queue: name("q"), consumer_tag: name(consumer_tag), ..Default::default() }
@@ -44,7 +43,7 @@ fn a_consumer_starts_as_it_was_asked_for() {
     peer.open_channel(1);
     let mut arguments = FieldTable::default();
     arguments.insert("x-priority", FieldValue::I32(-3));
-    let consume = basic::Consume { no_ack: true, exclusive: true, arguments, ..consume("t") };
+    let consume = basic::Consume { no_ack: true, exclusive: true, arguments: arguments.clone(), ..consume("t") };
     assert_eq!(
         peer.call(1, consume),
         [request(
@@ -54,28 +53,11 @@ fn a_consumer_starts_as_it_was_asked_for() {
                 consumer_tag: name("t"),
                 no_ack: true,
                 exclusive: true,
-                priority: -3,
+                arguments,
                 prefetch: 7,
                 channel_limited: false,
             }
         )]
-    );
-}
-
-#[test]
-fn a_priority_is_an_integer() {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-priority", FieldValue::text("high"));
-    let error = ChannelError::InvalidArgument {
-        argument: "x-priority".to_owned(),
-        resource: Resource::queue(&name("q"), &name("/")),
-        reason: "\"expected integer, got longstr\"".to_owned(),
-    };
-    let text = "406 PRECONDITION_FAILED - invalid arg 'x-priority' for queue 'q' in vhost '/': \"expected integer, got \
-                longstr\"";
-    assert_eq!(
-        Peer::on_channel().call(1, basic::Consume { arguments, ..consume("t") }),
-        channel_error(1, error, text, (60, 20))
     );
 }
 
@@ -137,6 +119,43 @@ fn a_cancelled_consumer_makes_room_for_another() {
     assert_eq!(peer.call(1, cancel(ANN, false)), [unsubscribe(ANN), cancel_ok(ANN)]);
     peer.connection.consumer_ended(ANN);
     assert_eq!(peer.call(1, consume("1")).len(), 1);
+}
+
+#[test]
+fn consumers_that_come_and_go_leave_nothing_behind_but_what_they_hold() {
+    let mut peer = Peer::on_channel();
+    for number in 1..=1000 {
+        let consumer = ConsumerId(number);
+        peer.consume(1, consumer, false);
+        if number == 7 {
+            assert!(peer.deliver(consumer, 1).is_some());
+        }
+        assert_eq!(peer.call(1, cancel(consumer, true)), [unsubscribe(consumer)]);
+        peer.connection.consumer_ended(consumer);
+    }
+    let effects = peer.call(1, channel::Close { reply_code: 200, ..Default::default() });
+    assert_eq!(effects.first(), Some(&abandon(ConsumerId(7))));
+    assert!(effects.len() < 50, "{} effects", effects.len());
+}
+
+#[test]
+fn a_consumer_whose_settling_waits_for_a_commit_is_not_forgotten() {
+    let mut peer = Peer::on_channel();
+    assert_eq!(peer.call(1, tx::Select {}), [send(1, tx::SelectOk {})]);
+    peer.consume(1, ANN, false);
+    peer.deliver_through(ANN, 1);
+    assert_eq!(peer.call(1, basic::Ack { delivery_tag: 1, multiple: false }), []);
+    assert_eq!(peer.call(1, cancel(ANN, true)), [unsubscribe(ANN)]);
+    peer.connection.consumer_ended(ANN);
+    for number in 1..=1000 {
+        let consumer = ConsumerId(10 + number);
+        peer.consume(1, consumer, false);
+        assert_eq!(peer.call(1, cancel(consumer, true)), [unsubscribe(consumer)]);
+        peer.connection.consumer_ended(consumer);
+    }
+    let effects = peer.call(1, channel::Close { reply_code: 200, ..Default::default() });
+    assert_eq!(effects.first(), Some(&abandon(ANN)));
+    assert!(effects.len() < 50, "{} effects", effects.len());
 }
 
 #[test]
