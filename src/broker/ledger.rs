@@ -80,11 +80,6 @@ impl<V> Ledger<V> {
         self.slots.make_contiguous().sort_by_key(|(number, _)| *number);
     }
 
-    /// The entries, oldest first.
-    pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.slots.iter().filter_map(|(_, value)| value.as_ref())
-    }
-
     /// As `values`, to be changed in place.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.slots.iter_mut().filter_map(|(_, value)| value.as_mut())
