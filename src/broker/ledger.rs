@@ -39,6 +39,11 @@ impl<V> Ledger<V> {
         self.held += 1;
     }
 
+    /// Outstanding entries, oldest first.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.slots.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     /// Takes an entry out; `None` when it is not outstanding.
     pub fn take(&mut self, number: u64) -> Option<V> {
         let at = self.position(number)?;
@@ -73,11 +78,6 @@ impl<V> Ledger<V> {
         self.slots.retain(|(_, value)| value.is_some());
         self.slots.extend(entries.into_iter().map(|(number, value)| (number, Some(value))));
         self.slots.make_contiguous().sort_by_key(|(number, _)| *number);
-    }
-
-    /// The entries, oldest first.
-    pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.slots.iter().filter_map(|(_, value)| value.as_ref())
     }
 
     /// As `values`, to be changed in place.

@@ -3,6 +3,7 @@
 
 pub mod checks;
 mod content;
+mod holders;
 mod methods;
 pub mod reply_to;
 mod settle;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use leveret_protocol::{FrameKind, Method, MethodError, RawFrame, ShortString, basic, channel, queue};
 
 use self::content::Assembly;
+use self::holders::Holders;
 pub(super) use self::shared_limit::Offer;
 use self::shared_limit::SharedLimit;
 use super::connection::{Effect, Reply, Request, Settings};
@@ -93,7 +95,7 @@ pub(super) struct Channel {
     mode: Mode,
     last_delivery_tag: u64,
     unsettled: Ledger<Unsettled>,
-    holders: BTreeMap<ConsumerId, QueueId>,
+    holders: Holders,
     consumer_tags: BTreeMap<ShortString, Option<ConsumerId>>,
     prefetch: u16,
     dynamic_prefetch: bool,
@@ -113,7 +115,7 @@ impl Channel {
             mode: Mode::Plain,
             last_delivery_tag: 0,
             unsettled: Ledger::default(),
-            holders: BTreeMap::new(),
+            holders: Holders::default(),
             consumer_tags: BTreeMap::new(),
             prefetch: settings.default_prefetch,
             dynamic_prefetch,
@@ -181,17 +183,12 @@ impl Channel {
     pub(super) fn clear(&mut self) {
         self.assembly = None;
         self.unsettled = Ledger::default();
-        self.holders.clear();
+        self.holders = Holders::default();
         self.consumer_tags.clear();
         self.shared_limit = None;
         self.reply_consumer = None;
         self.awaited = None;
         self.mode = Mode::Plain;
-    }
-
-    /// Everything that may hold messages of a queue on behalf of this channel.
-    pub(super) fn holders(&self) -> Vec<(QueueId, ConsumerId)> {
-        self.holders.iter().map(|(consumer, queue)| (*queue, *consumer)).collect()
     }
 
     /// A queue is gone, and this consumer with it.
@@ -221,7 +218,7 @@ impl Channel {
     pub(super) fn deliver_got(&mut self, queue: Option<QueueId>, delivery: &Delivery) -> DeliveryTag {
         self.awaited = None;
         if let Some(queue) = queue {
-            self.holders.insert(delivery.consumer, queue);
+            self.holders.add_getter(delivery.consumer, queue);
         }
         let delivery_tag = self.next_delivery_tag(queue, delivery);
         if let (Some(_), Some(shared)) = (queue, &mut self.shared_limit) {
@@ -267,9 +264,7 @@ impl Channel {
             Reply::Consuming { consumer_tag, consumer, queue, .. } => {
                 self.consumer_tags.insert(consumer_tag.clone(), Some(consumer));
                 match queue {
-                    Some(queue) => {
-                        self.holders.insert(consumer, queue);
-                    }
+                    Some(queue) => self.add_holder(consumer, queue),
                     None => self.reply_consumer = Some(consumer_tag.clone()),
                 }
                 basic::ConsumeOk { consumer_tag }.into()

@@ -46,7 +46,7 @@ impl Channel {
     /// A consumer has ended; what it holds still counts.
     pub(in crate::broker) fn stop_wanting(&mut self, consumer: ConsumerId) {
         if let Some(shared) = &mut self.shared_limit {
-            shared.waiting.retain(|(other, _)| *other != consumer);
+            shared.stop_wanting(consumer);
         }
     }
 
@@ -70,8 +70,12 @@ pub(super) struct SharedLimit {
     limit: NonZeroU16,
     /// Consumers whose queues have messages for them, in the order of asking.
     waiting: VecDeque<(ConsumerId, QueueId)>,
+    /// Those in `waiting`, which may be many.
+    known: BTreeSet<ConsumerId>,
     /// Room that is on its way to a queue.
     offered: BTreeMap<ConsumerId, usize>,
+    /// All of `offered` together.
+    offered_room: usize,
     /// Deliveries that a queue has handed out and that have no tag yet.
     underway: usize,
     /// Delivery tags of what basic.get took since the limit was set: those do not count, earlier ones do (RabbitMQ).
@@ -80,14 +84,27 @@ pub(super) struct SharedLimit {
 
 impl SharedLimit {
     pub(super) fn new(limit: NonZeroU16) -> Self {
-        Self { limit, waiting: VecDeque::new(), offered: BTreeMap::new(), underway: 0, uncounted: BTreeSet::new() }
+        Self {
+            limit,
+            waiting: VecDeque::new(),
+            known: BTreeSet::new(),
+            offered: BTreeMap::new(),
+            offered_room: 0,
+            underway: 0,
+            uncounted: BTreeSet::new(),
+        }
     }
 
     /// A queue has messages for a consumer.
     pub(super) fn want(&mut self, consumer: ConsumerId, queue: QueueId) {
-        let known = self.offered.contains_key(&consumer) || self.waiting.iter().any(|(other, _)| *other == consumer);
-        if !known {
+        if !self.offered.contains_key(&consumer) && self.known.insert(consumer) {
             self.waiting.push_back((consumer, queue));
+        }
+    }
+
+    fn stop_wanting(&mut self, consumer: ConsumerId) {
+        if self.known.remove(&consumer) {
+            self.waiting.retain(|(other, _)| *other != consumer);
         }
     }
 
@@ -98,14 +115,17 @@ impl SharedLimit {
             return None;
         }
         let (consumer, queue) = self.waiting.pop_front()?;
+        self.known.remove(&consumer);
         self.offered.insert(consumer, room);
+        self.offered_room += room;
         Some(Offer { queue, consumer, room })
     }
 
     /// A queue has used so much of what it was offered.
     pub(super) fn taken(&mut self, consumer: ConsumerId, taken: usize) {
         // An offer under a limit that is gone says nothing about this one.
-        if self.offered.remove(&consumer).is_some() {
+        if let Some(room) = self.offered.remove(&consumer) {
+            self.offered_room -= room;
             self.underway += taken;
         }
     }
@@ -127,8 +147,8 @@ impl SharedLimit {
     }
 
     fn room(&self, unsettled: usize) -> usize {
-        let on_the_way = self.underway + self.offered.values().sum::<usize>();
-        let outstanding = unsettled.saturating_sub(self.uncounted.len()) + on_the_way;
+        let counted = unsettled.saturating_sub(self.uncounted.len());
+        let outstanding = counted + self.underway + self.offered_room;
         usize::from(self.limit.get()).saturating_sub(outstanding)
     }
 }

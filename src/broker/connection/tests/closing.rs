@@ -104,6 +104,16 @@ fn before_the_connection_opens_it_is_closed_without_a_word() {
 }
 
 #[test]
+fn once_the_limits_are_settled_it_is_told() {
+    let mut peer = Peer::opening(settings());
+    let forced = ConnectionError::Forced("maintenance".to_owned());
+    let text = "320 CONNECTION_FORCED - maintenance";
+    assert_eq!(peer.force_close(), connection_error(forced, text, (0, 0), &[]));
+    assert_eq!(peer.call(0, open()), []);
+    assert_eq!(peer.call(0, connection::CloseOk {}), gone());
+}
+
+#[test]
 fn a_silent_connection_stays_silent_when_it_is_to_close() {
     let mut peer = Peer::starting(settings());
     assert_eq!(peer.call(0, open()).len(), 1);

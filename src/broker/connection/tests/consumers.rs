@@ -1,6 +1,6 @@
 //! Consumers: starting, cancelling by either side, their deliveries; and basic.get.
 
-use leveret_protocol::{FieldTable, FieldValue, basic, channel};
+use leveret_protocol::{FieldTable, FieldValue, basic, channel, tx};
 
 use super::{
     ANN, BOB, Peer, abandon, channel_error, connection_error, name, queue_of, send, settings, settle, tag_of,
@@ -119,6 +119,43 @@ fn a_cancelled_consumer_makes_room_for_another() {
     assert_eq!(peer.call(1, cancel(ANN, false)), [unsubscribe(ANN), cancel_ok(ANN)]);
     peer.connection.consumer_ended(ANN);
     assert_eq!(peer.call(1, consume("1")).len(), 1);
+}
+
+#[test]
+fn consumers_that_come_and_go_leave_nothing_behind_but_what_they_hold() {
+    let mut peer = Peer::on_channel();
+    for number in 1..=1000 {
+        let consumer = ConsumerId(number);
+        peer.consume(1, consumer, false);
+        if number == 7 {
+            assert!(peer.deliver(consumer, 1).is_some());
+        }
+        assert_eq!(peer.call(1, cancel(consumer, true)), [unsubscribe(consumer)]);
+        peer.connection.consumer_ended(consumer);
+    }
+    let effects = peer.call(1, channel::Close { reply_code: 200, ..Default::default() });
+    assert_eq!(effects.first(), Some(&abandon(ConsumerId(7))));
+    assert!(effects.len() < 50, "{} effects", effects.len());
+}
+
+#[test]
+fn a_consumer_whose_settling_waits_for_a_commit_is_not_forgotten() {
+    let mut peer = Peer::on_channel();
+    assert_eq!(peer.call(1, tx::Select {}), [send(1, tx::SelectOk {})]);
+    peer.consume(1, ANN, false);
+    peer.deliver_through(ANN, 1);
+    assert_eq!(peer.call(1, basic::Ack { delivery_tag: 1, multiple: false }), []);
+    assert_eq!(peer.call(1, cancel(ANN, true)), [unsubscribe(ANN)]);
+    peer.connection.consumer_ended(ANN);
+    for number in 1..=1000 {
+        let consumer = ConsumerId(10 + number);
+        peer.consume(1, consumer, false);
+        assert_eq!(peer.call(1, cancel(consumer, true)), [unsubscribe(consumer)]);
+        peer.connection.consumer_ended(consumer);
+    }
+    let effects = peer.call(1, channel::Close { reply_code: 200, ..Default::default() });
+    assert_eq!(effects.first(), Some(&abandon(ANN)));
+    assert!(effects.len() < 50, "{} effects", effects.len());
 }
 
 #[test]

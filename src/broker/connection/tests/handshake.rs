@@ -3,7 +3,7 @@
 use leveret_protocol::{FieldTable, FieldValue, FrameKind, PROTOCOL_HEADER, channel, connection};
 
 use super::{
-    Peer, close, connection_error, gone, name, octets, open, raw, send, settings, start_ok, tune_ok, with_capability,
+    Peer, connection_error, gone, name, octets, open, raw, send, settings, start_ok, tune_ok, with_capability,
 };
 use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::connection::{Effect, Note};
@@ -320,10 +320,4 @@ fn a_frame_before_tuning_may_be_as_large_as_the_configured_maximum() {
     let mut small = Peer::starting(crate::broker::connection::Settings { frame_max: 4096, ..settings() });
     assert_eq!(small.call(0, start_ok(client_properties)).len(), 1);
     assert_silence(&mut small);
-}
-
-#[test]
-fn close_is_the_only_refusal_that_carries_a_method() {
-    let mut peer = Peer::opening(settings());
-    assert_eq!(peer.force_close().last(), Some(&close("320 CONNECTION_FORCED - maintenance", (0, 0))));
 }
