@@ -94,7 +94,7 @@ impl QueueCell {
 impl Running {
     fn run(&mut self, now: Timestamp, input: Input<'_>, outcome: &mut Outcome) -> Result<(), Refusal> {
         let gone = match &input {
-            Input::Unsubscribe(consumer) | Input::Abandon(consumer) => Some(*consumer),
+            Input::Unsubscribe(consumer) | Input::Leave(consumer) | Input::Abandon(consumer) => Some(*consumer),
             Input::Publish(_)
             | Input::Subscribe(_)
             | Input::SetPrefetch(..)

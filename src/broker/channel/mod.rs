@@ -189,9 +189,11 @@ impl Channel {
         self.mode = Mode::Plain;
     }
 
-    /// Everything that may hold messages of a queue on behalf of this channel.
+    /// Everything that may hold messages of a queue on behalf of this channel, those of one queue together.
     pub(super) fn holders(&self) -> Vec<(QueueId, ConsumerId)> {
-        self.holders.iter().map(|(consumer, queue)| (*queue, *consumer)).collect()
+        let mut holders: Vec<_> = self.holders.iter().map(|(consumer, queue)| (*queue, *consumer)).collect();
+        holders.sort_unstable();
+        holders
     }
 
     /// A queue is gone, and this consumer with it.

@@ -70,6 +70,8 @@ pub enum Input<'a> {
         /// Which hand-out.
         checkout: CheckoutId,
     },
+    /// As `Abandon`, which follows for another consumer of the same channel; until then nothing is handed out.
+    Leave(ConsumerId),
     /// A channel is gone: whatever this consumer holds comes back.
     Abandon(ConsumerId),
     /// Remove all ready messages.
@@ -211,6 +213,10 @@ impl Queue {
             Input::Settle { consumer, checkout, outcome } => self.settle(consumer, checkout, outcome),
             Input::Return { consumer, checkout } => {
                 self.settle(consumer, checkout, Outcome::Requeue);
+                return Ok(());
+            }
+            Input::Leave(consumer) => {
+                self.abandon(consumer, effects);
                 return Ok(());
             }
             Input::Abandon(consumer) => self.abandon(consumer, effects),

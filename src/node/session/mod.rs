@@ -165,7 +165,7 @@ impl Session {
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
         let mut failed: Option<u16> = None;
         let mut answers = Vec::new();
-        let mut effects = effects.drain(..).peekable();
+        let mut effects = effects.drain(..);
         while let Some(effect) = effects.next() {
             if let Some(channel) = failed
                 && effect.channel() == Some(channel)
@@ -173,7 +173,10 @@ impl Session {
                 self.drop_effect(now, channel, &effect);
                 continue;
             }
-            if let Some((queue, input)) = returned_with(&effect, effects.peek()) {
+            if let Some((queue, input)) = together(&effect, effects.as_slice().first()) {
+                if let Input::Leave(consumer) = input {
+                    self.written.remove(&consumer);
+                }
                 self.run_queue(now, queue, input);
                 continue;
             }
@@ -377,9 +380,18 @@ impl Session {
     }
 }
 
-/// A hand-out that comes back together with the next one, for one nack of several or a recover.
-fn returned_with(effect: &Effect, next: Option<&Effect>) -> Option<(QueueId, Input<'static>)> {
-    let Effect::Settle { queue, consumer, checkout, outcome: Outcome::Requeue } = effect else { return None };
-    let Effect::Settle { queue: of_next, outcome: Outcome::Requeue, .. } = next? else { return None };
-    (queue == of_next).then_some((*queue, Input::Return { consumer: *consumer, checkout: *checkout }))
+/// What comes back together with what the next effect gives back: all of it before any is handed out again.
+fn together(effect: &Effect, next: Option<&Effect>) -> Option<(QueueId, Input<'static>)> {
+    let pair = (effect, next?);
+    if let (
+        Effect::Settle { queue, consumer, checkout, outcome: Outcome::Requeue },
+        Effect::Settle { queue: of_next, outcome: Outcome::Requeue, .. },
+    ) = pair
+    {
+        return (queue == of_next).then_some((*queue, Input::Return { consumer: *consumer, checkout: *checkout }));
+    }
+    if let (Effect::Abandon { queue, consumer }, Effect::Abandon { queue: of_next, .. }) = pair {
+        return (queue == of_next).then_some((*queue, Input::Leave(*consumer)));
+    }
+    None
 }
