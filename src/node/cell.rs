@@ -111,7 +111,7 @@ impl QueueCell {
 
     /// Writes records of those messages that need one, and notes where they are.
     fn record(&self, storage: &Storage, queue: &mut Queue, arrivals: &mut [Arrival]) -> Option<Position> {
-        let all = self.keeps_all(storage, queue);
+        let all = Self::keeps_all(storage, queue);
         let keeps = |arrival: &Arrival| all || self.keeps(arrival);
         if !arrivals.iter().any(keeps) {
             return None;
@@ -137,16 +137,15 @@ impl QueueCell {
         self.storage.is_some() && self.entry.durable && arrival.message.is_persistent()
     }
 
-    /// Whether a message must have a record whatever it is: it joins others that are not in memory, or there is no more
-    /// memory.
-    fn keeps_all(&self, storage: &Storage, queue: &mut Queue) -> bool {
+    /// Whether a message must have a record whatever it is: there is no more memory.
+    fn keeps_all(storage: &Storage, queue: &mut Queue) -> bool {
         queue.set_memory_limit(storage.queue_memory());
-        queue.is_paged() || storage.is_scarce()
+        storage.is_scarce()
     }
 
     /// As `keeps_all`, for whoever writes one record for several queues.
     pub(super) fn needs_places(&self) -> bool {
-        self.storage.as_ref().is_some_and(|storage| self.keeps_all(storage, &mut self.running.lock().queue))
+        self.storage.as_ref().is_some_and(|storage| Self::keeps_all(storage, &mut self.running.lock().queue))
     }
 
     /// Takes numbers for messages that come with `insert`; the first of them.
@@ -308,7 +307,7 @@ impl Stored {
 impl Running {
     fn run(&mut self, now: Timestamp, input: Input<'_>, outcome: &mut Outcome) -> Result<(), Refusal> {
         let gone = match &input {
-            Input::Unsubscribe(consumer) | Input::Abandon(consumer) => Some(*consumer),
+            Input::Unsubscribe(consumer) | Input::Leave(consumer) | Input::Abandon(consumer) => Some(*consumer),
             Input::Publish(_)
             | Input::Reserve(_)
             | Input::Insert(_)

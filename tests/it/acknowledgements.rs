@@ -131,6 +131,23 @@ fn what_a_lost_connection_leaves_unacked_goes_to_a_waiting_consumer() {
 }
 
 #[test]
+fn what_several_consumers_of_a_channel_leave_comes_back_in_the_order_of_the_queue() {
+    with_broker(async |broker| {
+        let (leaver, other) = (broker.client().await, broker.client().await);
+        leaver.queue("jobs").await;
+        let (mut first, mut second) = (leaver.consume("jobs").await, leaver.consume("jobs").await);
+        leaver.fill("jobs", &["a", "b", "c", "d"]).await;
+        assert_eq!(next_shown(&mut first, 2).await, ["1 /jobs a", "3 /jobs c"]);
+        assert_eq!(next_shown(&mut second, 2).await, ["2 /jobs b", "4 /jobs d"]);
+        let mut heir = other.consume("jobs").await;
+        leaver.close(200, "bye".into()).await.unwrap();
+        let expected = ["1 /jobs a redelivered", "2 /jobs b redelivered", "3 /jobs c redelivered"];
+        assert_eq!(next_shown(&mut heir, 3).await, expected);
+        assert_eq!(next_shown(&mut heir, 1).await, ["4 /jobs d redelivered"]);
+    });
+}
+
+#[test]
 fn a_second_ack_of_a_delivery_closes_the_channel_and_the_others_come_back() {
     with_broker(async |broker| {
         let client = broker.client().await;

@@ -30,7 +30,9 @@ impl Holders {
 impl Channel {
     /// Everything that may hold messages of a queue on behalf of this channel.
     pub(in crate::broker) fn holders(&self) -> Vec<(QueueId, ConsumerId)> {
-        self.holders.all().collect()
+        let mut holders: Vec<_> = self.holders.all().collect();
+        holders.sort_unstable();
+        holders
     }
 
     /// A consumer runs. All deliveries to consumers that ended before have got their tags.

@@ -76,6 +76,8 @@ pub enum Input<'a> {
         /// Which hand-outs.
         checkouts: &'a [CheckoutId],
     },
+    /// As `Abandon`, which follows for another consumer of the same channel; until then nothing is handed out.
+    Leave(ConsumerId),
     /// A channel is gone: whatever this consumer holds comes back.
     Abandon(ConsumerId),
     /// The answer to `Effect::Load`.

@@ -157,6 +157,10 @@ impl Queue {
                 self.settle(consumer, checkouts, Outcome::Requeue, effects);
                 return Ok(());
             }
+            Input::Leave(consumer) => {
+                self.abandon(consumer, effects);
+                return Ok(());
+            }
             Input::Abandon(consumer) => self.abandon(consumer, effects),
             Input::Loaded { run, messages } => self.ready.loaded(run, messages, effects),
             Input::Relocate { from, runs, singles } => {

@@ -191,11 +191,18 @@ impl Session {
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
         let mut failed: Option<u16> = None;
         let mut answers = Vec::new();
-        for effect in effects.drain(..) {
+        let mut effects = effects.drain(..);
+        while let Some(effect) = effects.next() {
             if let Some(channel) = failed
                 && effect.channel() == Some(channel)
             {
                 self.drop_effect(now, channel, &effect);
+                continue;
+            }
+            if let Some((queue, consumer)) = leaves_with(&effect, effects.as_slice().first()) {
+                self.flush_settled(now);
+                self.written.remove(&consumer);
+                self.run_queue(now, queue, Input::Leave(consumer));
                 continue;
             }
             failed = self.carry_out(now, effect, &mut answers, out).or(failed);
@@ -398,4 +405,12 @@ impl Session {
             Note::HandshakeRefused(reason) => tracing::error!("closing AMQP connection ({peer}): {reason}"),
         }
     }
+}
+
+/// A consumer that ends together with the one that the next effect ends: what both hold comes back before any of it is
+/// handed out again.
+fn leaves_with(effect: &Effect, next: Option<&Effect>) -> Option<(QueueId, ConsumerId)> {
+    let Effect::Abandon { queue, consumer } = effect else { return None };
+    let Effect::Abandon { queue: of_next, .. } = next? else { return None };
+    (queue == of_next).then_some((*queue, *consumer))
 }

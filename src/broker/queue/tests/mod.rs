@@ -427,6 +427,7 @@ fn a_deleted_queue_refuses_everything() {
         Input::Get { consumer: GETTER, no_ack: true },
         Input::Settle { consumer: ANN, checkouts, outcome: Outcome::Requeue },
         Input::Return { consumer: ANN, checkouts },
+        Input::Leave(ANN),
         Input::Abandon(ANN),
         Input::Purge,
         delete(false, false),
@@ -504,6 +505,17 @@ fn what_comes_back_together_leaves_in_the_order_of_the_queue() {
     assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), [again(ANN, 3, "a")]);
     assert_eq!(handle(&mut queue, Input::Return { consumer: ANN, checkouts: &[CheckoutId(2)] }), []);
     assert_eq!(settle(&mut queue, ANN, 3, Outcome::Requeue), [again(ANN, 4, "a"), again(ANN, 5, "b")]);
+}
+
+#[test]
+fn consumers_that_leave_together_leave_the_order_of_the_queue() {
+    let mut queue = with_consumers(&[consumer(ANN), consumer(BOB)]);
+    let handed_out = [first(ANN, 1, "a"), first(BOB, 1, "b"), first(ANN, 2, "c")];
+    assert_eq!(publish(&mut queue, &["a", "b", "c"]), handed_out);
+    assert_eq!(handle(&mut queue, Input::Subscribe(consumer(CLEO))), []);
+    assert_eq!(handle(&mut queue, Input::Leave(ANN)), []);
+    let redelivered = [again(CLEO, 1, "a"), again(CLEO, 2, "b"), again(CLEO, 3, "c")];
+    assert_eq!(handle(&mut queue, Input::Abandon(BOB)), redelivered);
 }
 
 #[test]
