@@ -42,7 +42,8 @@ impl Threads {
     /// Ends the writer once everything is on the disk.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
-        if let Some(writer) = self.writer.lock().take() {
+        let writer = self.writer.lock().take();
+        if let Some(writer) = writer {
             // It ends the process itself where it fails.
             let _ended = writer.join();
         }
