@@ -2,6 +2,7 @@
 //! its messages in the log. What it decides is put into outboxes and into the log under the lock: their order is its order.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -72,7 +73,7 @@ impl QueueCell {
         Self::running(entry, storage, queue)
     }
 
-    /// A queue with what was found of it in the store. All of it may have been delivered before.
+    /// A queue with what was found of it in the store.
     pub(super) fn restored(
         entry: Arc<QueueEntry>,
         storage: &Arc<Storage>,
@@ -80,9 +81,10 @@ impl QueueCell {
     ) -> Self {
         let found = recovered.remove(&storage::key(entry.id)).unwrap_or_default();
         let runs = found.extents.into_iter().filter_map(storage::run).collect();
-        let next = found.next_sequence.max(1);
-        let before = SequenceNumber(1)..=SequenceNumber(next - 1);
-        let queue = Queue::recovered(entry.auto_delete, runs, SequenceNumber(next), &[before]);
+        let next = SequenceNumber(found.next_sequence.max(1));
+        let redelivered =
+            found.redelivered.iter().map(|range| SequenceNumber(*range.start())..=SequenceNumber(*range.end()));
+        let queue = Queue::recovered(entry.auto_delete, runs, next, &redelivered.collect::<Vec<_>>());
         Self::running(entry, Some(Arc::clone(storage)), queue)
     }
 
@@ -236,6 +238,12 @@ impl QueueCell {
             })
         });
         done.map(drop)
+    }
+
+    /// The numbers of ready messages that were delivered before and came back.
+    pub(super) fn delivered(&self) -> Vec<RangeInclusive<u64>> {
+        let ranges = self.running.lock().queue.delivered_ranges();
+        ranges.into_iter().map(|range| range.start().0..=range.end().0).collect()
     }
 
     /// Ready messages and consumers.

@@ -1,6 +1,7 @@
 //! Opening a node on its data directory: definitions and log are read, queues come back with their messages, and the
 //! threads that the store needs are started. Everything is done before the first connection.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -9,14 +10,15 @@ use thiserror::Error;
 
 use super::cell::QueueCell;
 use super::clock::Clock;
+use super::fail_stop::fail_stop;
 use super::memory;
-use super::storage::{Loader, Storage};
+use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
 use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
 use crate::config::Config;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
-use crate::store::meta::{CheckpointError, Meta};
+use crate::store::meta::{CheckpointError, CleanStop, Meta};
 use crate::store::{Options, QueueKey, Recovered, open_log};
 
 /// The log's directory in the data directory.
@@ -49,7 +51,8 @@ pub enum OpenError {
 #[derive(Debug)]
 pub(super) struct Durable {
     pub(super) storage: Arc<Storage>,
-    pub(super) threads: Threads,
+    threads: Threads,
+    meta: Arc<Meta>,
     _directory: DataDirectory,
 }
 
@@ -69,6 +72,8 @@ impl Node {
         let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
         let (log, writer, recovered) =
             open_log(&directory.disk, &options, &checkpoint, Vec::new(), &known).map_err(OpenError::from)?;
+        let mut recovered = recovered;
+        apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
         report(&recovered, clock);
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
         let threads = Threads::start(writer, loader_thread, &log, clock).map_err(OpenError::Thread)?;
@@ -76,15 +81,39 @@ impl Node {
         let mut queues = recovered.queues;
         let for_cells = Arc::clone(&storage);
         let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
-        let durable = Durable { storage, threads, _directory: directory };
+        let durable = Durable { storage, threads, meta, _directory: directory };
         Self::restore(config, clock, definitions, stored, Some(durable), &mut cell)
     }
 
-    /// Writes what is left to write. Nothing may be published any more.
-    pub fn close(&self) {
-        if let Some(durable) = &self.durable {
-            durable.threads.stop();
+    /// Writes what is left to write. `orderly`: every connection has ended, so that it is known which messages were
+    /// delivered before; the next start then need not suspect all of them.
+    pub fn close(&self, orderly: bool) {
+        let Some(durable) = &self.durable else { return };
+        durable.threads.stop();
+        if !orderly {
+            return;
         }
+        let mut stop = CleanStop { end: durable.storage.log.end(), delivered: BTreeMap::new() };
+        for vhost in &self.vhosts {
+            vhost.each_cell(|cell| {
+                let delivered = cell.delivered();
+                if !delivered.is_empty() {
+                    stop.delivered.insert(storage::key(cell.entry.id), delivered);
+                }
+            });
+        }
+        durable.meta.leave_clean_stop(&stop).unwrap_or_else(|error| fail_stop(&error));
+    }
+}
+
+/// After a stop in order it is known which messages were delivered before. After any other, all may have been.
+fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
+    let clean = stop.filter(|stop| recovered.report.end.is_none_or(|end| end == stop.end));
+    for (key, queue) in &mut recovered.queues {
+        queue.redelivered = match &clean {
+            Some(stop) => stop.delivered.get(key).cloned().unwrap_or_default(),
+            None => vec![0..=queue.next_sequence],
+        };
     }
 }
 

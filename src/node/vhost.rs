@@ -69,6 +69,11 @@ impl RunningVhost {
         self.cells.get(&queue).map(|cell| Arc::clone(&cell))
     }
 
+    /// Looks at every queue.
+    pub(super) fn each_cell(&self, mut look: impl FnMut(&Arc<QueueCell>)) {
+        self.cells.iter().for_each(|cell| look(&cell));
+    }
+
     /// Changes exchanges or bindings.
     pub(super) fn change<T>(&self, now: Timestamp, change: impl FnOnce(&mut Vhost, &mut Vec<Effect>) -> T) -> T {
         let mut effects = Vec::new();
