@@ -1,5 +1,6 @@
 //! Tests of a node over restarts and power cuts: what it answered is there, and what does not last costs nothing.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, ShortString};
@@ -172,4 +173,26 @@ fn a_durable_declaration_is_one_commit_and_declaring_it_again_none() {
     client.declare_queue("q", true);
     client.bind("amq.fanout", "q");
     assert_eq!(syncs() - before, 2);
+}
+
+#[test]
+fn a_failing_disk_ends_the_process_before_anybody_is_answered() {
+    const CHILD: &str = "LEVERET_TEST_OF_A_FAILING_DISK";
+    const THIS: &str = "node::restart_tests::a_failing_disk_ends_the_process_before_anybody_is_answered";
+    if std::env::var_os(CHILD).is_some() {
+        let disk = FaultyDisk::new();
+        let node = start(&disk);
+        let client = Client::of(&node);
+        client.declare_queue("first", true);
+        println!("the first is answered");
+        disk.fail_sync(1);
+        client.declare_queue("second", true);
+        println!("the second is answered");
+        return;
+    }
+    let itself = std::env::current_exe().unwrap();
+    let child = Command::new(itself).args(["--exact", THIS, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let told = String::from_utf8_lossy(&child.stdout);
+    assert_eq!(child.status.code(), Some(74), "{told}");
+    assert!(told.contains("the first is answered") && !told.contains("the second is answered"), "{told}");
 }
