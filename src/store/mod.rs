@@ -8,6 +8,7 @@ mod format;
 #[cfg(test)]
 mod harness;
 mod log;
+pub mod meta;
 mod options;
 mod place;
 mod recovery;

@@ -6,7 +6,7 @@ mod header;
 mod record;
 #[cfg(test)]
 mod tests;
-mod varint;
+pub(super) mod varint;
 
 pub(crate) use self::frame::{FRAME_HEADER, FrameHeader, IDLE_SEAL, SETTLES_ONLY, padded};
 pub(crate) use self::header::{CONTENT_START, FileHeader, HeaderPage};

@@ -4,7 +4,7 @@ use bytes::Buf;
 
 /// Appends a number: 1 byte below 128, at most 10.
 #[inline]
-pub(super) fn write(out: &mut Vec<u8>, mut value: u64) {
+pub(in crate::store) fn write(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(low_byte(value) | 0x80);
         value >>= 7;
@@ -14,7 +14,7 @@ pub(super) fn write(out: &mut Vec<u8>, mut value: u64) {
 
 /// Takes a number from the front; none when the bytes end early or say more than 64 bits.
 #[inline]
-pub(super) fn read(bytes: &mut &[u8]) -> Option<u64> {
+pub(in crate::store) fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let byte = bytes.try_get_u8().ok()?;
@@ -31,12 +31,12 @@ pub(super) fn read(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// A difference as an unsigned number that is small when the difference is, whatever its sign.
-pub(super) fn fold(difference: u64) -> u64 {
+pub(in crate::store) fn fold(difference: u64) -> u64 {
     (difference << 1) ^ (if difference >> 63 == 1 { u64::MAX } else { 0 })
 }
 
 /// The difference that `fold` was given.
-pub(super) fn unfold(folded: u64) -> u64 {
+pub(in crate::store) fn unfold(folded: u64) -> u64 {
     (folded >> 1) ^ (if folded & 1 == 1 { u64::MAX } else { 0 })
 }
 
