@@ -8,7 +8,7 @@ mod chain;
 mod discover;
 mod error;
 mod frames;
-mod ranges;
+pub(super) mod ranges;
 mod replay;
 mod tail;
 
