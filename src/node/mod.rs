@@ -5,10 +5,15 @@
 
 mod cell;
 mod clock;
+mod definitions;
+mod fail_stop;
 mod outbox;
 mod registry;
 pub mod session;
 mod vhost;
+
+#[cfg(test)]
+mod restart_tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +23,10 @@ use leveret_protocol::ShortString;
 use rand::RngCore;
 use thiserror::Error;
 
+use self::cell::QueueCell;
 pub use self::clock::Clock;
+pub use self::definitions::{Definitions, LoadError, RowError, Stored};
+use self::fail_stop::fail_stop;
 pub use self::outbox::Outbox;
 use self::registry::Users;
 use self::vhost::RunningVhost;
@@ -37,6 +45,9 @@ pub enum NodeError {
     /// The default vhost's name is longer than a name can be.
     #[error("default_vhost: a name has at most 255 bytes")]
     VhostName,
+    /// The definitions cannot be read.
+    #[error(transparent)]
+    Definitions(#[from] LoadError),
 }
 
 /// Where replies to a direct reply-to token go.
@@ -58,22 +69,31 @@ pub struct Node {
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
     outboxes: DashMap<ConnectionId, Arc<Outbox>>,
     requesters: DashMap<Vec<u8>, Requester>,
+    definitions: Arc<Definitions>,
     last_id: AtomicU64,
 }
 
 impl Node {
-    /// A node with the configured vhost and user.
+    /// A node in memory with the configured vhost and user.
     ///
     /// # Errors
     /// When the configuration names what cannot be.
     pub fn new(config: &Config) -> Result<Self, NodeError> {
+        Self::restore(config, Definitions::in_memory(), Stored::default())
+    }
+
+    /// A node with the vhosts that were stored, and the configured vhost and user.
+    ///
+    /// # Errors
+    /// When the configuration names what cannot be, or the configured vhost cannot be stored.
+    pub fn restore(config: &Config, definitions: Definitions, stored: Stored) -> Result<Self, NodeError> {
         let vhost = ShortString::new(config.default_vhost.as_bytes()).map_err(|_| NodeError::VhostName)?;
         let wanted = &config.default_permissions;
         let permissions = Permissions::parse(&wanted.configure, &wanted.write, &wanted.read)?;
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
-        let vhosts = DashMap::new();
-        vhosts.insert(vhost.clone(), Arc::new(RunningVhost::new(vhost.clone())));
+        let definitions = Arc::new(definitions);
+        let vhosts = restored(&definitions, stored, &vhost)?;
         Ok(Self {
             clock: Clock::start(),
             settings: Arc::new(settings(config)),
@@ -82,6 +102,7 @@ impl Node {
             vhosts,
             outboxes: DashMap::new(),
             requesters: DashMap::new(),
+            definitions,
             last_id: AtomicU64::new(0),
         })
     }
@@ -102,7 +123,7 @@ impl Node {
     }
 
     fn next_queue(&self) -> QueueId {
-        QueueId(self.next_id())
+        self.definitions.next_queue().unwrap_or_else(|error| fail_stop(&error))
     }
 
     fn vhost(&self, name: &ShortString) -> Option<Arc<RunningVhost>> {
@@ -119,6 +140,23 @@ impl Node {
             .map(|octet| char::from(*octet))
             .collect()
     }
+}
+
+/// The vhosts that were stored, and the configured one, which is there from the first start on.
+fn restored(
+    definitions: &Arc<Definitions>,
+    mut stored: Stored,
+    configured: &ShortString,
+) -> Result<DashMap<ShortString, Arc<RunningVhost>>, NodeError> {
+    if !stored.vhosts.contains_key(configured) {
+        definitions.keep_vhost(configured).map_err(LoadError::from)?;
+        stored.vhosts.insert(configured.clone(), Vec::new());
+    }
+    let running = stored.vhosts.into_iter().map(|(name, stored)| {
+        let vhost = RunningVhost::restore(name.clone(), Arc::clone(definitions), stored, &mut QueueCell::new);
+        (name, Arc::new(vhost))
+    });
+    Ok(running.collect())
 }
 
 fn settings(config: &Config) -> Settings {

@@ -9,17 +9,20 @@ use leveret_protocol::ShortString;
 use parking_lot::Mutex;
 
 use super::cell::QueueCell;
+use super::definitions::Definitions;
+use super::fail_stop::fail_stop;
 use crate::broker::auth::Actor;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
-use crate::broker::vhost::{Effect, QueueDeclaration, Topology, Vhost};
+use crate::broker::vhost::{Definition, Effect, QueueDeclaration, Restored, Topology, Vhost};
 
 #[derive(Debug)]
 pub(super) struct RunningVhost {
     pub(super) name: ShortString,
+    definitions: Arc<Definitions>,
     machine: Mutex<Vhost>,
     topology: ArcSwap<Topology>,
     number: AtomicU64,
@@ -27,10 +30,26 @@ pub(super) struct RunningVhost {
 }
 
 impl RunningVhost {
-    pub(super) fn new(name: ShortString) -> Self {
-        let machine = Vhost::new(name.clone());
+    /// A vhost with what was stored of it; `cell` makes the running queue of each one that was.
+    pub(super) fn restore(
+        name: ShortString,
+        definitions: Arc<Definitions>,
+        stored: Vec<Definition>,
+        cell: &mut dyn FnMut(Arc<QueueEntry>) -> QueueCell,
+    ) -> Self {
+        let Restored { vhost: machine, effects, stray } = Vhost::restore(name.clone(), stored);
+        for link in stray {
+            tracing::warn!("a stored binding in vhost '{name}' leads from or to what is not stored: {link:?}");
+        }
+        let cells = DashMap::new();
+        for effect in effects {
+            if let Effect::QueueCreated(entry) = effect {
+                cells.insert(entry.id, Arc::new(cell(entry)));
+            }
+        }
+        let number = AtomicU64::new(machine.topology().number);
         let topology = ArcSwap::from_pointee(machine.topology().clone());
-        Self { name, machine: Mutex::new(machine), topology, number: AtomicU64::new(0), cells: DashMap::new() }
+        Self { name, definitions, machine: Mutex::new(machine), topology, number, cells }
     }
 
     /// The topology as it is now.
@@ -48,10 +67,11 @@ impl RunningVhost {
     }
 
     /// Changes exchanges or bindings.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Vhost) -> T) -> T {
+    pub(super) fn change<T>(&self, now: Timestamp, change: impl FnOnce(&mut Vhost, &mut Vec<Effect>) -> T) -> T {
+        let mut effects = Vec::new();
         let mut machine = self.machine.lock();
-        let result = change(&mut machine);
-        self.publish(&machine);
+        let result = change(&mut machine, &mut effects);
+        self.apply(now, &machine, effects);
         result
     }
 
@@ -65,8 +85,7 @@ impl RunningVhost {
         let mut effects = Vec::new();
         let mut machine = self.machine.lock();
         let entry = machine.declare_queue(actor, wanted, &mut effects)?;
-        self.carry_out(now, effects);
-        self.publish(&machine);
+        self.apply(now, &machine, effects);
         let cell = self.cell(entry.id);
         drop(machine);
         cell.ok_or_else(|| ChannelError::NotFound(Resource::queue(&entry.name, &self.name)).into())
@@ -109,16 +128,18 @@ impl RunningVhost {
         let mut effects = Vec::new();
         let mut machine = self.machine.lock();
         machine.connection_ended(connection, &mut effects);
-        if effects.is_empty() {
-            return;
-        }
-        self.carry_out(now, effects);
-        self.publish(&machine);
+        self.apply(now, &machine, effects);
     }
 
     fn remove(&self, now: Timestamp, machine: &mut Vhost, entry: &Arc<QueueEntry>) {
         let mut effects = Vec::new();
         machine.remove_queue(entry, &mut effects);
+        self.apply(now, machine, effects);
+    }
+
+    /// What is durable is on the disk before anybody sees the change or is answered.
+    fn apply(&self, now: Timestamp, machine: &Vhost, effects: Vec<Effect>) {
+        self.definitions.keep(&self.name, &effects).unwrap_or_else(|error| fail_stop(&error));
         self.carry_out(now, effects);
         self.publish(machine);
     }
@@ -135,6 +156,7 @@ impl RunningVhost {
                         let _ended = cell.run(now, Input::Delete { if_unused: false, if_empty: false });
                     }
                 }
+                Effect::Stored(_) | Effect::Forgotten(_) => {}
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, ShortString};
 
+use super::definition::stored_queue;
 use super::equivalence::{check_argument, check_field};
 use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
@@ -68,10 +69,15 @@ impl Vhost {
         if let Some(owner) = owner {
             self.exclusive.entry(owner).or_default().insert(name.clone());
         }
-        self.topology.queues.insert_mut(name, Arc::clone(&entry));
+        self.add_queue(Arc::clone(&entry), effects);
         self.changed();
-        effects.push(Effect::QueueCreated(Arc::clone(&entry)));
+        effects.extend(stored_queue(&entry).map(Effect::Stored));
         Ok(entry)
+    }
+
+    pub(super) fn add_queue(&mut self, entry: Arc<QueueEntry>, effects: &mut Vec<Effect>) {
+        self.topology.queues.insert_mut(entry.name.clone(), Arc::clone(&entry));
+        effects.push(Effect::QueueCreated(entry));
     }
 
     /// queue.declare, passive: the queue as it is.
@@ -115,7 +121,10 @@ impl Vhost {
                 self.exclusive.remove(&owner);
             }
         }
-        self.remove_bindings_to(&Destination::Queue(Arc::clone(entry)).key());
+        effects.extend(stored_queue(entry).map(Effect::Forgotten));
+        let mut unbound = Vec::new();
+        self.remove_bindings_to(&Destination::Queue(Arc::clone(entry)).key(), effects, &mut unbound);
+        self.remove_exchanges(unbound, effects);
         effects.push(Effect::QueueRemoved(entry.id));
     }
 

@@ -41,15 +41,20 @@ impl Session {
         let place = Place { vhost, actor };
         let answer = match request {
             Request::DeclareExchange(wanted) => {
-                done(place.vhost.change(|vhost| vhost.declare_exchange(&place.actor, wanted)))
+                done(place.vhost.change(now, |vhost, effects| vhost.declare_exchange(&place.actor, wanted, effects)))
             }
             Request::DeleteExchange { name, if_unused } => {
-                done(place.vhost.change(|vhost| vhost.delete_exchange(&place.actor, &name, if_unused)))
+                let actor = &place.actor;
+                done(place.vhost.change(now, |vhost, effects| vhost.delete_exchange(actor, &name, if_unused, effects)))
             }
-            Request::Bind(link) => done(place.vhost.change(|vhost| vhost.bind(&place.actor, &link))),
-            Request::Unbind(link) => done(place.vhost.change(|vhost| vhost.unbind(&place.actor, &link))),
+            Request::Bind(link) => {
+                done(place.vhost.change(now, |vhost, effects| vhost.bind(&place.actor, &link, effects)))
+            }
+            Request::Unbind(link) => {
+                done(place.vhost.change(now, |vhost, effects| vhost.unbind(&place.actor, &link, effects)))
+            }
             Request::DeclareQueue(method) => self.declare_queue(now, &place, method),
-            Request::FindQueue(name) => self.find_queue(&place, &name),
+            Request::FindQueue(name) => self.find_queue(now, &place, &name),
             Request::PurgeQueue(name) => purge(now, &place, &name),
             Request::DeleteQueue { name, if_unused, if_empty } => place
                 .vhost
@@ -87,7 +92,7 @@ impl Session {
         Ok(queue_reply(&cell))
     }
 
-    fn find_queue(&self, place: &Place, name: &ShortString) -> Result<Reply, BrokerError> {
+    fn find_queue(&self, now: Timestamp, place: &Place, name: &ShortString) -> Result<Reply, BrokerError> {
         if reply_to::is_reply_to(name.as_bytes()) {
             let alive = *name == reply_to::REPLY_TO || self.node.requesters.contains_key(name.as_bytes());
             if !alive {
@@ -95,7 +100,7 @@ impl Session {
             }
             return Ok(Reply::Queue { name: name.clone(), message_count: 0, consumer_count: 1 });
         }
-        let entry = place.vhost.change(|vhost| vhost.find_queue(&place.actor, name))?;
+        let entry = place.vhost.change(now, |vhost, _| vhost.find_queue(&place.actor, name))?;
         let cell = place
             .vhost
             .cell(entry.id)

@@ -32,13 +32,13 @@ pub(crate) struct FileHeader {
 /// What the first page of a slot holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderPage {
-    /// Never used: zeros, or nothing at all.
+    /// Never used: zeros, or nothing at all, or part of a copy that was being written.
     Blank,
     /// At least one copy verifies; the later one when they differ.
     Valid(FileHeader),
     /// Verifies, and is of another version of the format.
     Version(u16),
-    /// Bytes that are no header.
+    /// Two copies, neither of which verifies.
     Damaged,
 }
 
@@ -110,8 +110,9 @@ impl HeaderPage {
             }
             (Self::Valid(one), _) | (_, Self::Valid(one)) => Self::Valid(one),
             (Self::Version(one), _) | (_, Self::Version(one)) => Self::Version(one),
-            (Self::Blank, Self::Blank) => Self::Blank,
-            (Self::Damaged, _) | (_, Self::Damaged) => Self::Damaged,
+            // A write that failed half-way, the first in this file, leaves part of one copy.
+            (Self::Blank, _) | (_, Self::Blank) => Self::Blank,
+            (Self::Damaged, Self::Damaged) => Self::Damaged,
         }
     }
 }

@@ -222,6 +222,7 @@ fn a_record_larger_than_a_file_gets_a_file_of_its_own_that_is_cut_back_afterward
     assert_eq!(read(&trial, 1, 2).unwrap().len(), 5 * FILE_SIZE as usize);
     assert_eq!(recover(&trial.disk.after_power_cut(Unsynced::Lost), &trial.checkpoint, 2).unwrap(), trial.expected());
     trial.settle(1, 1..=2);
+    trial.step(0).unwrap();
     trial.step(100).unwrap();
     trial.reclaim();
     assert_eq!(trial.checkpoint.first_file, FileNumber(3));
@@ -237,8 +238,9 @@ fn files_that_were_given_up_are_used_again_and_read_no_more() {
     let mut place = None;
     for sequence in 1..=60 {
         trial.put(1, &[1; 2000], true);
-        place.get_or_insert(trial.places()[&(1, 1)]);
+        place = place.or(trial.places().get(&(1, 1)).copied());
         trial.settle(1, sequence..=sequence);
+        trial.step(0).unwrap();
         trial.step(100).unwrap();
         trial.reclaim();
     }

@@ -22,8 +22,8 @@ pub(super) struct FoundSlot {
     pub(super) header: Option<FileHeader>,
 }
 
-/// Looks at every slot. A header that is neither valid nor blank is damage: sectors are written wholly or not at all, so
-/// that of the two copies, in sectors of their own, one is always what it was or what it was to become.
+/// Looks at every slot. A header of which both copies are there and neither verifies is damage: sectors are written
+/// wholly or not at all, so that of the two copies, in sectors of their own, one is what it was or was to become.
 pub(super) fn slots(disk: &dyn Disk, options: &Options) -> Result<Found, OpenError> {
     let directory = &options.directory;
     let names = disk.list(directory).map_err(|source| OpenError::io(directory, "list", source))?;

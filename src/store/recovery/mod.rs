@@ -11,6 +11,8 @@ mod frames;
 pub(super) mod ranges;
 mod replay;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

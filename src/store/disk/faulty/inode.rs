@@ -58,7 +58,10 @@ impl Inode {
             let kept = sectors & chance.byte();
             self.keep(page, kept);
         }
-        let length = if chance.coin() { self.now.len() } else { self.lasting.len() };
+        let (grown, length) = (self.now.len().max(self.lasting.len()), self.lasting.len());
+        let length = if chance.coin() { self.now.len() } else { length };
+        // What was kept beyond the end is gone: it does not come back when the file grows again.
+        self.lasting.set_length(grown);
         self.lasting.set_length(length);
     }
 

@@ -242,3 +242,18 @@ fn operations_are_counted_and_traced() {
     let lines: Vec<_> = disk.trace().iter().map(Operation::to_string).collect();
     assert_eq!(lines, ["open log/a", "sync directory 'log'", "write log/a at 3, 3 bytes", "sync log/a"]);
 }
+
+#[test]
+fn bytes_beyond_the_end_do_not_come_back_when_a_file_grows_again() {
+    for seed in 0..50 {
+        let disk = FaultyDisk::new();
+        let file = lasting(&disk, "a");
+        file.write_at(0, &[&[1; 4 * SECTOR]]).unwrap();
+        let after = disk.after_power_cut(Unsynced::Chance(seed));
+        let file = after.open(Path::new("a"), false).unwrap();
+        if file.len().unwrap() == 0 {
+            file.write_at(4 * SECTOR as u64, &[b"x"]).unwrap();
+            assert_eq!(content(&*file), [vec![0; 4 * SECTOR], b"x".to_vec()].concat(), "seed {seed}");
+        }
+    }
+}
