@@ -28,10 +28,13 @@ pub(super) fn digest(payload: &[u8]) -> Digest {
     (payload.len(), hasher.finish())
 }
 
+/// A message: its targets and its payload.
+pub(super) type Put = (Vec<(QueueKey, u64)>, Vec<u8>);
+
 /// One append.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Append {
-    pub(super) puts: Vec<(Vec<(QueueKey, u64)>, Vec<u8>)>,
+    pub(super) puts: Vec<Put>,
     pub(super) settles: Vec<(QueueKey, Vec<RangeInclusive<u64>>)>,
     pub(super) sync: bool,
 }

@@ -42,8 +42,10 @@ struct State {
 
 /// The number in a slot's name, if it is one.
 pub(in crate::store) fn slot_name(path: &Path) -> Option<u32> {
-    let stem = path.extension().filter(|extension| *extension == "log").and(path.file_stem())?;
-    stem.to_str()?.parse().ok()
+    if path.extension()? != "log" {
+        return None;
+    }
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 impl Slots {

@@ -238,7 +238,7 @@ fn files_that_were_given_up_are_used_again_and_read_no_more() {
     let mut place = None;
     for sequence in 1..=60 {
         trial.put(1, &[1; 2000], true);
-        place = place.or(trial.places().get(&(1, 1)).copied());
+        place = place.or_else(|| trial.places().get(&(1, 1)).copied());
         trial.settle(1, sequence..=sequence);
         trial.step(0).unwrap();
         trial.step(100).unwrap();

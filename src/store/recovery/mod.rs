@@ -127,7 +127,7 @@ fn replay_files(
 ) -> Result<(), OpenError> {
     report.end = chain.files.last().zip(tail).map(|(last, tail)| Position::new(last.header.number, tail.end));
     for file in &chain.files {
-        let Some(end) = file.end.or(tail.map(|tail| tail.copy_from)) else { continue };
+        let Some(end) = file.end.or_else(|| Some(tail?.copy_from)) else { continue };
         let mut scan = Scan::new(file, options.salvage)?;
         report.files += 1;
         while let Some((frame, body)) = scan.next(end, &mut report.damage)? {
