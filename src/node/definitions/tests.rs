@@ -111,6 +111,42 @@ fn bindings_between_the_same_ends_have_rows_of_their_own() {
 }
 
 #[test]
+fn rows_have_the_bytes_that_the_storage_format_tells() {
+    let table: FieldTable = [(name("a"), FieldValue::I32(1))].into_iter().collect();
+    let exchange = ExchangeDefinition {
+        name: name("x"),
+        kind: ExchangeType::Fanout,
+        auto_delete: true,
+        internal: true,
+        arguments: table.clone(),
+    };
+    let entry = QueueEntry { auto_delete: true, ..QueueEntry::clone(&queue(0x0102)) };
+    let link = Link {
+        source: name("x"),
+        destination_kind: ResourceKind::Queue,
+        destination: name("q"),
+        binding_key: name("k"),
+        arguments: FieldTable::new(),
+    };
+    let stored = |definition| put(encode::stored(&name("/"), &definition));
+    let row = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+    assert_eq!(put(encode::queue_ids(0x0102)), row(b"n", b"\x01\x02\x01\0\0\0\0\0\0"));
+    assert_eq!(put(encode::vhost(&name("/"))), row(b"v\x01/", b"\x01"));
+    assert_eq!(
+        stored(Definition::Exchange(exchange)),
+        row(b"e\x01/\x01x", b"\x01\x03\x06fanout\0\0\0\x07\x01aI\0\0\0\x01")
+    );
+    assert_eq!(
+        stored(Definition::Queue(Arc::new(entry))),
+        row(b"q\x01/\x01q", b"\x01\x01\x02\x01\0\0\0\0\0\0\0\0\0\0")
+    );
+    // The first half of the SHA-256 of 01 6b 00 00 00 00.
+    let digest = [0xeb, 0xb4, 0x8c, 0x99, 0x08, 0xe8, 0x79, 0x96, 0xca, 0x52, 0x10, 0x8b, 0x18, 0x21, 0xc8, 0xf7];
+    let key = [b"b\x01/\x01xq\x01q".as_slice(), &digest].concat();
+    assert_eq!(stored(Definition::Binding(link)), row(&key, b"\x01\x01k\0\0\0\0"));
+}
+
+#[test]
 fn an_unknown_version_is_told_with_what_to_do() {
     let (key, mut value) = put(encode::stored(&name("/"), &Definition::Queue(queue(1))));
     value[0] = 2;

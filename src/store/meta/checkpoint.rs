@@ -161,6 +161,25 @@ mod tests {
     }
 
     #[test]
+    fn rows_have_the_bytes_that_the_storage_format_tells() {
+        let meta = Meta::open(&MemoryDisk::new()).unwrap();
+        meta.commit_checkpoint(&CheckpointChange {
+            first_file: FileNumber(0x0102),
+            segments_added: vec![FileNumber::segment(0x0102)],
+            segments_removed: Vec::new(),
+            queues: BTreeMap::from([(QueueKey(0x0102), Some(queue(300, &[(1, 3), (5, 5)])))]),
+        })
+        .unwrap();
+        let row = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+        let expected = [
+            row(b"f", b"\x02\x01\0\0"),
+            row(b"q\0\0\0\0\0\0\x01\x02", b"\xac\x02\x02\x02\x04\0"),
+            row(b"s\x80\0\x01\x02", b""),
+        ];
+        assert_eq!(meta.all(Space::Checkpoint).unwrap(), expected);
+    }
+
+    #[test]
     fn a_damaged_row_is_named() {
         let good = b"q\0\0\0\0\0\0\0\x01".as_slice();
         for (key, value) in [(b"x".as_slice(), b"".as_slice()), (b"", b""), (b"f", b"abc"), (b"sab", b""), (good, b"")]
