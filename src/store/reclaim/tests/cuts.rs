@@ -127,12 +127,7 @@ fn first_file(disk: &FaultyDisk) -> FileNumber {
 fn the_checkpoint_waits_for_a_move_to_another_queue_that_is_not_durable() {
     let mut world = one_old_message();
     world.move_to(1, 1, 3);
-    let waiting = loop {
-        match world.step().unwrap() {
-            Progress::Working => {}
-            other => break other,
-        }
-    };
+    let waiting = world.work();
     assert!(matches!(waiting, Progress::Waiting(position) if position == world.log.end()), "{waiting:?}");
     assert!(matches!(world.step().unwrap(), Progress::Waiting(_)), "however often it is asked");
     let cut = world.disk.after_power_cut(Unsynced::Lost);

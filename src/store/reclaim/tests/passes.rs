@@ -105,7 +105,7 @@ fn a_sparse_segment_is_emptied_into_another() {
     }
     world.write_all();
     world.reclaim_all().unwrap();
-    assert_eq!(world.segments(), [old.clone()]);
+    assert_eq!(world.segments(), std::slice::from_ref(&old));
     for sequence in copied / 2 + 1..=copied {
         world.settle(1, sequence);
     }
@@ -231,10 +231,11 @@ fn a_pass_copies_a_megabyte_at_a_step_and_syncs_at_the_end_of_a_segment() {
     };
     let (mut steps, mut written) = (0, 0);
     let done = loop {
-        match world.step().unwrap() {
-            Progress::Done(done) => break done,
-            progress => assert!(matches!(progress, Progress::Working), "{progress:?}"),
+        let progress = world.step().unwrap();
+        if let Progress::Done(done) = progress {
+            break done;
         }
+        assert!(matches!(progress, Progress::Working), "{progress:?}");
         steps += 1;
         assert!(segment_writes() <= written + 2, "step {steps} wrote {} times", segment_writes() - written);
         written = segment_writes();

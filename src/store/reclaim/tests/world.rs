@@ -231,6 +231,16 @@ impl World {
         self.reclaim.step(self.now, &self.queues, &self.meta)
     }
 
+    /// Steps as long as something can be done at once.
+    pub(super) fn work(&mut self) -> Progress {
+        loop {
+            let progress = self.step().unwrap();
+            if !matches!(progress, Progress::Working) {
+                return progress;
+            }
+        }
+    }
+
     /// Steps, and lets the writer work where that is waited for, until nothing is left to do.
     pub(super) fn reclaim_all(&mut self) -> Result<(), AnyError> {
         loop {
