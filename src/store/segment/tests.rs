@@ -283,3 +283,36 @@ fn no_room_is_told_from_a_failed_sync() {
         assert!(!write(&(Arc::new(failing) as Arc<dyn Disk>)).unwrap_err().is_no_space());
     }
 }
+
+#[test]
+fn the_bytes_are_those_that_are_described() {
+    let disk = memory();
+    let mut segment = writer(&disk);
+    let record = record(1, 2, b"ab");
+    segment.append(QueueKey(1), 2, true, &record).unwrap();
+    segment.finish().unwrap();
+    let crc = |bytes: &[u8]| crc32c::crc32c(bytes).to_le_bytes().to_vec();
+    let header = [&[1, 0, 0, 0][..], &3_u32.to_le_bytes(), &[0; 12]].concat();
+    let length = u32::try_from(record.len()).unwrap();
+    let extent = [
+        &1_u64.to_le_bytes()[..],
+        &2_u64.to_le_bytes(),
+        &1_u32.to_le_bytes(),
+        &32_u32.to_le_bytes(),
+        &length.to_le_bytes(),
+        &1_u32.to_le_bytes(),
+    ]
+    .concat();
+    let footer = [
+        &[1, 0, 0, 0][..],
+        &3_u32.to_le_bytes(),
+        &1_u64.to_le_bytes(),
+        &1_u32.to_le_bytes(),
+        &(32 + length).to_le_bytes(),
+        &crc(&extent),
+    ]
+    .concat();
+    let expected =
+        [b"LEVERSEG".to_vec(), crc(&header), header, record, extent, b"LEVERDIR".to_vec(), crc(&footer), footer];
+    assert_eq!(content(&*disk), expected.concat());
+}

@@ -112,7 +112,7 @@ fn one_old_message() -> World {
     world.put(&[1], b"the old message", false);
     while world.log_files() < 5 {
         world.put(&[2], &[7; 1500], false);
-        let last = world.queues.0.borrow()[&QueueKey(2)].next - 1;
+        let last = world.queues.0.lock()[&QueueKey(2)].next - 1;
         world.settle(2, last);
         world.write_all();
     }
@@ -144,7 +144,7 @@ fn the_checkpoint_waits_for_a_move_to_another_queue_that_is_not_durable() {
 #[test]
 fn numbers_of_a_queue_that_is_empty_are_not_given_out_again() {
     let mut world = one_old_message();
-    let next = world.queues.0.borrow()[&QueueKey(2)].next;
+    let next = world.queues.0.lock()[&QueueKey(2)].next;
     world.settle(1, 1);
     world.reclaim_all().unwrap();
     assert!(first_file(&world.disk) > FileNumber(3));
@@ -152,4 +152,36 @@ fn numbers_of_a_queue_that_is_empty_are_not_given_out_again() {
     let (_log, _writer, _meta, recovered, _reclaim) = super::world::start(&found, 2, FILE_SIZE).unwrap();
     assert_eq!(recovered.queues[&QueueKey(2)].next_sequence, next);
     assert_eq!(recovered.queues[&QueueKey(1)].next_sequence, 2);
+}
+
+#[test]
+fn a_queue_that_was_deleted_leaves_the_checkpoint() {
+    let mut world = one_old_message();
+    world.reclaim_all().unwrap();
+    let in_checkpoint = |world: &World| Meta::open(&world.disk).unwrap().checkpoint().unwrap().queues;
+    assert_eq!(in_checkpoint(&world).keys().map(|queue| queue.0).collect::<Vec<_>>(), [1, 2]);
+    world.queues.0.lock().remove(&QueueKey(1));
+    let segment = world.log.usage().pop().unwrap();
+    world.log.release(segment.number, 1);
+    world.reclaim_all().unwrap();
+    assert_eq!(in_checkpoint(&world).keys().map(|queue| queue.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(world.segments().len(), 0);
+}
+
+#[test]
+fn a_file_that_was_opened_and_not_written_to_is_no_beginning_of_the_log() {
+    let mut world = World::new();
+    world.put(&[1], b"settled", false);
+    world.settle(1, 1);
+    world.write_all();
+    let full = usize::try_from(FILE_SIZE).unwrap() - 4200;
+    world.log.append(full, false, |_| ());
+    assert_eq!(world.log_files(), 2);
+    world.reclaim_all().unwrap();
+    world.assert_restart("nothing was appended to the second file");
+    world.put(&[1], b"message", false);
+    world.write_all();
+    world.reclaim_all().unwrap();
+    assert_eq!(world.log_files(), 1);
+    world.assert_restart("there is a second file");
 }

@@ -3,4 +3,5 @@
 mod cuts;
 mod passes;
 mod refusals;
+mod threads;
 mod world;

@@ -12,7 +12,7 @@ fn pass_through(world: &mut World, files: u32) {
     let end = world.log.end().file().0 + files;
     while world.log.end().file().0 < end {
         world.put(&[9], &[7; 1500], false);
-        let last = world.queues.0.borrow()[&QueueKey(9)].next - 1;
+        let last = world.queues.0.lock()[&QueueKey(9)].next - 1;
         world.settle(9, last);
         world.write_all();
     }
@@ -181,7 +181,7 @@ fn a_long_backlog_becomes_few_long_runs() {
     }
     let copied: u64 = world.passes.iter().map(|pass| pass.records).sum();
     assert!(copied > RECORDS / 2, "{copied} records copied");
-    let queues = world.queues.0.borrow();
+    let queues = world.queues.0.lock();
     for (key, queue) in &*queues {
         let in_segments: Vec<_> = queue.runs.values().filter(|run| run.location.file.is_segment()).collect();
         let files = world.passes.iter().map(|pass| pass.segments_written).sum::<usize>();

@@ -130,7 +130,7 @@ fn damage_in_a_run_is_copied_as_it_is_and_told() {
         world.put(&[3], &[7; 1500], true);
     }
     world.write_all();
-    let run = *world.queues.0.borrow()[&QueueKey(1)].runs.values().next().unwrap();
+    let run = *world.queues.0.lock()[&QueueKey(1)].runs.values().next().unwrap();
     assert_eq!((run.count, run.location.file), (8, FileNumber(1)));
     // In the payload of the fourth record.
     let file = world
@@ -144,7 +144,7 @@ fn damage_in_a_run_is_copied_as_it_is_and_told() {
     let offset = run.location.offset + run.location.length / 8 * 3;
     assert_eq!(damaged, [format!("log file 1 at offset {offset}: the record is damaged")]);
     assert!(world.passes.iter().all(|pass| pass.kept.is_empty()));
-    let run = *world.queues.0.borrow()[&QueueKey(1)].runs.values().next().unwrap();
+    let run = *world.queues.0.lock()[&QueueKey(1)].runs.values().next().unwrap();
     assert!(run.location.file.is_segment() && run.count == 8);
     let mut read = Vec::new();
     let result = world.log.read(QueueKey(1), &run, &mut |sequence, _, _| read.push(sequence));

@@ -1,11 +1,12 @@
 //! A node as far as reclamation sees one: queues that page messages out and load them, a log with its writer, the
 //! database, and beside them the naive list of appends.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::store::checkpoint::QueueCheckpoint;
 use crate::store::disk::faulty::Unsynced;
@@ -30,7 +31,7 @@ pub(super) struct ModelQueue {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Queues(pub(super) RefCell<BTreeMap<QueueKey, ModelQueue>>);
+pub(super) struct Queues(pub(super) Mutex<BTreeMap<QueueKey, ModelQueue>>);
 
 #[derive(Debug)]
 pub(super) struct World {
@@ -80,6 +81,13 @@ pub(super) fn restart(disk: &FaultyDisk, salt: u64) -> Result<Live, AnyError> {
     Ok(live)
 }
 
+/// What a restart makes of a disk whose log has files of that size.
+pub(super) fn restart_of(disk: &FaultyDisk, file_size: u32) -> Live {
+    let (log, _writer, _meta, recovered, _reclaim) = start(disk, 2, file_size).unwrap();
+    assert_counts(&log, &recovered);
+    live(&log, &recovered)
+}
+
 fn assert_counts(log: &Log, recovered: &Recovered) {
     let mut counts: BTreeMap<FileNumber, u64> = BTreeMap::new();
     for extent in recovered.queues.values().flat_map(|queue| &queue.extents) {
@@ -108,7 +116,7 @@ impl World {
             writer,
             meta,
             reclaim,
-            queues: Queues(RefCell::new(queues)),
+            queues: Queues(Mutex::new(queues)),
             appends: Vec::new(),
             transient: Live::new(),
             now: Duration::from_secs(1),
@@ -136,7 +144,7 @@ impl World {
     }
 
     pub(super) fn numbers(&self, queues: &[u64]) -> Vec<(QueueKey, u64)> {
-        let mut known = self.queues.0.borrow_mut();
+        let mut known = self.queues.0.lock();
         let number = |queue: &u64| {
             let queue = QueueKey(*queue);
             let state = known.entry(queue).or_insert_with(|| ModelQueue { next: 1, ..ModelQueue::default() });
@@ -173,7 +181,7 @@ impl World {
     }
 
     pub(super) fn arrive(&self, targets: &[(QueueKey, u64)], place: Location, paged: bool) {
-        let mut queues = self.queues.0.borrow_mut();
+        let mut queues = self.queues.0.lock();
         for (queue, sequence) in targets {
             let queue = queues.entry(*queue).or_default();
             if paged {
@@ -187,14 +195,14 @@ impl World {
 
     /// Removes a message from its queue, loading its run before if need be.
     fn take(&mut self, queue: QueueKey, sequence: u64) {
-        let run = self.queues.0.borrow().get(&queue).and_then(|state| {
+        let run = self.queues.0.lock().get(&queue).and_then(|state| {
             let (_, run) = state.runs.range(..=sequence).next_back()?;
             (sequence - run.first < u64::from(run.count)).then_some(*run)
         });
         if let Some(run) = run {
             self.load(queue, run);
         }
-        let place = self.queues.0.borrow_mut().get_mut(&queue).and_then(|state| state.singles.remove(&sequence));
+        let place = self.queues.0.lock().get_mut(&queue).and_then(|state| state.singles.remove(&sequence));
         if let Some(place) = place {
             self.transient.remove(&(queue.0, sequence));
             self.log.release(place.file, 1);
@@ -208,7 +216,7 @@ impl World {
         }
         let mut loaded = Vec::new();
         if self.log.read(queue, &run, &mut |sequence, place, _| loaded.push((sequence, place))).is_ok() {
-            let mut queues = self.queues.0.borrow_mut();
+            let mut queues = self.queues.0.lock();
             let state = queues.get_mut(&queue).unwrap();
             state.runs.remove(&run.first);
             state.singles.extend(loaded);
@@ -264,7 +272,7 @@ impl World {
     /// What the queues hold, read back; each queue's numbers in order and no number twice.
     pub(super) fn contents(&self) -> Live {
         let mut contents = Live::new();
-        for (key, queue) in &*self.queues.0.borrow() {
+        for (key, queue) in &*self.queues.0.lock() {
             let singles = queue.singles.iter();
             let singles = singles.map(|(first, location)| Extent { first: *first, count: 1, location: *location });
             for extent in queue.runs.values().copied().chain(singles) {
@@ -282,7 +290,7 @@ impl World {
         let expected: Live = self.expected().into_iter().chain(self.transient.clone()).collect();
         assert_eq!(self.contents().keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
         assert_eq!(self.contents(), expected);
-        let queues = self.queues.0.borrow().keys().copied().collect::<Vec<_>>();
+        let queues = self.queues.0.lock().keys().copied().collect::<Vec<_>>();
         for file in self.log.usage() {
             let held: u64 = queues.iter().map(|queue| self.queues.held(*queue, file.number).len()).sum();
             assert_eq!(file.live, held, "live records of {:?}", file.number);
@@ -356,7 +364,7 @@ impl World {
     }
 
     fn any_of(&self, queue: u64, random: &mut Random) -> Option<u64> {
-        let queues = self.queues.0.borrow();
+        let queues = self.queues.0.lock();
         let state = queues.get(&QueueKey(queue))?;
         let in_runs = state.runs.values().flat_map(|run| run.first..run.first + u64::from(run.count));
         let all: Vec<u64> = state.singles.keys().copied().chain(in_runs).collect();
@@ -367,7 +375,7 @@ impl World {
 
     fn load_any(&mut self, queue: u64, random: &mut Random) {
         let queue = QueueKey(queue);
-        let run = self.queues.0.borrow().get(&queue).and_then(|state| {
+        let run = self.queues.0.lock().get(&queue).and_then(|state| {
             let pick = random.below(state.runs.len().max(1) as u64);
             state.runs.values().nth(usize::try_from(pick).unwrap()).copied()
         });
@@ -401,10 +409,11 @@ fn cover(run: &Extent, extents: &[Extent], singles: &[(u64, Location)]) -> Optio
     let (mut next, end) = (run.first, run.first + u64::from(run.count));
     let mut pieces = Vec::new();
     while next < end {
-        let extent = extents.iter().find(|extent| extent.first == next).copied();
+        let at = extents.binary_search_by_key(&next, |extent| extent.first).ok();
+        let extent = at.map(|at| extents[at]);
         let single = || {
-            let (_, location) = singles.iter().find(|(sequence, _)| *sequence == next)?;
-            Some(Extent { first: next, count: 1, location: *location })
+            let at = singles.binary_search_by_key(&next, |(sequence, _)| *sequence).ok()?;
+            Some(Extent { first: next, count: 1, location: singles[at].1 })
         };
         let piece = extent.or_else(single)?;
         next = piece.first + u64::from(piece.count);
@@ -415,11 +424,11 @@ fn cover(run: &Extent, extents: &[Extent], singles: &[(u64, Location)]) -> Optio
 
 impl Holders for Queues {
     fn holders(&self) -> Vec<QueueKey> {
-        self.0.borrow().keys().copied().collect()
+        self.0.lock().keys().copied().collect()
     }
 
     fn held(&self, queue: QueueKey, file: FileNumber) -> Held {
-        let queues = self.0.borrow();
+        let queues = self.0.lock();
         let Some(state) = queues.get(&queue) else { return Held::default() };
         let singles = state.singles.iter().filter(|(_, place)| place.file == file);
         Held {
@@ -429,7 +438,7 @@ impl Holders for Queues {
     }
 
     fn snapshot(&self, queue: QueueKey) -> Option<QueueCheckpoint> {
-        let queues = self.0.borrow();
+        let queues = self.0.lock();
         let state = queues.get(&queue)?;
         let runs = state.runs.values().filter(|run| run.location.file.is_segment());
         let runs = runs.map(|run| run.first..=run.first + u64::from(run.count) - 1);
@@ -442,7 +451,7 @@ impl Holders for Queues {
     fn relocate(&self, queue: QueueKey, from: FileNumber, extents: &[Extent], singles: &[(u64, Location)]) -> u64 {
         assert!(extents.is_sorted_by_key(|extent| extent.first), "{extents:?}");
         assert!(singles.is_sorted_by_key(|(sequence, _)| *sequence), "{singles:?}");
-        let mut queues = self.0.borrow_mut();
+        let mut queues = self.0.lock();
         let Some(state) = queues.get_mut(&queue) else { return 0 };
         let mut moved = 0;
         let mut runs = BTreeMap::new();
