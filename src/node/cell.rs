@@ -2,6 +2,7 @@
 //! its messages in the log. What it decides is put into outboxes and into the log under the lock: their order is its order.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
-use crate::broker::queue::{Arrival, Delivery, Effect, Input, Place, Queue, QueueEntry, Refusal, Run, Subscription};
+use crate::broker::queue::{
+    Arrival, Contents, Delivery, Effect, Input, Place, Queue, QueueEntry, Refusal, Run, SequenceRange, Subscription,
+};
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
 
@@ -93,6 +96,13 @@ impl QueueCell {
         Self { entry, storage, running: Mutex::new(running) }
     }
 
+    /// Makes a queue whose messages may have to survive known to the store.
+    pub(super) fn register(self: &Arc<Self>) {
+        if let Some(storage) = self.storage.as_ref().filter(|_| self.entry.durable) {
+            storage.cells.add(self);
+        }
+    }
+
     pub(super) const fn storage(&self) -> Option<&Arc<Storage>> {
         self.storage.as_ref()
     }
@@ -112,11 +122,14 @@ impl QueueCell {
     }
 
     /// Writes records of those messages that need one, and notes where they are.
-    fn record(&self, storage: &Storage, queue: &mut Queue, arrivals: &mut [Arrival]) -> Option<Position> {
+    fn record(self: &Arc<Self>, storage: &Storage, queue: &mut Queue, arrivals: &mut [Arrival]) -> Option<Position> {
         let all = Self::keeps_all(storage, queue);
         let keeps = |arrival: &Arrival| all || self.keeps(arrival);
         if !arrivals.iter().any(keeps) {
             return None;
+        }
+        if all {
+            storage.cells.add(self);
         }
         let sync = arrivals.iter().any(|arrival| self.keeps(arrival));
         let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1);
@@ -238,6 +251,31 @@ impl QueueCell {
             })
         });
         done.map(drop)
+    }
+
+    /// What the queue has in a file.
+    pub(super) fn held_in(&self, file: NonZeroU32) -> Contents {
+        self.running.lock().queue.held_in(file)
+    }
+
+    /// The next number and those of all messages in segments; `None` when the queue is deleted.
+    pub(super) fn held_in_segments(&self) -> Option<(SequenceNumber, Vec<SequenceRange>)> {
+        let running = self.running.lock();
+        let queue = &running.queue;
+        (!queue.is_deleted()).then(|| (queue.next_sequence(), queue.held_in_segments()))
+    }
+
+    /// Messages have a new place; how many really do.
+    pub(super) fn relocate(
+        self: &Arc<Self>,
+        from: NonZeroU32,
+        runs: &[Run],
+        singles: &[(SequenceNumber, Place)],
+    ) -> u64 {
+        let input = Input::Relocate { from, runs, singles };
+        // Time plays no part in it.
+        let outcome = self.run(Timestamp::ZERO, input);
+        outcome.map_or(0, |outcome| u64::try_from(outcome.relocated).unwrap_or(u64::MAX))
     }
 
     /// The numbers of ready messages that were delivered before and came back.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rand::RngCore;
@@ -11,6 +12,7 @@ use thiserror::Error;
 use super::cell::QueueCell;
 use super::clock::Clock;
 use super::fail_stop::fail_stop;
+use super::keeper::Keeper;
 use super::memory;
 use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
@@ -19,10 +21,15 @@ use crate::broker::ids::QueueId;
 use crate::config::Config;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::meta::{CheckpointError, CleanStop, Meta};
-use crate::store::{Options, QueueKey, Recovered, open_log};
+use crate::store::{
+    Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes, open_listed, open_log,
+};
 
 /// The log's directory in the data directory.
 const LOG_DIRECTORY: &str = "log";
+
+/// The directory of segments in the data directory.
+const SEGMENTS: &str = "segments";
 
 /// Why a node cannot start on its data directory.
 #[derive(Debug, Error)]
@@ -39,6 +46,9 @@ pub enum OpenError {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A segment cannot be read, or is damaged.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// The log cannot be read, or is damaged.
     #[error(transparent)]
     Log(#[from] crate::store::OpenError),
@@ -50,7 +60,6 @@ pub enum OpenError {
 /// What a node holds of its data directory while it runs.
 #[derive(Debug)]
 pub(super) struct Durable {
-    pub(super) storage: Arc<Storage>,
     threads: Threads,
     meta: Arc<Meta>,
     _directory: DataDirectory,
@@ -70,30 +79,37 @@ impl Node {
         let options = Options::new(LOG_DIRECTORY.into(), rand::rng().next_u64());
         let queues = stored.queues();
         let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
+        let segments = open_listed(&*directory.disk, Path::new(SEGMENTS), &checkpoint.segments, None);
+        let segments = segments.map_err(OpenError::from)?;
+        let sizes = SegmentSizes::of(&segments);
         let (log, writer, recovered) =
-            open_log(&directory.disk, &options, &checkpoint, Vec::new(), &known).map_err(OpenError::from)?;
+            open_log(&directory.disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
         let mut recovered = recovered;
         apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
         report(&recovered, clock);
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
-        let threads = Threads::start(writer, loader_thread, &log, clock).map_err(OpenError::Thread)?;
-        let storage = Arc::new(Storage::new(log, loader, memory::budget()));
+        let storage = Arc::new(Storage::new(Arc::clone(&log), loader, memory::budget()));
         let mut queues = recovered.queues;
         let for_cells = Arc::clone(&storage);
         let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
-        let durable = Durable { storage, threads, meta, _directory: directory };
-        Self::restore(config, clock, definitions, stored, Some(durable), &mut cell)
+        let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
+        let disk = Arc::clone(&directory.disk);
+        let reclaim = Reclaim::new(disk, log, ReclaimOptions::new(SEGMENTS.into()), checkpoint, sizes);
+        let keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock };
+        let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
+        node.durable = Some(Durable { threads, meta, _directory: directory });
+        Ok(node)
     }
 
     /// Writes what is left to write. `orderly`: every connection has ended, so that it is known which messages were
     /// delivered before; the next start then need not suspect all of them.
     pub fn close(&self, orderly: bool) {
-        let Some(durable) = &self.durable else { return };
+        let (Some(durable), Some(storage)) = (&self.durable, &self.storage) else { return };
         durable.threads.stop();
         if !orderly {
             return;
         }
-        let mut stop = CleanStop { end: durable.storage.log.end(), delivered: BTreeMap::new() };
+        let mut stop = CleanStop { end: storage.log.end(), delivered: BTreeMap::new() };
         for vhost in &self.vhosts {
             vhost.each_cell(|cell| {
                 let delivered = cell.delivered();

@@ -47,7 +47,9 @@ impl RunningVhost {
         let cells = DashMap::new();
         for effect in effects {
             if let Effect::QueueCreated(entry) = effect {
-                cells.insert(entry.id, Arc::new(cell(entry)));
+                let cell = Arc::new(cell(entry));
+                cell.register();
+                cells.insert(cell.entry.id, cell);
             }
         }
         let number = AtomicU64::new(machine.topology().number);
@@ -156,7 +158,9 @@ impl RunningVhost {
         for effect in effects {
             match effect {
                 Effect::QueueCreated(entry) => {
-                    self.cells.insert(entry.id, Arc::new(QueueCell::new(entry, self.storage.clone())));
+                    let cell = Arc::new(QueueCell::new(entry, self.storage.clone()));
+                    cell.register();
+                    self.cells.insert(cell.entry.id, cell);
                 }
                 Effect::QueueRemoved(queue) => {
                     if let Some((_, cell)) = self.cells.remove(&queue) {
