@@ -91,7 +91,10 @@ impl QueueCell {
         Self::running(entry, Some(Arc::clone(storage)), queue)
     }
 
-    fn running(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>, queue: Queue) -> Self {
+    fn running(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>, mut queue: Queue) -> Self {
+        if let Some(storage) = &storage {
+            queue.set_memory_limit(storage.queue_memory());
+        }
         let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new() };
         Self { entry, storage, running: Mutex::new(running) }
     }
@@ -228,6 +231,9 @@ impl QueueCell {
     ) {
         // A queue that is gone wants nothing.
         let _gone = self.act(|running, outcome| {
+            if let Some(storage) = &self.storage {
+                running.queue.set_memory_limit(storage.queue_memory());
+            }
             running.run(now, Input::Loaded { run, messages }, outcome)?;
             for outbox in std::mem::take(&mut running.getters) {
                 outcome.wake(&outbox);
