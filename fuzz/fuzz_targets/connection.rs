@@ -193,6 +193,7 @@ impl Node {
             Request::Consume { consumer_tag, no_ack, .. } => self.consuming(consumer_tag, Some(QueueId(1)), no_ack),
             Request::OpenReplyTo(consumer_tag) => self.consuming(consumer_tag, None, true),
             Request::Get { .. } => Reply::Empty,
+            Request::Commit(_) => Reply::Done,
         }
     }
 
