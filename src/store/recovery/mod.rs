@@ -5,10 +5,11 @@
 //! same log.
 
 mod chain;
+mod check;
 mod discover;
 mod error;
 mod frames;
-mod ranges;
+pub(super) mod ranges;
 mod replay;
 mod tail;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use self::chain::Chain;
+pub use self::check::{CheckReport, CheckedFile, CheckedQueue, check_log};
 pub use self::error::{Damage, DamageKind, OpenError};
 use self::frames::Scan;
 use self::replay::Replay;
