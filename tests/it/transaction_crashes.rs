@@ -172,7 +172,8 @@ fn counted(bodies: &[String]) -> BTreeMap<u64, u64> {
     let mut counts = BTreeMap::new();
     for body in bodies.iter().filter(|body| *body != "mark") {
         let mut words = body.split(' ');
-        let (number, copy) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+        let (number, copy): (u64, u64) =
+            (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
         let count: &mut u64 = counts.entry(number).or_default();
         assert_eq!(*count, copy, "copies of {number} are in order");
         *count += 1;
