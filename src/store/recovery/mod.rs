@@ -6,9 +6,11 @@
 
 mod chain;
 mod check;
+mod cut;
 mod discover;
 mod error;
 mod frames;
+mod queue;
 mod ranges;
 mod replay;
 mod tail;
