@@ -21,7 +21,7 @@ pub use self::effect::{Effect, Note, Reply, Request};
 use self::heartbeat::{Beat, Heartbeat};
 pub use self::settings::Settings;
 use super::channel::Channel;
-use super::error::BrokerError;
+use super::error::{BrokerError, ChannelError};
 use super::ids::{ConsumerId, DeliveryTag, QueueId};
 use super::message::MessageArena;
 use super::queue::Delivery;
@@ -268,8 +268,8 @@ impl Connection {
     }
 
     /// A publish turned out to be wrong. Later effects of that channel in the same batch are void.
-    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: BrokerError, effects: &mut Vec<Effect>) {
-        self.fail(now, channel, (60, 40), error, effects);
+    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: ChannelError, effects: &mut Vec<Effect>) {
+        self.fail(now, channel, (60, 40), error.into(), effects);
     }
 
     /// The properties that the client sent about itself.
