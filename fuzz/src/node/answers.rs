@@ -49,6 +49,13 @@ impl Node {
                 };
                 heap::counted(|| self.connection.vhost_opened(self.now, opened, &mut self.effects));
             }
+            Effect::OpenChannel(channel) => {
+                let allowed = match self.next_answer() {
+                    Answer::Yes | Answer::Rich(_) | Answer::ChannelError(_) => Ok(()),
+                    Answer::ConnectionError => Err(ConnectionError::NotAllowed("no".to_owned())),
+                };
+                heap::counted(|| self.connection.channel_allowed(self.now, channel, allowed, &mut self.effects));
+            }
             Effect::Request { channel, request } => self.request(channel, request),
             Effect::Publish { channel, message, in_transaction, .. } => {
                 if let Answer::ChannelError(which) = self.next_answer() {
@@ -60,7 +67,9 @@ impl Node {
                     return Some(channel);
                 }
                 keep(&mut self.stock, &message);
-                if self.profile.has(Profile::ECHO) && !in_transaction {
+                // A delivery in the middle of a read is there earlier or later for what follows.
+                let echoes = self.profile.has(Profile::ECHO) && !self.profile.has(Profile::TWICE);
+                if echoes && !in_transaction {
                     self.echo();
                 }
             }

@@ -87,7 +87,7 @@ impl Checks {
                 let held = self.held.remove(&(*consumer, *checkout)).is_some();
                 assert!(held || failures, "settled though not held: {effect:?}");
             }
-            Effect::SetPrefetch { .. } | Effect::CloseReplyTo(_) => self.open("a change"),
+            Effect::SetPrefetch { .. } | Effect::CloseReplyTo(_) | Effect::OpenChannel(_) => self.open("a change"),
             Effect::Unsubscribe { consumer, .. } => {
                 self.open("an end of a consumer");
                 self.consumers.remove(consumer);
