@@ -11,7 +11,7 @@ pub mod session;
 mod vhost;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use leveret_protocol::ShortString;
@@ -25,6 +25,7 @@ use self::vhost::RunningVhost;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::Settings;
+use crate::broker::error::ConnectionError;
 use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::config::Config;
 
@@ -54,6 +55,8 @@ pub struct Node {
     /// What connections need to know of the configuration.
     pub settings: Arc<Settings>,
     connection_max: Option<u32>,
+    channel_max: Option<u32>,
+    channel_count: AtomicU32,
     users: Users,
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
     outboxes: DashMap<ConnectionId, Arc<Outbox>>,
@@ -78,6 +81,8 @@ impl Node {
             clock: Clock::start(),
             settings: Arc::new(settings(config)),
             connection_max: config.connection_max,
+            channel_max: config.channel_max_per_node,
+            channel_count: AtomicU32::new(0),
             users: Users::new(config, vhost, permissions, salt),
             vhosts,
             outboxes: DashMap::new(),
@@ -91,6 +96,24 @@ impl Node {
         for outbox in &self.outboxes {
             outbox.force_close(reason);
         }
+    }
+
+    /// Takes one of the node's channels.
+    fn take_channel(&self) -> Result<(), ConnectionError> {
+        let Some(limit) = self.channel_max else { return Ok(()) };
+        let one_more = |count: u32| (count < limit).then_some(count + 1);
+        match self.channel_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ConnectionError::NotAllowed(format!(
+                "number of channels opened on node '{}' has reached the maximum allowed limit of {limit}",
+                self.settings.cluster_name
+            ))),
+        }
+    }
+
+    /// Gives a channel back that was taken.
+    fn return_channel(&self) {
+        self.channel_count.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn next_id(&self) -> u64 {
@@ -135,6 +158,7 @@ fn settings(config: &Config) -> Settings {
         frame_max: config.frame_max,
         initial_frame_max: config.initial_frame_max,
         channel_max: config.channel_max,
+        limits_channels: config.channel_max_per_node.is_some(),
         heartbeat: config.heartbeat,
         handshake_timeout: config.handshake_timeout,
         max_message_size: config.max_message_size,

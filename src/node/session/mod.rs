@@ -5,7 +5,10 @@ mod deliver;
 mod publish;
 mod request;
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,6 +19,7 @@ use self::publish::{Batch, Kept, RouteCache};
 use super::Node;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
+use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
 use crate::broker::error::{BrokerError, ConnectionError};
@@ -46,6 +50,8 @@ pub struct Session {
     batch: Batch,
     /// Messages of transactions, by channel, until they are committed.
     kept: BTreeMap<u16, Vec<Kept>>,
+    /// Channels taken of the node, where it limits them.
+    taken_channels: BTreeSet<u16>,
     /// What stands for a channel where it uses basic.get.
     getters: BTreeMap<(u16, QueueId), ConsumerId>,
     /// Direct reply-to: the channel's token and consumer.
@@ -82,6 +88,7 @@ impl Session {
             cache: RouteCache::default(),
             batch: Batch::default(),
             kept: BTreeMap::new(),
+            taken_channels: BTreeSet::new(),
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
             backlog: Vec::new().into_iter(),
@@ -147,16 +154,14 @@ impl Session {
     }
 
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
-        let mut failed: Option<u16> = None;
+        let mut failed: Vec<u16> = Vec::new();
         let mut answers = Vec::new();
         for effect in effects.drain(..) {
-            if let Some(channel) = failed
-                && effect.channel() == Some(channel)
-            {
+            if let Some(channel) = effect.channel().filter(|channel| failed.contains(channel)) {
                 self.drop_effect(now, channel, &effect);
                 continue;
             }
-            failed = self.carry_out(now, effect, &mut answers, out).or(failed);
+            failed.extend(self.carry_out(now, effect, &mut answers, out));
             while !answers.is_empty() {
                 let more = std::mem::take(&mut answers);
                 for effect in more {
@@ -198,16 +203,16 @@ impl Session {
                 leveret_protocol::Method::from(ack).write_frame(channel, out);
             }
             Effect::Authenticate { mechanism, login } => {
-                let found = self.node.users.authenticate(&login, self.peer.ip());
-                if let Err(reason) = &found {
-                    tracing::warn!(peer = %self.peer, "{} login refused: {reason}", mechanism.name());
-                }
-                self.user = found.ok();
+                self.authenticate(mechanism, &login);
                 self.connection.authenticated(now, self.user.is_some(), answers);
             }
             Effect::OpenVhost(name) => {
                 let opened = self.open_vhost(&name);
                 self.connection.vhost_opened(now, opened, answers);
+            }
+            Effect::OpenChannel(channel) => {
+                let allowed = self.take_channel(channel);
+                self.connection.channel_allowed(now, channel, allowed, answers);
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
             Effect::Commit(channel) => self.commit(now, channel, out),
@@ -226,11 +231,7 @@ impl Session {
                 self.written.remove(&consumer);
                 self.run_queue(now, queue, Input::Abandon(consumer));
             }
-            Effect::ChannelEnded(channel) => {
-                self.kept.remove(&channel);
-                self.close_reply_to(channel);
-                self.getters.retain(|(other, _), _| *other != channel);
-            }
+            Effect::ChannelEnded(channel) => self.end_channel(channel),
             Effect::ReleaseExclusive => {
                 if let Some(vhost) = &self.vhost {
                     vhost.connection_ended(now, self.id);
@@ -240,6 +241,29 @@ impl Session {
             Effect::Disconnect => {}
         }
         None
+    }
+
+    fn authenticate(&mut self, mechanism: Mechanism, login: &Login) {
+        let found = self.node.users.authenticate(login, self.peer.ip());
+        if let Err(reason) = &found {
+            tracing::warn!(peer = %self.peer, "{} login refused: {reason}", mechanism.name());
+        }
+        self.user = found.ok();
+    }
+
+    fn end_channel(&mut self, channel: u16) {
+        self.kept.remove(&channel);
+        self.close_reply_to(channel);
+        self.getters.retain(|(other, _), _| *other != channel);
+        if self.taken_channels.remove(&channel) {
+            self.node.return_channel();
+        }
+    }
+
+    fn take_channel(&mut self, channel: u16) -> Result<(), ConnectionError> {
+        self.node.take_channel()?;
+        self.taken_channels.insert(channel);
+        Ok(())
     }
 
     fn open_vhost(&mut self, name: &ShortString) -> Result<(), ConnectionError> {
