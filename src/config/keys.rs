@@ -132,7 +132,8 @@ pub const KEYS: &[Key] = &[
         "initial_frame_max",
         "bytes, 4096 or more",
         "8192",
-        "Largest frame taken before the frame size is agreed on; raise it for very large credentials (tokens).",
+        "Largest frame taken before the frame size is agreed on, where `frame_max` is smaller; raise it for very large \
+         credentials (tokens).",
         initial_frame_max = |text| values::number(text, 4096, u64::from(u32::MAX))
     ),
     field!(

@@ -45,7 +45,7 @@ pub struct Config {
     pub heartbeat: u16,
     /// Largest frame offered to clients, in bytes, at least 8192; 0 means no limit. Default 131072. Key `frame_max`.
     pub frame_max: u32,
-    /// Largest frame taken before tuning, in bytes. Default 8192. Key `initial_frame_max`.
+    /// Largest frame taken before tuning, in bytes, where `frame_max` is smaller. Default 8192. Key `initial_frame_max`.
     pub initial_frame_max: u32,
     /// Channels offered to each connection; 0 means no limit but the protocol's. Default 2047. Key `channel_max`.
     pub channel_max: u16,

@@ -19,7 +19,7 @@ pub struct Settings {
     pub cluster_name: String,
     /// Largest frame offered, in bytes; 0 is no limit.
     pub frame_max: u32,
-    /// Largest frame taken before tuning, in bytes.
+    /// Largest frame taken before tuning, in bytes, unless `frame_max` is larger.
     pub initial_frame_max: u32,
     /// Channels offered; 0 is no limit.
     pub channel_max: u16,
