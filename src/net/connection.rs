@@ -25,6 +25,12 @@ const WRITE_BUFFER: usize = 256 * 1024;
 /// A peer that leaves this much unread is not read from: its requests would only add to it.
 const UNSENT_LIMIT: usize = 256 * 1024;
 
+/// Read from a peer that is not read from otherwise, so that its signs of life are seen.
+const SIGN_OF_LIFE: usize = 4 * 1024;
+
+/// What is kept of a peer that says much and takes nothing. Beyond this, that it goes on is not seen any more.
+const UNHANDLED_LIMIT: usize = 64 * 1024;
+
 /// A thread's buffers that grew beyond this, for large messages, are given back.
 const KEPT_BUFFER: usize = 1024 * 1024;
 
@@ -48,12 +54,15 @@ thread_local! {
 struct Served {
     socket: TcpStream,
     session: Session,
-    /// The beginning of a frame that is not complete.
+    /// The beginning of a frame that is not complete, or what was read while the peer left too much unread.
     partial: BytesMut,
+    /// There may be complete frames in `partial`.
+    unhandled: bool,
     /// What the peer has not taken yet.
     unsent: BytesMut,
     /// There may be more in the outbox than was encoded.
     more: bool,
+    lost: bool,
 }
 
 /// What to do after a turn of work.
@@ -64,8 +73,7 @@ enum Turn {
 }
 
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) {
-    let session = Session::open(&node, peer);
-    let mut served = Served { socket, session, partial: BytesMut::new(), unsent: BytesMut::new(), more: false };
+    let mut served = Served::new(socket, Session::open(&node, peer));
     loop {
         match served.turn() {
             Turn::Again => tokio::task::yield_now().await,
@@ -78,19 +86,29 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) 
 }
 
 impl Served {
+    fn new(socket: TcpStream, session: Session) -> Self {
+        let (partial, unsent) = (BytesMut::new(), BytesMut::new());
+        Self { socket, session, partial, unhandled: false, unsent, more: false, lost: false }
+    }
+
+    /// The peer leaves so much unread that it is not read from.
+    fn is_held_up(&self) -> bool {
+        self.unsent.len() >= UNSENT_LIMIT
+    }
+
     /// Reads, handles, encodes and writes what can be without waiting.
     fn turn(&mut self) -> Turn {
         BUFFERS.with_borrow_mut(|buffers| {
             let Buffers { input, output, work } = buffers;
             let read = self.read(input, output, work);
-            if self.unsent.len() < UNSENT_LIMIT {
+            if !self.is_held_up() {
                 self.more = self.session.drain(WRITE_BUFFER, work, output);
             }
             let wrote = self.write(output);
             if output.capacity() > KEPT_BUFFER {
                 *output = BytesMut::with_capacity(WRITE_BUFFER);
             }
-            let lost = read.is_err() || wrote.is_err();
+            let lost = self.lost || read.is_err() || wrote.is_err();
             if lost || (self.session.is_closed() && self.unsent.is_empty()) {
                 return Turn::End;
             }
@@ -101,8 +119,11 @@ impl Served {
 
     /// Reads once and handles it; 0 when there is nothing now.
     fn read(&mut self, input: &mut [u8], output: &mut BytesMut, work: &mut Workspace) -> io::Result<usize> {
-        if self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed() {
+        if self.is_held_up() || self.session.is_closed() {
             return Ok(0);
+        }
+        if std::mem::take(&mut self.unhandled) {
+            return Ok(self.handle_partial(output, work));
         }
         if !self.partial.is_empty() {
             return self.read_on(input, output, work);
@@ -145,12 +166,37 @@ impl Served {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error),
         };
+        self.handle_partial(output, work);
+        Ok(length)
+    }
+
+    /// Handles what is complete in `partial`; returns how much that is.
+    fn handle_partial(&mut self, output: &mut BytesMut, work: &mut Workspace) -> usize {
         let consumed = self.session.receive(&self.partial, work, output);
         self.partial.advance(consumed);
         if self.partial.is_empty() {
             self.partial = BytesMut::new();
         }
-        Ok(length)
+        consumed
+    }
+
+    /// Sees whether a peer that is held up is alive: a client that is busy still sends heartbeats, and one that hangs
+    /// must not keep its messages for ever. What it says is handled once it takes what it is owed.
+    fn look_for_life(&mut self) {
+        if self.partial.len() >= UNHANDLED_LIMIT {
+            return self.session.note_received();
+        }
+        let mut octets = [0; SIGN_OF_LIFE];
+        match self.socket.try_read(&mut octets) {
+            Ok(0) => self.lost = true,
+            Ok(length) => {
+                self.partial.extend_from_slice(octets.get(..length).unwrap_or_default());
+                self.unhandled = true;
+                self.session.note_received();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.lost = true,
+        }
     }
 
     /// Writes what was left before, then what is new; keeps what the peer does not take.
@@ -187,7 +233,7 @@ impl Served {
 
     /// Waits for something to do.
     async fn wait(&mut self, node: &Node) {
-        let full = self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed();
+        let full = self.is_held_up() || self.session.is_closed();
         let interest = match (full, self.unsent.is_empty()) {
             (true, _) => Interest::WRITABLE,
             (false, true) => Interest::READABLE,
@@ -207,6 +253,9 @@ impl Served {
     }
 
     fn tick(&mut self) {
+        if self.is_held_up() {
+            self.look_for_life();
+        }
         BUFFERS.with_borrow_mut(|buffers| {
             self.session.tick(&mut buffers.work, &mut buffers.output);
             self.unsent.extend_from_slice(&buffers.output);
@@ -238,5 +287,88 @@ async fn sleep_until(deadline: Option<std::time::Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Shutdown};
+
+    use leveret_protocol::{PROTOCOL_HEADER, frame};
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// A connection on its way, and its peer's end.
+    async fn pair() -> (Served, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, address) = listener.accept().await.unwrap();
+        let node = Arc::new(Node::new(&Config::default()).unwrap());
+        (Served::new(socket, Session::open(&node, address)), peer)
+    }
+
+    /// Leaves so much unsent that the peer is not read from.
+    fn hold_up(served: &mut Served) -> usize {
+        served.unsent = BytesMut::from(frame::HEARTBEAT.repeat(UNSENT_LIMIT / frame::HEARTBEAT.len()).as_slice());
+        served.unsent.len()
+    }
+
+    #[tokio::test]
+    async fn what_a_held_up_peer_says_is_seen_at_once_and_handled_later() {
+        let (mut served, mut peer) = pair().await;
+        let owed = hold_up(&mut served);
+        peer.try_write(&PROTOCOL_HEADER).unwrap();
+        served.socket.readable().await.unwrap();
+        served.look_for_life();
+        assert_eq!((&served.partial[..], served.unhandled, served.lost), (&PROTOCOL_HEADER[..], true, false));
+        // Nothing more comes, but what was said is answered: with connection.start, a method frame on channel 0.
+        let mut answer = vec![0; owed + 11];
+        let reading = peer.read_exact(&mut answer);
+        let serving = async {
+            while !matches!(served.turn(), Turn::Wait) || served.is_held_up() || served.unhandled {
+                served.socket.writable().await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            read = reading => assert_eq!(read.unwrap(), owed + 11),
+            () = serving => {}
+        }
+        assert_eq!(answer[owed..owed + 3], [1, 0, 0]);
+        assert_eq!(answer[owed + 7..], [0, 10, 0, 10], "connection.start");
+    }
+
+    #[tokio::test]
+    async fn a_held_up_peer_that_has_closed_its_side_is_lost() {
+        let (mut served, peer) = pair().await;
+        hold_up(&mut served);
+        let peer = peer.into_std().unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        served.socket.readable().await.unwrap();
+        served.look_for_life();
+        assert!(served.lost);
+        assert!(matches!(served.turn(), Turn::End));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_of_a_held_up_peer_is_bounded() {
+        let (mut served, peer) = pair().await;
+        hold_up(&mut served);
+        let said = vec![8; 8 * UNHANDLED_LIMIT];
+        let mut rest = &said[..];
+        while served.partial.len() < UNHANDLED_LIMIT {
+            if let Ok(length) = peer.try_write(rest) {
+                rest = &rest[length..];
+            }
+            served.socket.readable().await.unwrap();
+            served.look_for_life();
+        }
+        let kept = served.partial.len();
+        served.look_for_life();
+        assert_eq!(served.partial.len(), kept);
+        assert!(kept < UNHANDLED_LIMIT + SIGN_OF_LIFE);
     }
 }

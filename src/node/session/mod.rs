@@ -119,6 +119,11 @@ impl Session {
         self.connection.note_sent();
     }
 
+    /// Something was read that is not handled yet.
+    pub fn note_received(&mut self) {
+        self.connection.note_received();
+    }
+
     /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame.
     pub fn receive(&mut self, input: &[u8], work: &mut Workspace, out: &mut BytesMut) -> usize {
         let now = self.node.clock.now();
