@@ -10,6 +10,9 @@ mod registry;
 pub mod session;
 mod vhost;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
