@@ -54,6 +54,11 @@ impl<V> Ledger<V> {
         self.position(number).and_then(|at| self.slots.get(at)).is_some_and(|(_, value)| value.is_some())
     }
 
+    /// Everything that is outstanding, oldest first.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.slots.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     /// Takes out every entry up to a number, oldest first.
     pub fn take_through(&mut self, number: u64) -> Vec<(u64, V)> {
         let end = self.slots.partition_point(|(known, _)| *known <= number);

@@ -7,7 +7,10 @@ mod methods;
 pub mod reply_to;
 mod settle;
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use leveret_protocol::{FrameKind, Method, MethodError, RawFrame, ShortString, basic, channel, queue};
 
@@ -70,6 +73,9 @@ struct Awaited {
     nowait: bool,
 }
 
+/// Consumers that have gone and hold nothing are remembered up to this many more than there are others.
+const IDLE_HOLDERS: usize = 32;
+
 /// A channel.
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -79,6 +85,8 @@ pub(super) struct Channel {
     last_delivery_tag: u64,
     unsettled: Ledger<Unsettled>,
     holders: BTreeMap<ConsumerId, QueueId>,
+    /// How many holders there may be before those that hold nothing are given up.
+    holder_limit: usize,
     consumer_tags: BTreeMap<ShortString, Option<ConsumerId>>,
     prefetch: u16,
     dynamic_prefetch: bool,
@@ -98,6 +106,7 @@ impl Channel {
             last_delivery_tag: 0,
             unsettled: Ledger::default(),
             holders: BTreeMap::new(),
+            holder_limit: IDLE_HOLDERS,
             consumer_tags: BTreeMap::new(),
             prefetch: settings.default_prefetch,
             dynamic_prefetch,
@@ -168,6 +177,28 @@ impl Channel {
     /// Everything that may hold messages of a queue on behalf of this channel.
     pub(super) fn holders(&self) -> Vec<(QueueId, ConsumerId)> {
         self.holders.iter().map(|(consumer, queue)| (*queue, *consumer)).collect()
+    }
+
+    /// Gives up consumers that have gone and hold nothing, once there are many of them: a channel may live long and
+    /// have a consumer for each request it makes. Only to be called when all effects have been carried out, for a
+    /// consumer that is about to end may still be sent deliveries.
+    pub(super) fn give_up_idle_holders(&mut self, effects: &mut Vec<Effect>) {
+        if self.holders.len() <= self.holder_limit {
+            return;
+        }
+        let mut needed: BTreeSet<ConsumerId> = self.consumer_tags.values().flatten().copied().collect();
+        needed.extend(self.unsettled.values().map(|unsettled| unsettled.consumer));
+        if let Mode::Transaction { settled } = &self.mode {
+            needed.extend(settled.iter().map(|(_, unsettled, _)| unsettled.consumer));
+        }
+        self.holders.retain(|consumer, queue| {
+            let holds = needed.contains(consumer);
+            if !holds {
+                effects.push(Effect::Abandon { queue: *queue, consumer: *consumer });
+            }
+            holds
+        });
+        self.holder_limit = 2 * self.holders.len() + IDLE_HOLDERS;
     }
 
     pub(super) fn forget_consumer(&mut self, consumer_tag: &ShortString) {

@@ -267,6 +267,7 @@ impl Connection {
                 if let Some(method) = open.answered(reply) {
                     effects.push(Effect::Send { channel, method });
                 }
+                open.give_up_idle_holders(effects);
             }
             Err(error) => self.fail(now, channel, method, error, effects),
         }

@@ -53,7 +53,7 @@ pub struct Session {
     /// Channels taken of the node, where it limits them.
     taken_channels: BTreeSet<u16>,
     /// What stands for a channel where it uses basic.get.
-    getters: BTreeMap<(u16, QueueId), ConsumerId>,
+    getters: BTreeMap<(QueueId, u16), ConsumerId>,
     /// Direct reply-to: the channel's token and consumer.
     reply_tokens: BTreeMap<u16, (String, ConsumerId)>,
     /// Deliveries taken from the outbox that did not fit the last write.
@@ -232,10 +232,7 @@ impl Session {
             }
             Effect::Unsubscribe { queue, consumer, .. } => self.unsubscribe(now, queue, consumer, out),
             Effect::CloseReplyTo(channel) => self.close_reply_to(channel),
-            Effect::Abandon { queue, consumer } => {
-                self.written.remove(&consumer);
-                self.run_queue(now, queue, Input::Abandon(consumer));
-            }
+            Effect::Abandon { queue, consumer } => self.abandon(now, queue, consumer),
             Effect::ChannelEnded(channel) => self.end_channel(channel),
             Effect::ReleaseExclusive => {
                 if let Some(vhost) = &self.vhost {
@@ -246,6 +243,15 @@ impl Session {
             Effect::Disconnect => {}
         }
         None
+    }
+
+    fn abandon(&mut self, now: Timestamp, queue: QueueId, consumer: ConsumerId) {
+        self.written.remove(&consumer);
+        let mut getters = self.getters.range((queue, 0)..=(queue, u16::MAX));
+        if let Some((&getter, _)) = getters.find(|(_, getter)| **getter == consumer) {
+            self.getters.remove(&getter);
+        }
+        self.run_queue(now, queue, Input::Abandon(consumer));
     }
 
     fn authenticate(&mut self, mechanism: Mechanism, login: &Login) {
@@ -259,7 +265,7 @@ impl Session {
     fn end_channel(&mut self, channel: u16) {
         self.kept.remove(&channel);
         self.close_reply_to(channel);
-        self.getters.retain(|(other, _), _| *other != channel);
+        self.getters.retain(|(_, other), _| *other != channel);
         if self.taken_channels.remove(&channel) {
             self.node.return_channel();
         }

@@ -144,7 +144,7 @@ impl Session {
     ) -> Result<Option<(Arc<QueueCell>, Delivery, usize)>, ChannelError> {
         let cell = access(place, queue)?;
         let node = &self.node;
-        let consumer = *self.getters.entry((channel, cell.entry.id)).or_insert_with(|| node.next_consumer());
+        let consumer = *self.getters.entry((cell.entry.id, channel)).or_insert_with(|| node.next_consumer());
         let outcome = cell
             .run(now, Input::Get { consumer, no_ack })
             .map_err(|_| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))?;
