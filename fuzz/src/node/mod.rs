@@ -180,7 +180,7 @@ impl Node {
         }
         self.unread = false;
         self.stream.extend_from_slice(octets);
-        let stream = std::mem::take(&mut self.stream);
+        let mut stream = std::mem::take(&mut self.stream);
         let mut taken = 0;
         loop {
             let rest = &stream[taken..];
@@ -194,7 +194,8 @@ impl Node {
                 break;
             }
         }
-        self.stream = stream[taken..].to_vec();
+        stream.drain(..taken);
+        self.stream = stream;
         self.rest();
     }
 
