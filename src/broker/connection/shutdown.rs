@@ -93,6 +93,8 @@ impl Connection {
 
     /// Gives back what the connection holds: unacked messages first, then its exclusive queues.
     fn release(&mut self, effects: &mut Vec<Effect>) {
+        // All of them at once: looking for those of each channel would cost their product.
+        self.consumers.clear();
         let numbers: Vec<u16> = self.channels.keys().copied().collect();
         for channel in numbers {
             self.end_channel(channel, effects);
