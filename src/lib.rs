@@ -9,3 +9,4 @@ pub mod config;
 pub mod logging;
 pub mod net;
 pub mod node;
+pub mod store;

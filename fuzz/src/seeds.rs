@@ -9,11 +9,13 @@ const DELIVER: u8 = 0;
 const CANCEL: u8 = 1;
 const FORCE_CLOSE: u8 = 2;
 const DELIVER_TO_THE_GONE: u8 = 3;
+const WANT: u8 = 6;
 
 /// Answers that say no to a login, a vhost, a request or a publish.
 const REFUSED: u8 = 4;
 const CONNECTION_ERROR: u8 = 5;
 const RICH: u8 = 2;
+const LATER: u8 = 7;
 
 /// Names and scripts.
 #[must_use]
@@ -46,6 +48,8 @@ fn conversations() -> Vec<(&'static str, Vec<Timed>)> {
         ("a_large_body", publish(1, "q", Properties::default(), &[b'x'; 20_000], 5)),
         ("getting", getting()),
         ("transaction", transaction()),
+        ("shared_limit", shared_limit()),
+        ("waiting_for_the_store", waiting_for_the_store()),
         ("confirms", confirms()),
         ("several_channels", several_channels()),
         ("many_channels", many_channels(10)),
@@ -170,6 +174,46 @@ fn transaction() -> Vec<Timed> {
     steps.extend([ack(1, 3, true), ack(1, 4, false), method(1, basic::Recover { requeue: true })]);
     steps.extend([method(1, tx::Commit {}), close(1)]);
     steps
+}
+
+fn shared_limit() -> Vec<Timed> {
+    let share = |prefetch_count| method(1, basic::Qos { prefetch_count, global: true, ..basic::Qos::default() });
+    vec![
+        consume(1, "one"),
+        share(3),
+        consume(1, "two"),
+        event(WANT, 4),
+        event(WANT, 1 << 4 | 4),
+        ack(1, 1, false),
+        ack(1, 0, true),
+        share(5),
+        event(WANT, 3),
+        method(1, basic::Cancel { consumer_tag: name("one"), nowait: false }),
+        event(WANT, 3),
+        share(0),
+        method(1, basic::Recover { requeue: true }),
+        close(1),
+    ]
+}
+
+fn waiting_for_the_store() -> Vec<Timed> {
+    let get = || method(1, basic::Get { queue: name("q"), ..basic::Get::default() });
+    vec![
+        consume(1, "c"),
+        event(DELIVER, 5),
+        answers(&[LATER]),
+        get(),
+        ack(1, 1, false),
+        event(DELIVER, 2),
+        method(1, tx::Select {}),
+        ack(1, 2, false),
+        answers(&[LATER, LATER]),
+        method(1, tx::Commit {}),
+        ack(1, 3, false),
+        event(CANCEL, 0),
+        get(),
+        event(FORCE_CLOSE, 0),
+    ]
 }
 
 fn confirms() -> Vec<Timed> {

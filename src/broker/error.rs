@@ -96,6 +96,23 @@ pub enum ChannelError {
         /// What was declared.
         resource: Resource,
     },
+    /// 406: a queue without a name of a type that needs one.
+    #[error("Cannot declare a server-named queue for type {queue_type}")]
+    ServerNamed {
+        /// RabbitMQ's name of the queue's type.
+        queue_type: &'static str,
+    },
+    /// 406: a property that queues of that type do not have.
+    #[error("invalid property '{property}' for {resource}")]
+    InvalidProperty {
+        /// RabbitMQ's name of the property.
+        property: &'static str,
+        /// What was declared.
+        resource: Resource,
+    },
+    /// 406: a name that RabbitMQ knows, but not as an exchange type.
+    #[error("invalid exchange type '{0}'")]
+    InvalidExchangeType(ShortString),
     /// 406: no exchange type of that name.
     #[error("unknown exchange type '{0}'")]
     UnknownExchangeType(ShortString),
@@ -166,6 +183,12 @@ pub enum ChannelError {
     /// 406: a second reply consumer on a channel.
     #[error("reply consumer already set")]
     ReplyConsumerSet,
+    /// 406: consuming from the direct reply-to queue of another channel.
+    #[error("only creator channel may consume from {0}")]
+    ForeignReplyQueue(Resource),
+    /// 406: consuming from the channel's own direct reply-to queue by its generated name.
+    #[error("multiple consumers are unsupported for {0}")]
+    SecondReplyConsumer(Resource),
     /// 406: reply-to is direct reply-to, but the channel has no reply consumer.
     #[error("fast reply consumer does not exist")]
     NoReplyConsumer,
@@ -192,6 +215,9 @@ impl ChannelError {
             | Self::InvalidArgument { .. }
             | Self::ArgumentOfOtherType { .. }
             | Self::ArgumentType { .. }
+            | Self::ServerNamed { .. }
+            | Self::InvalidProperty { .. }
+            | Self::InvalidExchangeType(_)
             | Self::UnknownExchangeType(_)
             | Self::InvalidXMatch(_)
             | Self::InvalidXMatchType { .. }
@@ -207,6 +233,8 @@ impl ChannelError {
             | Self::ConfirmToTx
             | Self::ReplyConsumerAcknowledges
             | Self::ReplyConsumerSet
+            | Self::ForeignReplyQueue(_)
+            | Self::SecondReplyConsumer(_)
             | Self::NoReplyConsumer
             | Self::NamePrefixTooLong(_) => ReplyCode::PreconditionFailed,
         }

@@ -39,6 +39,11 @@ impl<V> Ledger<V> {
         self.held += 1;
     }
 
+    /// Outstanding entries, oldest first.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.slots.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     /// Takes an entry out; `None` when it is not outstanding.
     pub fn take(&mut self, number: u64) -> Option<V> {
         let at = self.position(number)?;
@@ -52,11 +57,6 @@ impl<V> Ledger<V> {
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
         self.position(number).and_then(|at| self.slots.get(at)).is_some_and(|(_, value)| value.is_some())
-    }
-
-    /// Everything that is outstanding, oldest first.
-    pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.slots.iter().filter_map(|(_, value)| value.as_ref())
     }
 
     /// Takes out every entry up to a number, oldest first.
@@ -81,6 +81,11 @@ impl<V> Ledger<V> {
         self.slots.retain(|(_, value)| value.is_some());
         self.slots.extend(entries.into_iter().map(|(number, value)| (number, Some(value))));
         self.slots.make_contiguous().sort_by_key(|(number, _)| *number);
+    }
+
+    /// As `values`, to be changed in place.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.slots.iter_mut().filter_map(|(_, value)| value.as_mut())
     }
 
     fn position(&self, number: u64) -> Option<usize> {
@@ -137,6 +142,14 @@ mod tests {
         }
         assert!(ledger.slots.len() <= 2 + FREE_GAPS, "{} slots for one entry", ledger.slots.len());
         assert_eq!(ledger.take(1), Some(10));
+    }
+
+    #[test]
+    fn values_are_what_is_outstanding() {
+        let mut ledger = ledger(1..=4);
+        ledger.take(2);
+        ledger.values_mut().for_each(|value| *value += 1);
+        assert_eq!(ledger.values().copied().collect::<Vec<_>>(), vec![11, 31, 41]);
     }
 
     #[test]

@@ -24,6 +24,18 @@ impl Traits {
     /// There is an expiration, reply-to or user-id property to be checked.
     pub const CHECKED: Self = Self(4);
 
+    /// As a number, for a record of the message.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From a record's number; bits that mean nothing are left out.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & (Self::PERSISTENT.0 | Self::HEADERS.0 | Self::CHECKED.0))
+    }
+
     /// Both together.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
@@ -87,6 +99,18 @@ impl Message {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         self.bytes.get(self.header_end()..).unwrap_or_default()
+    }
+
+    /// All of it: names, header, body.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether its delivery mode asks for it to survive a restart.
+    #[must_use]
+    pub const fn is_persistent(&self) -> bool {
+        self.traits.has(Traits::PERSISTENT)
     }
 
     /// What its header says that concerns the broker.

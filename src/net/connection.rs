@@ -22,14 +22,20 @@ const READ_BUFFER: usize = 256 * 1024;
 /// Encoded at once before it is written.
 const WRITE_BUFFER: usize = 256 * 1024;
 
-/// A peer that leaves this much unread is not read from: its requests would only add to it.
+/// A peer that leaves this much unread gets no more deliveries; they wait in the outbox.
 const UNSENT_LIMIT: usize = 256 * 1024;
 
-/// Read from a peer that is not read from otherwise, so that its signs of life are seen.
+/// A peer that leaves this much unread is not read from: the answers to its requests would only add to it. Far above
+/// the limit for deliveries, whose acks, like publishes and heartbeats, hardly add anything: a client that writes
+/// before it reads on would wait for ever for a broker that does the same.
+const UNREAD_LIMIT: usize = 1024 * 1024;
+
+/// Read of a peer that is not read from otherwise, each time that its heartbeats are looked for.
 const SIGN_OF_LIFE: usize = 4 * 1024;
 
-/// What is kept of a peer that says much and takes nothing. Beyond this, that it goes on is not seen any more.
-const UNHANDLED_LIMIT: usize = 64 * 1024;
+/// What is kept unhandled of a peer that is not read from and goes on writing. Beyond this, that it does is not seen any
+/// more and it is taken to be alive.
+const UNHANDLED_LIMIT: usize = READ_BUFFER + 64 * 1024;
 
 /// A thread's buffers that grew beyond this, for large messages, are given back.
 const KEPT_BUFFER: usize = 1024 * 1024;
@@ -54,14 +60,16 @@ thread_local! {
 struct Served {
     socket: TcpStream,
     session: Session,
-    /// The beginning of a frame that is not complete, or what was read while the peer left too much unread.
+    /// What was read and is not handled: the beginning of a frame, or more if it is held.
     partial: BytesMut,
-    /// There may be complete frames in `partial`.
-    unhandled: bool,
+    /// There may be whole frames in `partial`, which wait until the peer has taken the answers to those before them, or
+    /// until the store has done what one of those asked for.
+    held: bool,
     /// What the peer has not taken yet.
     unsent: BytesMut,
     /// There may be more in the outbox than was encoded.
     more: bool,
+    /// The peer is gone, as was seen when its heartbeats were looked for.
     lost: bool,
 }
 
@@ -76,7 +84,10 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) 
     let mut served = Served::new(socket, Session::open(&node, peer));
     loop {
         match served.turn() {
-            Turn::Again => tokio::task::yield_now().await,
+            Turn::Again => {
+                served.tick_if_due(&node);
+                tokio::task::yield_now().await;
+            }
             Turn::Wait => served.wait(&node).await,
             Turn::End => break,
         }
@@ -88,12 +99,7 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) 
 impl Served {
     fn new(socket: TcpStream, session: Session) -> Self {
         let (partial, unsent) = (BytesMut::new(), BytesMut::new());
-        Self { socket, session, partial, unhandled: false, unsent, more: false, lost: false }
-    }
-
-    /// The peer leaves so much unread that it is not read from.
-    fn is_held_up(&self) -> bool {
-        self.unsent.len() >= UNSENT_LIMIT
+        Self { socket, session, partial, held: false, unsent, more: false, lost: false }
     }
 
     /// Reads, handles, encodes and writes what can be without waiting.
@@ -101,7 +107,7 @@ impl Served {
         BUFFERS.with_borrow_mut(|buffers| {
             let Buffers { input, output, work } = buffers;
             let read = self.read(input, output, work);
-            if !self.is_held_up() {
+            if self.unsent.len() < UNSENT_LIMIT {
                 self.more = self.session.drain(WRITE_BUFFER, work, output);
             }
             let wrote = self.write(output);
@@ -112,18 +118,25 @@ impl Served {
             if lost || (self.session.is_closed() && self.unsent.is_empty()) {
                 return Turn::End;
             }
-            let progress = read.is_ok_and(|length| length > 0) || (self.more && self.unsent.is_empty());
+            let progress = read.is_ok_and(|length| length > 0)
+                || (self.more && self.unsent.is_empty())
+                || (self.held && self.reads());
             if progress { Turn::Again } else { Turn::Wait }
         })
     }
 
+    /// Whether the peer is read from: not while it leaves too much unread, nor while the session waits for the store.
+    fn reads(&self) -> bool {
+        self.unsent.len() < UNREAD_LIMIT && !self.session.is_closed() && !self.session.is_paused()
+    }
+
     /// Reads once and handles it; 0 when there is nothing now.
     fn read(&mut self, input: &mut [u8], output: &mut BytesMut, work: &mut Workspace) -> io::Result<usize> {
-        if self.is_held_up() || self.session.is_closed() {
+        if !self.reads() {
             return Ok(0);
         }
-        if std::mem::take(&mut self.unhandled) {
-            return Ok(self.handle_partial(output, work));
+        if self.held {
+            return Ok(self.handle_held(output, work));
         }
         if !self.partial.is_empty() {
             return self.read_on(input, output, work);
@@ -134,10 +147,26 @@ impl Served {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error),
         };
-        let bytes = input.get(..length).unwrap_or_default();
-        let consumed = self.session.receive(bytes, work, output);
-        self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+        self.handle(input.get(..length).unwrap_or_default(), output, work);
         Ok(length)
+    }
+
+    /// Handles what was read and keeps the rest.
+    fn handle(&mut self, bytes: &[u8], output: &mut BytesMut, work: &mut Workspace) {
+        let consumed = self.session.receive(bytes, UNREAD_LIMIT, work, output);
+        self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+        self.held = (output.len() >= UNREAD_LIMIT || self.session.is_paused()) && !self.partial.is_empty();
+    }
+
+    /// Handles what was read before, in place; returns how much of it.
+    fn handle_held(&mut self, output: &mut BytesMut, work: &mut Workspace) -> usize {
+        let consumed = self.session.receive(&self.partial, UNREAD_LIMIT, work, output);
+        self.partial.advance(consumed);
+        self.held = (output.len() >= UNREAD_LIMIT || self.session.is_paused()) && !self.partial.is_empty();
+        if self.partial.is_empty() {
+            self.partial = BytesMut::new();
+        }
+        consumed
     }
 
     /// As `read`, where a frame has begun before.
@@ -154,9 +183,7 @@ impl Served {
             };
             front.copy_from_slice(&self.partial);
             self.partial = BytesMut::new();
-            let bytes = input.get(..begun + length).unwrap_or_default();
-            let consumed = self.session.receive(bytes, work, output);
-            self.partial.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+            self.handle(input.get(..begun + length).unwrap_or_default(), output, work);
             return Ok(length);
         }
         self.partial.reserve(READ_BUFFER / 2);
@@ -166,32 +193,23 @@ impl Served {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error),
         };
-        self.handle_partial(output, work);
+        self.handle_held(output, work);
         Ok(length)
     }
 
-    /// Handles what is complete in `partial`; returns how much that is.
-    fn handle_partial(&mut self, output: &mut BytesMut, work: &mut Workspace) -> usize {
-        let consumed = self.session.receive(&self.partial, work, output);
-        self.partial.advance(consumed);
-        if self.partial.is_empty() {
-            self.partial = BytesMut::new();
-        }
-        consumed
-    }
-
-    /// Sees whether a peer that is held up is alive: a client that is busy still sends heartbeats, and one that hangs
-    /// must not keep its messages for ever. What it says is handled once it takes what it is owed.
+    /// Sees whether a peer that is not read from is alive: a client that is busy still sends heartbeats, and one that
+    /// hangs must not keep its messages for ever. What it says is handled when it is read from again.
     fn look_for_life(&mut self) {
         if self.partial.len() >= UNHANDLED_LIMIT {
             return self.session.note_received();
         }
         let mut octets = [0; SIGN_OF_LIFE];
         match self.socket.try_read(&mut octets) {
-            Ok(0) => self.lost = true,
+            // What waits for the store still counts, though its peer is gone: the end is seen behind it.
+            Ok(0) => self.lost = !self.session.is_paused(),
             Ok(length) => {
                 self.partial.extend_from_slice(octets.get(..length).unwrap_or_default());
-                self.unhandled = true;
+                self.held = true;
                 self.session.note_received();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -233,18 +251,20 @@ impl Served {
 
     /// Waits for something to do.
     async fn wait(&mut self, node: &Node) {
-        let full = self.is_held_up() || self.session.is_closed();
-        let interest = match (full, self.unsent.is_empty()) {
-            (true, _) => Interest::WRITABLE,
-            (false, true) => Interest::READABLE,
-            (false, false) => Interest::READABLE | Interest::WRITABLE,
+        let undelivered = self.unsent.len() >= UNSENT_LIMIT || self.session.is_closed();
+        let interest = match (self.reads(), self.unsent.is_empty()) {
+            (true, true) => Some(Interest::READABLE),
+            (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
+            (false, false) => Some(Interest::WRITABLE),
+            // Only the store, or time, can bring something to do.
+            (false, true) => None,
         };
         let deadline = self.session.next_deadline().map(|at| node.clock.instant(at));
         let outbox = Arc::clone(self.session.outbox());
         let due = tokio::select! {
             // An error shows at the next read or write.
-            _ready = self.socket.ready(interest) => false,
-            () = outbox.arrival(), if !full => false,
+            _ready = ready(&self.socket, interest) => false,
+            () = outbox.arrival(), if !undelivered => false,
             () = sleep_until(deadline) => true,
         };
         if due {
@@ -252,8 +272,15 @@ impl Served {
         }
     }
 
+    /// A connection that always has something to do never waits, and yet time passes for it.
+    fn tick_if_due(&mut self, node: &Node) {
+        if self.session.next_deadline().is_some_and(|deadline| deadline <= node.clock.now()) {
+            self.tick();
+        }
+    }
+
     fn tick(&mut self) {
-        if self.is_held_up() {
+        if !self.reads() && !self.session.is_closed() {
             self.look_for_life();
         }
         BUFFERS.with_borrow_mut(|buffers| {
@@ -280,6 +307,13 @@ impl Served {
         };
         // A peer that takes nothing loses them.
         let _sent = tokio::time::timeout(LAST_WORDS, last_words).await;
+    }
+}
+
+async fn ready(socket: &TcpStream, interest: Option<Interest>) -> io::Result<()> {
+    match interest {
+        Some(interest) => socket.ready(interest).await.map(drop),
+        None => std::future::pending().await,
     }
 }
 
@@ -312,7 +346,7 @@ mod tests {
 
     /// Leaves so much unsent that the peer is not read from.
     fn hold_up(served: &mut Served) -> usize {
-        served.unsent = BytesMut::from(frame::HEARTBEAT.repeat(UNSENT_LIMIT / frame::HEARTBEAT.len()).as_slice());
+        served.unsent = BytesMut::from(frame::HEARTBEAT.repeat(UNREAD_LIMIT / frame::HEARTBEAT.len()).as_slice());
         served.unsent.len()
     }
 
@@ -323,12 +357,12 @@ mod tests {
         peer.try_write(&PROTOCOL_HEADER).unwrap();
         served.socket.readable().await.unwrap();
         served.look_for_life();
-        assert_eq!((&served.partial[..], served.unhandled, served.lost), (&PROTOCOL_HEADER[..], true, false));
+        assert_eq!((&served.partial[..], served.held, served.lost), (&PROTOCOL_HEADER[..], true, false));
         // Nothing more comes, but what was said is answered: with connection.start, a method frame on channel 0.
         let mut answer = vec![0; owed + 11];
         let reading = peer.read_exact(&mut answer);
         let serving = async {
-            while !matches!(served.turn(), Turn::Wait) || served.is_held_up() || served.unhandled {
+            while !matches!(served.turn(), Turn::Wait) || !served.reads() || served.held {
                 served.socket.writable().await.unwrap();
             }
             std::future::pending::<()>().await;
@@ -357,7 +391,7 @@ mod tests {
     async fn what_is_kept_of_a_held_up_peer_is_bounded() {
         let (mut served, peer) = pair().await;
         hold_up(&mut served);
-        let said = vec![8; 8 * UNHANDLED_LIMIT];
+        let said = vec![8; 32 * UNHANDLED_LIMIT];
         let mut rest = &said[..];
         while served.partial.len() < UNHANDLED_LIMIT {
             if let Ok(length) = peer.try_write(rest) {

@@ -56,7 +56,7 @@ pub struct RunningServer {
 /// When an address cannot be bound or the configuration names what cannot be.
 #[expect(clippy::unused_async, reason = "listeners register with the runtime, so there has to be one")]
 pub async fn bind(config: Config) -> Result<RunningServer, ServerError> {
-    let node = Arc::new(Node::new(&config)?);
+    let node = Arc::new(Node::open(&config)?);
     let mut listeners = Vec::new();
     let mut local_addrs = Vec::new();
     for address in config.listeners {
@@ -90,9 +90,11 @@ impl RunningServer {
         shutdown.await;
         stop.cancel();
         self.node.close_all(SHUTDOWN_REASON);
-        if tokio::time::timeout(SHUTDOWN_PATIENCE, tasks.ended()).await.is_err() {
+        let orderly = tokio::time::timeout(SHUTDOWN_PATIENCE, tasks.ended()).await.is_ok();
+        if !orderly {
             tracing::warn!("some connections did not answer connection.close and are dropped");
         }
+        self.node.close(orderly);
         Ok(())
     }
 }

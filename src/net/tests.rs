@@ -7,6 +7,7 @@ use leveret_protocol::{
     AmqpCodec, ContentHeader, Frame, Method, PROTOCOL_HEADER, Properties, ShortString, basic, channel, connection,
     queue,
 };
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -76,13 +77,15 @@ fn method(channel: u16, method: impl Into<Method>) -> Frame {
     Frame::Method { channel, method: method.into() }
 }
 
-fn on_any_port() -> Config {
-    Config { listeners: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], ..Config::default() }
+fn listening_at(address: SocketAddr, data: &TempDir) -> Config {
+    Config { listeners: vec![address], data_dir: data.path().to_owned(), ..Config::default() }
 }
 
 /// Runs `client` against a server, stops the server and waits for its end.
 async fn with_server<F: Future<Output = ()>>(client: impl FnOnce(SocketAddr, oneshot::Sender<()>) -> F) {
-    let server = server::bind(on_any_port()).await.unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server = server::bind(listening_at(any_port, &data)).await.unwrap();
     let address = server.local_addrs()[0];
     let (stop, stopped) = oneshot::channel();
     let serving = server.run_until(async {
@@ -157,7 +160,8 @@ async fn a_client_that_closes_its_side_of_the_socket_is_gone_with_all_it_held() 
 async fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = taken.local_addr().unwrap();
-    let error = server::bind(Config { listeners: vec![address], ..Config::default() }).await.unwrap_err();
+    let data = tempfile::tempdir().unwrap();
+    let error = server::bind(listening_at(address, &data)).await.unwrap_err();
     assert!(matches!(error, ServerError::Listen { .. }));
     assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")), "{error}");
 }

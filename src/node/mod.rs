@@ -5,11 +5,21 @@
 
 mod cell;
 mod clock;
+mod definitions;
+mod fail_stop;
+mod keeper;
+mod memory;
+mod open;
 mod outbox;
 mod registry;
 pub mod session;
+mod storage;
+mod threads;
+mod together;
 mod vhost;
 
+#[cfg(test)]
+mod restart_tests;
 #[cfg(test)]
 mod tests;
 
@@ -21,16 +31,24 @@ use leveret_protocol::ShortString;
 use rand::RngCore;
 use thiserror::Error;
 
+use self::cell::QueueCell;
 pub use self::clock::Clock;
+pub use self::definitions::{Definitions, LoadError, RowError, Stored};
+use self::fail_stop::fail_stop;
+use self::open::Durable;
+pub use self::open::OpenError;
 pub use self::outbox::Outbox;
 use self::registry::Users;
+use self::storage::Storage;
 use self::vhost::RunningVhost;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::Settings;
 use crate::broker::error::ConnectionError;
 use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
+use crate::broker::queue::QueueEntry;
 use crate::config::Config;
+use crate::store::Position;
 
 /// Why a node cannot start.
 #[derive(Debug, Error)]
@@ -41,6 +59,12 @@ pub enum NodeError {
     /// The default vhost's name is longer than a name can be.
     #[error("default_vhost: a name has at most 255 bytes")]
     VhostName,
+    /// The definitions cannot be read.
+    #[error(transparent)]
+    Definitions(#[from] LoadError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
 }
 
 /// Where replies to a direct reply-to token go.
@@ -48,6 +72,17 @@ pub enum NodeError {
 struct Requester {
     outbox: Arc<Outbox>,
     consumer: ConsumerId,
+}
+
+/// One of the connections that `connection_max` allows, until it is dropped. Taken when a connection opens its vhost:
+/// whoever does not log in takes nobody's place.
+#[derive(Debug)]
+struct ConnectionSlot(Arc<Node>);
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        self.0.open_connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A running node.
@@ -60,38 +95,65 @@ pub struct Node {
     connection_max: Option<u32>,
     channel_max: Option<u32>,
     channel_count: AtomicU32,
+    open_connections: AtomicU32,
     users: Users,
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
     outboxes: DashMap<ConnectionId, Arc<Outbox>>,
     requesters: DashMap<Vec<u8>, Requester>,
+    definitions: Arc<Definitions>,
     last_id: AtomicU64,
+    /// Where what has to survive is kept; `None`: in memory alone.
+    storage: Option<Arc<Storage>>,
+    durable: Option<Durable>,
 }
 
 impl Node {
-    /// A node with the configured vhost and user.
+    /// A node in memory with the configured vhost and user.
     ///
     /// # Errors
     /// When the configuration names what cannot be.
     pub fn new(config: &Config) -> Result<Self, NodeError> {
+        let mut cell = |entry| QueueCell::new(entry, None);
+        Self::restore(config, Clock::start(), Definitions::in_memory(), Stored::default(), None, &mut cell)
+    }
+
+    /// A node with the vhosts that were stored, and the configured vhost and user; `cell` makes a queue run.
+    fn restore(
+        config: &Config,
+        clock: Clock,
+        definitions: Definitions,
+        stored: Stored,
+        storage: Option<Arc<Storage>>,
+        cell: &mut dyn FnMut(Arc<QueueEntry>) -> QueueCell,
+    ) -> Result<Self, NodeError> {
         let vhost = ShortString::new(config.default_vhost.as_bytes()).map_err(|_| NodeError::VhostName)?;
         let wanted = &config.default_permissions;
         let permissions = Permissions::parse(&wanted.configure, &wanted.write, &wanted.read)?;
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
-        let vhosts = DashMap::new();
-        vhosts.insert(vhost.clone(), Arc::new(RunningVhost::new(vhost.clone())));
+        let definitions = Arc::new(definitions);
+        let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), cell)?;
         Ok(Self {
-            clock: Clock::start(),
+            clock,
             settings: Arc::new(settings(config)),
             connection_max: config.connection_max,
             channel_max: config.channel_max_per_node,
             channel_count: AtomicU32::new(0),
+            open_connections: AtomicU32::new(0),
             users: Users::new(config, vhost, permissions, salt),
             vhosts,
             outboxes: DashMap::new(),
             requesters: DashMap::new(),
+            definitions,
             last_id: AtomicU64::new(0),
+            storage,
+            durable: None,
         })
+    }
+
+    /// Up to where the log is on disk.
+    fn durable(&self) -> Position {
+        self.storage.as_ref().map(|storage| storage.log.durable()).unwrap_or_default()
     }
 
     /// Asks every connection to close with 320 and this reason.
@@ -99,6 +161,15 @@ impl Node {
         for outbox in &self.outboxes {
             outbox.force_close(reason);
         }
+    }
+
+    /// A place for one more connection, or else how many there may be.
+    fn take_slot(node: &Arc<Self>) -> Result<ConnectionSlot, u32> {
+        let limit = node.connection_max.unwrap_or(u32::MAX);
+        node.open_connections
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1))
+            .map(|_| ConnectionSlot(Arc::clone(node)))
+            .map_err(|_| limit)
     }
 
     /// Takes one of the node's channels.
@@ -128,7 +199,7 @@ impl Node {
     }
 
     fn next_queue(&self) -> QueueId {
-        QueueId(self.next_id())
+        self.definitions.next_queue().unwrap_or_else(|error| fail_stop(&error))
     }
 
     fn vhost(&self, name: &ShortString) -> Option<Arc<RunningVhost>> {
@@ -145,6 +216,25 @@ impl Node {
             .map(|octet| char::from(*octet))
             .collect()
     }
+}
+
+/// The vhosts that were stored, and the configured one, which is there from the first start on.
+fn restored(
+    definitions: &Arc<Definitions>,
+    mut stored: Stored,
+    configured: &ShortString,
+    storage: Option<&Arc<Storage>>,
+    cell: &mut dyn FnMut(Arc<QueueEntry>) -> QueueCell,
+) -> Result<DashMap<ShortString, Arc<RunningVhost>>, NodeError> {
+    if !stored.vhosts.contains_key(configured) {
+        definitions.keep_vhost(configured).map_err(LoadError::from)?;
+        stored.vhosts.insert(configured.clone(), Vec::new());
+    }
+    let running = stored.vhosts.into_iter().map(|(name, stored)| {
+        let vhost = RunningVhost::restore(name.clone(), Arc::clone(definitions), storage.cloned(), stored, cell);
+        (name, Arc::new(vhost))
+    });
+    Ok(running.collect())
 }
 
 fn settings(config: &Config) -> Settings {

@@ -1,10 +1,12 @@
-//! What others leave for a connection: deliveries from queues, and news. Its bound is the windows of its consumers.
+//! What others leave for a connection: deliveries from queues, and news. Its bound is the windows of its consumers,
+//! which `session::windows` shares out.
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::broker::ids::ConsumerId;
 use crate::broker::queue::Delivery;
+use crate::store::Waiter;
 
 /// A connection's outbox.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub struct Outbox {
 pub(super) struct Content {
     pub(super) deliveries: Vec<Delivery>,
     pub(super) cancelled: Vec<ConsumerId>,
+    /// Consumers under a limit of their channel for which there are messages; each once until it is offered room.
+    pub(super) wanting: Vec<ConsumerId>,
     pub(super) close: Option<String>,
 }
 
@@ -25,10 +29,6 @@ impl Outbox {
     /// Puts content in; the caller calls `wake` after releasing its locks.
     pub(super) fn put(&self, add: impl FnOnce(&mut Content)) {
         add(&mut self.content.lock());
-    }
-
-    pub(super) fn wake(&self) {
-        self.arrival.notify_one();
     }
 
     pub(super) fn take(&self) -> Content {
@@ -44,5 +44,12 @@ impl Outbox {
     /// Waits until something has been put in since the last wait.
     pub async fn arrival(&self) {
         self.arrival.notified().await;
+    }
+}
+
+impl Waiter for Outbox {
+    /// Something was put in, or something that the connection waits for has come about.
+    fn wake(&self) {
+        self.arrival.notify_one();
     }
 }

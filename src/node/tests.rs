@@ -7,6 +7,7 @@ use std::task::Poll;
 use leveret_protocol::{FieldTable, ShortString};
 
 use super::cell::QueueCell;
+use super::definitions::Definitions;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
 use crate::broker::auth::{Actor, Permissions, User};
@@ -29,26 +30,35 @@ fn message(body: &str) -> Message {
 }
 
 fn subscription(consumer: ConsumerId) -> Subscription {
-    Subscription { consumer, no_ack: false, exclusive: false, priority: 0, prefetch: 0, window: 1 << 20 }
+    Subscription {
+        consumer,
+        no_ack: false,
+        exclusive: false,
+        priority: 0,
+        prefetch: 0,
+        channel_limited: false,
+        window: 1 << 20,
+    }
 }
 
 fn delivery(consumer: ConsumerId, checkout: u64, body: &str) -> Delivery {
     Delivery { consumer, checkout: CheckoutId(checkout), redelivered: false, message: message(body) }
 }
 
-fn cell() -> QueueCell {
-    QueueCell::new(Arc::new(QueueEntry {
+fn cell() -> Arc<QueueCell> {
+    let entry = QueueEntry {
         id: QueueId(1),
         name: name("q"),
         durable: false,
         auto_delete: false,
         owner: None,
         arguments: FieldTable::new(),
-    }))
+    };
+    Arc::new(QueueCell::new(Arc::new(entry), None))
 }
 
-fn publish(cell: &QueueCell, bodies: &[&str]) -> Result<(), Refusal> {
-    let mut messages = bodies.iter().map(|body| message(body)).collect();
+fn publish(cell: &Arc<QueueCell>, bodies: &[&str]) -> Result<(), Refusal> {
+    let mut messages = bodies.iter().map(|body| message(body).into()).collect();
     cell.run(NOW, Input::Publish(&mut messages)).map(|_| ())
 }
 
@@ -117,6 +127,11 @@ fn actor() -> Actor {
     }
 }
 
+fn vhost() -> RunningVhost {
+    let mut cell = |entry| QueueCell::new(entry, None);
+    RunningVhost::restore(name("/"), Arc::new(Definitions::in_memory()), None, Vec::new(), &mut cell)
+}
+
 fn auto_delete(vhost: &RunningVhost) -> Arc<QueueCell> {
     let wanted = QueueDeclaration {
         name: name("q"),
@@ -132,7 +147,7 @@ fn auto_delete(vhost: &RunningVhost) -> Arc<QueueCell> {
 
 #[test]
 fn a_consumer_that_comes_just_as_the_last_one_goes_keeps_an_auto_delete_queue_alive() {
-    let vhost = RunningVhost::new(name("/"));
+    let vhost = vhost();
     let cell = auto_delete(&vhost);
     let outbox = Arc::new(Outbox::default());
     cell.subscribe(NOW, subscription(ANN), &outbox).unwrap();
@@ -147,7 +162,7 @@ fn a_consumer_that_comes_just_as_the_last_one_goes_keeps_an_auto_delete_queue_al
 
 #[test]
 fn an_auto_delete_queue_whose_last_consumer_goes_is_gone_and_its_topology_is_new() {
-    let vhost = RunningVhost::new(name("/"));
+    let vhost = vhost();
     let cell = auto_delete(&vhost);
     let number = vhost.number();
     cell.subscribe(NOW, subscription(ANN), &Arc::new(Outbox::default())).unwrap();

@@ -9,28 +9,52 @@ use leveret_protocol::ShortString;
 use parking_lot::Mutex;
 
 use super::cell::QueueCell;
+use super::definitions::Definitions;
+use super::fail_stop::fail_stop;
+use super::storage::Storage;
 use crate::broker::auth::Actor;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
-use crate::broker::vhost::{Effect, QueueDeclaration, Topology, Vhost};
+use crate::broker::vhost::{Definition, Effect, QueueDeclaration, Restored, Topology, Vhost};
 
 #[derive(Debug)]
 pub(super) struct RunningVhost {
     pub(super) name: ShortString,
+    definitions: Arc<Definitions>,
     machine: Mutex<Vhost>,
     topology: ArcSwap<Topology>,
     number: AtomicU64,
     cells: DashMap<QueueId, Arc<QueueCell>>,
+    storage: Option<Arc<Storage>>,
 }
 
 impl RunningVhost {
-    pub(super) fn new(name: ShortString) -> Self {
-        let machine = Vhost::new(name.clone());
+    /// A vhost with what was stored of it; `cell` makes the running queue of each one that was.
+    pub(super) fn restore(
+        name: ShortString,
+        definitions: Arc<Definitions>,
+        storage: Option<Arc<Storage>>,
+        stored: Vec<Definition>,
+        cell: &mut dyn FnMut(Arc<QueueEntry>) -> QueueCell,
+    ) -> Self {
+        let Restored { vhost: machine, effects, stray } = Vhost::restore(name.clone(), stored);
+        for link in stray {
+            tracing::warn!("a stored binding in vhost '{name}' leads from or to what is not stored: {link:?}");
+        }
+        let cells = DashMap::new();
+        for effect in effects {
+            if let Effect::QueueCreated(entry) = effect {
+                let cell = Arc::new(cell(entry));
+                cell.register();
+                cells.insert(cell.entry.id, cell);
+            }
+        }
+        let number = AtomicU64::new(machine.topology().number);
         let topology = ArcSwap::from_pointee(machine.topology().clone());
-        Self { name, machine: Mutex::new(machine), topology, number: AtomicU64::new(0), cells: DashMap::new() }
+        Self { name, definitions, machine: Mutex::new(machine), topology, number, cells, storage }
     }
 
     /// The topology as it is now.
@@ -47,11 +71,17 @@ impl RunningVhost {
         self.cells.get(&queue).map(|cell| Arc::clone(&cell))
     }
 
+    /// Looks at every queue.
+    pub(super) fn each_cell(&self, mut look: impl FnMut(&Arc<QueueCell>)) {
+        self.cells.iter().for_each(|cell| look(&cell));
+    }
+
     /// Changes exchanges or bindings.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Vhost) -> T) -> T {
+    pub(super) fn change<T>(&self, now: Timestamp, change: impl FnOnce(&mut Vhost, &mut Vec<Effect>) -> T) -> T {
+        let mut effects = Vec::new();
         let mut machine = self.machine.lock();
-        let result = change(&mut machine);
-        self.publish(&machine);
+        let result = change(&mut machine, &mut effects);
+        self.apply(now, &machine, effects);
         result
     }
 
@@ -65,8 +95,7 @@ impl RunningVhost {
         let mut effects = Vec::new();
         let mut machine = self.machine.lock();
         let entry = machine.declare_queue(actor, wanted, &mut effects)?;
-        self.carry_out(now, effects);
-        self.publish(&machine);
+        self.apply(now, &machine, effects);
         let cell = self.cell(entry.id);
         drop(machine);
         cell.ok_or_else(|| ChannelError::NotFound(Resource::queue(&entry.name, &self.name)).into())
@@ -97,7 +126,7 @@ impl RunningVhost {
     }
 
     /// An auto-delete queue lost its last consumer: it goes, unless another one has come meanwhile.
-    pub(super) fn delete_unused(&self, now: Timestamp, cell: &QueueCell) {
+    pub(super) fn delete_unused(&self, now: Timestamp, cell: &Arc<QueueCell>) {
         let mut machine = self.machine.lock();
         if cell.run(now, Input::Delete { if_unused: true, if_empty: false }).is_ok() {
             self.remove(now, &mut machine, &cell.entry);
@@ -109,16 +138,18 @@ impl RunningVhost {
         let mut effects = Vec::new();
         let mut machine = self.machine.lock();
         machine.connection_ended(connection, &mut effects);
-        if effects.is_empty() {
-            return;
-        }
-        self.carry_out(now, effects);
-        self.publish(&machine);
+        self.apply(now, &machine, effects);
     }
 
     fn remove(&self, now: Timestamp, machine: &mut Vhost, entry: &Arc<QueueEntry>) {
         let mut effects = Vec::new();
         machine.remove_queue(entry, &mut effects);
+        self.apply(now, machine, effects);
+    }
+
+    /// What is durable is on the disk before anybody sees the change or is answered.
+    fn apply(&self, now: Timestamp, machine: &Vhost, effects: Vec<Effect>) {
+        self.definitions.keep(&self.name, &effects).unwrap_or_else(|error| fail_stop(&error));
         self.carry_out(now, effects);
         self.publish(machine);
     }
@@ -127,7 +158,9 @@ impl RunningVhost {
         for effect in effects {
             match effect {
                 Effect::QueueCreated(entry) => {
-                    self.cells.insert(entry.id, Arc::new(QueueCell::new(entry)));
+                    let cell = Arc::new(QueueCell::new(entry, self.storage.clone()));
+                    cell.register();
+                    self.cells.insert(cell.entry.id, cell);
                 }
                 Effect::QueueRemoved(queue) => {
                     if let Some((_, cell)) = self.cells.remove(&queue) {
@@ -135,6 +168,7 @@ impl RunningVhost {
                         let _ended = cell.run(now, Input::Delete { if_unused: false, if_empty: false });
                     }
                 }
+                Effect::Stored(_) | Effect::Forgotten(_) => {}
             }
         }
     }

@@ -21,6 +21,10 @@ scenarios!("arguments":
     a_different_leader_locator_is_inequivalent,
     equal_integers_of_other_tags_are_equivalent,
     texts_name_the_type_of_each_value,
+    fractions_are_printed_as_short_as_can_be,
+    nested_values_are_printed_with_their_types,
+    binaries_are_printed_as_text,
+    the_default_queue_type_is_named_in_texts,
     an_invalid_message_ttl_is_refused,
     an_invalid_expiry_is_refused,
     an_invalid_max_length_is_refused,
@@ -32,6 +36,7 @@ scenarios!("arguments":
     a_dead_letter_routing_key_needs_an_exchange,
     arguments_of_quorum_queues_are_refused,
     arguments_of_streams_are_refused,
+    a_wrong_value_is_told_before_an_argument_of_another_type,
     a_quorum_queue_must_be_durable_and_shared,
     a_stream_must_be_durable_and_shared,
     a_quorum_queue_or_stream_needs_a_name,
@@ -230,6 +235,80 @@ fn texts_name_the_type_of_each_value(s: &Script) {
     }
 }
 
+/// Redeclares a queue with one value after another for an argument that it does not have.
+fn printed(s: &Script, values: impl IntoIterator<Item = Value>) {
+    let mut c = s.connect();
+    let q = s.name("q");
+    c.attempt(declare(&q));
+    for value in values {
+        c.attempt(declare_with(&q, entry("x-queue-mode", value)));
+    }
+}
+
+fn fractions_are_printed_as_short_as_can_be(s: &Script) {
+    let doubles = [
+        0.0,
+        -0.0,
+        -1.25,
+        0.1,
+        0.05,
+        0.001,
+        0.0001,
+        0.000_012,
+        1.0e-10,
+        100.0,
+        1000.0,
+        12_000.0,
+        123_456_789.0,
+        1.0e15,
+        9_007_199_254_740_992.0,
+        1.5e16,
+        1.234_567_890_123_456_8e17,
+        5.0e-324,
+    ];
+    printed(s, doubles.map(Value::F64));
+    printed(s, [0.1, 0.25, 16_777_216.0, 1.0e20].map(Value::F32));
+}
+
+fn nested_values_are_printed_with_their_types(s: &Script) {
+    printed(
+        s,
+        [
+            Value::Array(Vec::new()),
+            Value::Array(vec![Value::Bool(true), Value::Void, Value::Decimal(2, 314)]),
+            Value::Array(vec![Value::F64(1.0), Value::F32(0.5), Value::Timestamp(5)]),
+            Value::Array(vec![Value::Binary(b"ab".to_vec()), Value::Binary(vec![0, 1])]),
+            Value::Array(vec![text(""), text("\u{e9}\u{20ac}"), text("\u{e9}")]),
+            Value::Array(vec![Value::Array(vec![int(1)]), Value::Table(entry("k", Value::U8(7)))]),
+            Value::Table(Table::new()),
+            Value::Array(vec![Value::Binary(vec![0xe9]), Value::Binary(vec![0xc3, 0xa9, 0]), text("\"\n")]),
+            Value::Table(entries([("b", int(1)), ("a", Value::Table(entry("c", text("d"))))])),
+        ],
+    );
+}
+
+fn binaries_are_printed_as_text(s: &Script) {
+    printed(
+        s,
+        [
+            Value::Binary(b"plain".to_vec()),
+            Value::Binary("\u{e9}".as_bytes().to_vec()),
+            Value::Binary(vec![0xe9, b'a']),
+            text("\u{20ac}"),
+            Value::Binary(Vec::new()),
+        ],
+    );
+}
+
+fn the_default_queue_type_is_named_in_texts(s: &Script) {
+    let mut c = s.connect();
+    let q = s.name("q");
+    c.attempt(declare(&q));
+    for value in [text("quorum"), text("no-such-type"), text(""), int(5), Value::Binary(b"classic".to_vec())] {
+        c.attempt(declare_with(&q, entry("x-queue-type", value)));
+    }
+}
+
 fn too_large() -> Value {
     Value::I64(315_360_000_001)
 }
@@ -309,6 +388,39 @@ fn arguments_of_streams_are_refused(s: &Script) {
     }
 }
 
+fn a_wrong_value_is_told_before_an_argument_of_another_type(s: &Script) {
+    let mut c = s.connect();
+    let q = s.name("q");
+    for arguments in [
+        entries([("x-max-age", text("1h")), ("x-message-ttl", int(-1))]),
+        entries([("x-message-ttl", int(-1)), ("x-max-age", text("1h"))]),
+        entries([("x-max-age", text("1h")), ("x-delivery-limit", int(1))]),
+        entries([("x-delivery-limit", int(1)), ("x-max-age", text("1h"))]),
+        entries([("x-delivery-limit", text("one")), ("x-max-age", int(1))]),
+        entries([("x-expires", int(0)), ("x-message-ttl", int(-1))]),
+        entries([("x-message-ttl", int(-1)), ("x-expires", int(0))]),
+        entries([("x-queue-type", text("none")), ("x-expires", int(0))]),
+        entries([("x-max-length", int(-1)), ("x-overflow", text("none")), ("x-max-priority", int(-1))]),
+        entries([("x-max-length-bytes", int(-1)), ("x-overflow", text("none"))]),
+        entries([("x-dead-letter-routing-key", text("key")), ("x-expires", int(0))]),
+        entries([("x-dead-letter-routing-key", text("key")), ("x-message-ttl", int(-1))]),
+        entries([("x-dead-letter-routing-key", text("key")), ("x-max-length", int(-1))]),
+        entries([("x-max-priority", int(-1)), ("x-overflow", text("none"))]),
+        entries([("x-max-priority", int(-1)), ("x-max-length-bytes", int(-1))]),
+        entries([("x-single-active-consumer", int(1)), ("x-overflow", text("none"))]),
+        entries([("x-single-active-consumer", int(1)), ("x-max-priority", int(-1))]),
+        entries([("x-queue-version", int(0)), ("x-single-active-consumer", int(1))]),
+        entries([("x-queue-version", int(0)), ("x-queue-leader-locator", int(1))]),
+        entries([("x-queue-version", int(0)), ("x-overflow", int(1))]),
+        entries([("x-queue-leader-locator", int(1)), ("x-single-active-consumer", int(1))]),
+        entries([("x-queue-leader-locator", int(1)), ("x-overflow", int(1))]),
+        entries([("x-queue-leader-locator", int(1)), ("x-max-priority", int(-1))]),
+        entries([("x-queue-version", int(0)), ("x-max-priority", int(-1))]),
+    ] {
+        c.attempt(declare_with(&q, arguments));
+    }
+}
+
 fn must_be_durable_and_shared(s: &Script, queue_type: &str) {
     let mut c = s.connect();
     let q = s.name("q");
@@ -316,6 +428,9 @@ fn must_be_durable_and_shared(s: &Script, queue_type: &str) {
     c.attempt(typed());
     c.attempt(typed().flag("durable").flag("exclusive"));
     c.attempt(typed().flag("durable").flag("auto-delete"));
+    s.note("one of several reasons is told");
+    c.attempt(typed().flag("auto-delete"));
+    c.attempt(typed().flag("durable").flag("exclusive").flag("auto-delete"));
 }
 
 fn a_quorum_queue_must_be_durable_and_shared(s: &Script) {

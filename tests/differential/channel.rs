@@ -7,29 +7,35 @@ use crate::support::commands::{
 };
 use crate::support::method::Method;
 use crate::support::properties::Properties;
-use crate::support::raw::Handshake;
+use crate::support::raw::{Handshake, frame, header};
 
 scenarios!("channel":
     a_method_on_a_channel_which_is_not_open_closes_the_connection,
     opening_a_channel_twice_closes_the_connection,
     closing_a_channel_which_is_not_open_closes_the_connection,
     close_ok_on_a_channel_which_is_not_open_closes_the_connection,
+    close_ok_on_an_open_channel_closes_the_connection,
+    a_channel_closed_by_both_sides_at_once_leaves_the_others_alone,
     a_channel_number_above_channel_max_is_accepted,
     more_channels_than_channel_max_close_the_connection,
     a_closed_channel_number_can_be_used_again_at_once,
     frames_between_close_and_close_ok_are_discarded,
     opening_a_channel_before_close_ok_closes_the_connection,
     a_channel_close_during_the_server_close_is_answered,
+    a_channel_close_behind_a_failing_publish_is_answered,
     methods_before_a_failing_one_have_taken_effect,
     an_error_on_one_channel_leaves_the_others_alone,
     a_connection_method_on_a_channel_closes_the_connection,
     a_server_method_from_a_client_closes_the_connection,
+    a_server_method_with_content_is_refused_when_it_is_complete,
     a_second_start_ok_closes_the_connection,
     an_unexpected_flow_ok_closes_the_connection,
     flow_on_is_confirmed,
     flow_off_is_not_implemented,
     access_request_is_granted,
     update_secret_is_confirmed,
+    any_secret_is_confirmed,
+    update_secret_on_a_channel_closes_the_connection,
     a_client_close_is_answered,
     a_close_during_the_server_close_is_answered,
     after_a_connection_error_only_close_ok_counts,
@@ -61,6 +67,34 @@ fn close_ok_on_a_channel_which_is_not_open_closes_the_connection(s: &Script) {
     let mut c = s.connect();
     c.send_on(2, &method("channel.close-ok"));
     c.until(2, &[]);
+}
+
+fn close_ok_on_an_open_channel_closes_the_connection(s: &Script) {
+    let mut c = s.connect();
+    c.send(&method("channel.close-ok"));
+    c.until(1, &[]);
+}
+
+/// RabbitMQ may or may not answer the client's close, so that is not shown.
+fn a_channel_closed_by_both_sides_at_once_leaves_the_others_alone(s: &Script) {
+    let mut c = s.connect();
+    let missing = s.name("missing");
+    let close = method("channel.close").set("reply-code", 200);
+    let at_once = [
+        frame(1, 1, &publish(&missing, "").encode()),
+        frame(2, 1, &header(60, 0, 0, &Properties::none().encode())),
+        frame(1, 1, &close.encode()),
+    ];
+    c.leave_closes_unanswered();
+    c.hide(true);
+    c.client.send(&at_once.concat());
+    c.until(1, &["channel.close"]);
+    c.send(&method("channel.close-ok"));
+    c.call_on(2, method("channel.open"));
+    c.hide(false);
+    c.call_on(2, method("basic.qos"));
+    s.note("and the number can be used again");
+    c.call(method("channel.open"));
 }
 
 fn a_channel_number_above_channel_max_is_accepted(s: &Script) {
@@ -148,6 +182,16 @@ fn a_server_method_from_a_client_closes_the_connection(s: &Script) {
     }
 }
 
+fn a_server_method_with_content_is_refused_when_it_is_complete(s: &Script) {
+    for name in ["basic.deliver", "basic.return", "basic.get-ok"] {
+        for body in ["", "content"] {
+            let mut c = s.connect();
+            c.publish(&method(name), &Properties::none(), body);
+            c.until(1, &[]);
+        }
+    }
+}
+
 fn a_second_start_ok_closes_the_connection(s: &Script) {
     for offender in [Handshake::default().start_ok(), Handshake::default().tune_ok(), Handshake::default().open()] {
         let mut c = s.connect();
@@ -177,6 +221,24 @@ fn update_secret_is_confirmed(s: &Script) {
     let mut c = s.connect();
     c.call_on(0, method("connection.update-secret").set("new-secret", "anything").set("reason", "renewed"));
     c.sync();
+}
+
+fn update_secret(secret: &str) -> Method {
+    method("connection.update-secret").set("new-secret", secret)
+}
+
+fn any_secret_is_confirmed(s: &Script) {
+    let mut c = s.connect();
+    for secret in ["", "guest", "not the password"] {
+        c.call_on(0, update_secret(secret));
+    }
+    c.call(declare(&s.name("q")));
+    s.note("and the password is what it was");
+    s.connect_as("other").call(method("basic.qos"));
+}
+
+fn update_secret_on_a_channel_closes_the_connection(s: &Script) {
+    s.connect().call(update_secret("guest"));
 }
 
 fn goodbye() -> Method {
@@ -218,6 +280,15 @@ fn closing_the_connection_deletes_exclusive_queues_first(s: &Script) {
     c.call(declare(&q).flag("exclusive"));
     c.call_on(0, goodbye());
     s.connect_as("other").call(declare_passive(&q));
+}
+
+fn a_channel_close_behind_a_failing_publish_is_answered(s: &Script) {
+    let mut c = s.connect();
+    c.publish(&publish(&s.name("missing"), "key"), &Properties::none(), "lost");
+    c.send(&method("channel.close").set("reply-code", 200));
+    c.expect("channel.close-ok");
+    c.expect("channel.close-ok");
+    c.call(method("channel.open"));
 }
 
 fn closing_a_channel_requeues_unacked_messages(s: &Script) {

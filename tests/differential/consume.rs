@@ -7,7 +7,7 @@ use crate::support::commands::{
 };
 use crate::support::properties::Properties;
 use crate::support::raw::{Handshake, capabilities};
-use crate::support::value::{Value, entry, int, text};
+use crate::support::value::{Value, entries, entry, int, text};
 
 scenarios!("consume":
     reusing_a_consumer_tag_closes_the_connection,
@@ -153,6 +153,21 @@ fn an_argument_of_streams_is_refused(s: &Script) {
     c.call(declare(&q));
     c.attempt(consume(&q, "tag").set("arguments", entry("x-stream-offset", text("first"))));
     c.attempt(consume(&q, "tag").set("arguments", entry("x-stream-filter", text("a"))));
+    s.note("whatever its value, and before the values of others");
+    for arguments in [
+        entry("x-stream-match-unfiltered", int(5)),
+        entry("x-consumer-timeout", int(-1)),
+        entries([("x-priority", text("wrong")), ("x-stream-offset", text("first"))]),
+        entries([("x-stream-offset", text("first")), ("x-priority", text("wrong"))]),
+        entries([("x-stream-filter", text("a")), ("x-stream-offset", text("first"))]),
+        entries([("x-stream-offset", text("first")), ("x-stream-filter", text("a"))]),
+        entries([("x-consumer-timeout", int(5)), ("x-stream-offset", text("first"))]),
+        entries([("x-stream-match-unfiltered", Value::Bool(true)), ("x-stream-offset", text("first"))]),
+        entries([("x-stream-match-unfiltered", Value::Bool(true)), ("x-consumer-timeout", int(5))]),
+        entries([("x-consumer-timeout", int(5)), ("x-priority", text("wrong"))]),
+    ] {
+        c.attempt(consume(&q, "tag").set("arguments", arguments));
+    }
 }
 
 fn unknown_consumer_arguments_are_ignored(s: &Script) {

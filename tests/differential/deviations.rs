@@ -8,6 +8,12 @@ pub(crate) struct Deviation {
     pub(crate) reason: &'static str,
 }
 
+/// The reason of those that vanish where the operator allows anonymous logins.
+pub(crate) const NO_ANONYMOUS: &str = "RabbitMQ lets anybody in as guest; Leveret does not unless it is told to";
+
+const CLOSED_EARLY: &str =
+    "RabbitMQ lets nobody close what is not open; to the specification either side may at any time";
+
 pub(crate) const DEVIATIONS: &[Deviation] = &[
     Deviation {
         scenario: "arguments/a_dead_letter_exchange_is_accepted",
@@ -110,6 +116,11 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         reason: "RabbitMQ pauses and resets the stream; Leveret says which limit was violated",
     },
     Deviation {
+        scenario: "handshake/a_frame_above_8192_octets_before_tuning_ends_the_stream",
+        reason: "RabbitMQ takes little before tuning, which breaks logins by long tokens; Leveret takes what it offers",
+    },
+    Deviation { scenario: "handshake/a_header_of_version_0_9_is_served", reason: NO_ANONYMOUS },
+    Deviation {
         scenario: "handshake/a_header_of_version_0_8_is_refused",
         reason: "RabbitMQ proposes AMQP 1.0; Leveret proposes the version that it speaks",
     },
@@ -117,9 +128,21 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         scenario: "handshake/a_tls_hello_is_refused",
         reason: "RabbitMQ proposes AMQP 1.0; Leveret proposes the version that it speaks",
     },
+    Deviation { scenario: "handshake/an_anonymous_login_opens_the_vhost", reason: NO_ANONYMOUS },
     Deviation {
         scenario: "handshake/an_http_request_is_refused",
         reason: "RabbitMQ proposes AMQP 1.0; Leveret proposes the version that it speaks",
+    },
+    Deviation { scenario: "handshake/the_server_introduces_itself", reason: NO_ANONYMOUS },
+    Deviation { scenario: "opening/a_close_instead_of_open_closes_the_connection", reason: CLOSED_EARLY },
+    Deviation { scenario: "opening/a_close_instead_of_tune_ok_ends_the_stream", reason: CLOSED_EARLY },
+    Deviation {
+        scenario: "precedence/a_prefix_of_generated_names_is_limited",
+        reason: "RabbitMQ 4.3.6 does not know x-name-prefix yet, which is in its sources; Leveret honours it",
+    },
+    Deviation {
+        scenario: "precedence/texts_about_long_names_of_several_octets_a_letter_are_cut",
+        reason: "RabbitMQ's channel crashes, since it counts letters; Leveret cuts before a letter that does not fit",
     },
     Deviation {
         scenario: "publish/a_header_which_is_not_a_number_is_relayed",

@@ -4,7 +4,7 @@ use crate::conn::{Conn, Outcome};
 use crate::scenario::scenarios;
 use crate::script::Script;
 use crate::support::commands::method;
-use crate::support::raw::{Handshake, PROTOCOL_HEADER, amqplain, capabilities, frame, plain};
+use crate::support::raw::{Handshake, amqplain, capabilities, frame, plain};
 use crate::support::value::{Value, entry, table_body, text};
 
 scenarios!("handshake":
@@ -41,6 +41,8 @@ scenarios!("handshake":
     a_vhost_which_does_not_exist_is_refused,
     an_empty_vhost_name_is_not_the_default_vhost,
     a_frame_above_8192_octets_before_tuning_ends_the_stream,
+    a_frame_above_all_offers_before_tuning_ends_the_stream,
+    update_secret_before_opening_closes_the_connection,
     a_locale_is_not_checked,
     frames_on_channel_zero_after_opening_must_be_connection_methods,
 );
@@ -237,10 +239,26 @@ fn an_empty_vhost_name_is_not_the_default_vhost(s: &Script) {
     login(s, &Handshake { vhost: String::new(), ..Handshake::default() });
 }
 
+/// A login as wordy as one with a token.
 fn a_frame_above_8192_octets_before_tuning_ends_the_stream(s: &Script) {
     let mut c = s.tcp("");
-    c.client.send(PROTOCOL_HEADER);
-    c.until(0, &["connection.start"]);
+    c.begin_unseen();
+    let wordy = Handshake { client_properties: entry("token", text("x".repeat(10_000))), ..Handshake::default() };
+    c.send_bytes(&frame(1, 0, &wordy.start_ok().encode()), "connection.start-ok with 10000 octets too many");
+    c.until(0, &["connection.tune"]);
+}
+
+fn update_secret_before_opening_closes_the_connection(s: &Script) {
+    let mut c = s.tcp("");
+    c.begin_unseen();
+    c.call_on(0, Handshake::default().start_ok());
+    c.send_on(0, &Handshake::default().tune_ok());
+    c.call_on(0, method("connection.update-secret").set("new-secret", "guest"));
+}
+
+fn a_frame_above_all_offers_before_tuning_ends_the_stream(s: &Script) {
+    let mut c = s.tcp("");
+    c.begin_unseen();
     c.send_bytes(&frame(1, 0, &[0; 140_000]), "a method frame of 140000 octets");
     c.eof();
 }

@@ -466,9 +466,20 @@ fn an_invalid_x_match_is_refused(s: &Script) {
     let (x, q) = (s.name("x"), s.name("q"));
     c.call(declare_exchange(&x, "headers"));
     c.call(declare(&q));
-    for value in
-        [text("foo"), text(""), text("ALL"), int(1), Value::Bool(true), Value::Void, Value::Binary(b"all".to_vec())]
-    {
+    for value in [
+        text("foo"),
+        text(""),
+        text("ALL"),
+        text("\u{e9}"),
+        text("\u{20ac}"),
+        int(1),
+        Value::Bool(true),
+        Value::Void,
+        Value::F64(1e100),
+        Value::Array(vec![text("all")]),
+        Value::Binary(b"all".to_vec()),
+        Value::Binary(vec![0xe9]),
+    ] {
         c.attempt(bind(&q, &x, "").set("arguments", entry("x-match", value)));
     }
     s.note("other exchange types do not look at it");

@@ -4,6 +4,7 @@ use crate::conn::Conn;
 use crate::scenario::scenarios;
 use crate::script::Script;
 use crate::support::commands::{bind, cancel, consume, declare, declare_passive, delete, get, method, publish, purge};
+use crate::support::method::Method;
 use crate::support::properties::Properties;
 
 scenarios!("reply_to":
@@ -22,12 +23,14 @@ scenarios!("reply_to":
     a_reply_is_confirmed,
     other_operations_on_reply_names_are_refused,
     operations_on_a_live_token_are_refused,
+    operations_on_a_dead_token_find_no_queue,
+    the_requester_cannot_consume_from_its_token,
     other_reply_to_values_are_relayed,
 );
 
 const NAME: &str = "amq.rabbitmq.reply-to";
 
-fn reply_consumer() -> crate::support::method::Method {
+fn reply_consumer() -> Method {
     consume(NAME, "replies").flag("no-ack")
 }
 
@@ -159,17 +162,41 @@ fn other_operations_on_reply_names_are_refused(s: &Script) {
     }
 }
 
+const OPERATIONS: [fn(&str) -> Method; 6] = [
+    |token: &str| bind(token, "amq.direct", "key"),
+    |token: &str| crate::support::commands::unbind(token, "amq.direct", "key"),
+    |token: &str| get(token),
+    |token: &str| purge(token),
+    |token: &str| consume(token, "tag").flag("no-ack"),
+    |token: &str| delete(token),
+];
+
 fn operations_on_a_live_token_are_refused(s: &Script) {
-    for operation in [
-        |token: &str| bind(token, "amq.direct", "key"),
-        |token: &str| crate::support::commands::unbind(token, "amq.direct", "key"),
-        |token: &str| get(token),
-        |token: &str| purge(token),
-        |token: &str| consume(token, "tag").flag("no-ack"),
-        |token: &str| delete(token),
-    ] {
+    for operation in OPERATIONS {
         let (_c, mut responder, token) = requester(s);
         responder.call(operation(&token));
+    }
+}
+
+fn operations_on_a_dead_token_find_no_queue(s: &Script) {
+    for operation in OPERATIONS {
+        let (mut c, mut responder, token) = requester(s);
+        c.call(cancel("replies"));
+        responder.call(operation(&token));
+    }
+}
+
+fn the_requester_cannot_consume_from_its_token(s: &Script) {
+    for operation in [consume("", "tag"), consume("", "tag").flag("no-ack"), get("").flag("no-ack")] {
+        let mut c = s.connect();
+        let q = s.another_name("requests");
+        c.call(declare(&q));
+        c.call(reply_consumer());
+        c.publish(&publish("", &q), &Properties::none().text("reply-to", NAME), "request");
+        c.sync();
+        c.call(get(&q).flag("no-ack"));
+        let token = c.reply_token();
+        c.call(operation.set("queue", token.as_str()));
     }
 }
 

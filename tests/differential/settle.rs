@@ -31,6 +31,8 @@ scenarios!("settle":
     recover_with_nothing_outstanding_succeeds,
     recover_redelivers_to_the_consumer,
     settling_tags_of_several_queues_at_once,
+    what_one_nack_requeues_is_redelivered_in_order,
+    what_two_consumers_of_a_channel_leave_is_redelivered_in_order,
 );
 
 /// A queue with messages `one`, `two` and so on, the first `out` of which are outstanding.
@@ -226,4 +228,39 @@ fn settling_tags_of_several_queues_at_once(s: &Script) {
     c.call(method("basic.recover").flag("requeue"));
     c.call(get(&q).flag("no-ack"));
     c.call(get(&other).flag("no-ack"));
+}
+
+fn what_one_nack_requeues_is_redelivered_in_order(s: &Script) {
+    let (mut c, q) = queue_with(s, 3, 0);
+    c.call(consume(&q, "tag"));
+    for _ in 0..3 {
+        c.expect("basic.deliver");
+    }
+    // The first comes back alone, so that tags are not in the order of the queue.
+    c.send(&nack(1).flag("requeue"));
+    c.expect("basic.deliver");
+    c.send(&all(nack(0)).flag("requeue"));
+    for _ in 0..3 {
+        c.expect("basic.deliver");
+    }
+}
+
+fn what_two_consumers_of_a_channel_leave_is_redelivered_in_order(s: &Script) {
+    let mut leaver = s.connect_as("leaver");
+    let q = s.another_name("q");
+    leaver.unseen(declare(&q));
+    leaver.call(consume(&q, "first"));
+    leaver.call(consume(&q, "second"));
+    for body in ["one", "two", "three", "four"] {
+        leaver.publish_unseen(1, &publish("", &q), &Properties::none(), body.as_bytes());
+    }
+    for _ in 0..4 {
+        leaver.expect("basic.deliver");
+    }
+    let mut heir = s.connect_as("heir");
+    heir.call(consume(&q, "heir"));
+    leaver.call(method("channel.close"));
+    for _ in 0..4 {
+        heir.expect("basic.deliver");
+    }
 }

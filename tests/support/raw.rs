@@ -71,6 +71,20 @@ impl RawClient {
         drop(self.stream.write_all(bytes));
     }
 
+    /// Sends until the peer has taken nothing for as long as `patience`; returns how many bytes went.
+    pub(crate) fn send_while_taken(&mut self, bytes: &[u8], patience: Duration) -> usize {
+        self.stream.set_write_timeout(Some(patience)).expect("the socket takes a timeout");
+        let mut sent = 0;
+        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        sent
+    }
+
     /// Sends a frame with any type and payload.
     pub(crate) fn send_frame(&mut self, frame_type: u8, channel: u16, payload: &[u8]) {
         self.send(&frame(frame_type, channel, payload));

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -74,6 +74,32 @@ impl Server {
         self.child.id()
     }
 
+    /// Memory of the server's process that is in RAM, in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process is there");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a process has memory");
+        let kib: usize = line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB");
+        kib * 1024
+    }
+
+    /// Sends the process a signal, `TERM` or the like.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the signal {name} can be sent");
+    }
+
+    /// How the process ended, if it ends within the time given.
+    pub(crate) fn wait_for_exit(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("the server is a child of this process") {
+                return Some(status);
+            }
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        None
+    }
+
     /// Where the server keeps its data.
     pub(crate) fn directory(&self) -> &std::path::Path {
         self.directory.path()
@@ -87,13 +113,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().is_ok_and(|status| status.success());
-        let deadline = Instant::now() + STOP;
-        while asked && Instant::now() < deadline {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            thread::park_timeout(Duration::from_millis(10));
+        if asked && self.wait_for_exit(STOP).is_some() {
+            return;
         }
         drop(self.child.kill());
         drop(self.child.wait());

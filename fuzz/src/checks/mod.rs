@@ -5,7 +5,7 @@ mod replies;
 
 use std::collections::BTreeMap;
 
-use leveret::broker::connection::{Effect, Stamp};
+use leveret::broker::connection::{Effect, Request, Settlement, Stamp};
 use leveret::broker::ids::{CheckoutId, ConsumerId, QueueId};
 use leveret::broker::queue::Delivery;
 use leveret_protocol::{Method, channel, connection};
@@ -68,7 +68,16 @@ impl Checks {
             Effect::Authenticate { .. } | Effect::OpenVhost(_) => assert!(!self.running && !self.closing, "{effect:?}"),
             Effect::Send { channel: 0, method } => self.send_on_connection(method),
             Effect::Send { channel, method } => self.send(*channel, method),
-            Effect::Request { channel, .. } | Effect::Commit(channel) | Effect::Rollback(channel) => {
+            Effect::Request { channel, request } => {
+                self.channel(*channel, effect);
+                if let Request::Commit(settlements) = request {
+                    for Settlement { consumer, checkout, .. } in settlements {
+                        let held = self.held.remove(&(*consumer, *checkout)).is_some();
+                        assert!(held || failures, "committed though not held: {effect:?}");
+                    }
+                }
+            }
+            Effect::Rollback(channel) => {
                 self.channel(*channel, effect);
             }
             Effect::Publish { channel, in_transaction, .. } => {
@@ -87,7 +96,17 @@ impl Checks {
                 let held = self.held.remove(&(*consumer, *checkout)).is_some();
                 assert!(held || failures, "settled though not held: {effect:?}");
             }
-            Effect::SetPrefetch { .. } | Effect::CloseReplyTo(_) | Effect::OpenChannel(_) => self.open("a change"),
+            Effect::SetPrefetch { .. }
+            | Effect::SetChannelLimited { .. }
+            | Effect::CloseReplyTo(_)
+            | Effect::OpenChannel(_) => self.open("a change"),
+            Effect::Offer { channel, queue, consumer, room } => {
+                self.open("an offer");
+                assert!(*room > 0, "an offer of nothing");
+                let known = self.consumers.get(consumer);
+                let fits = known.is_some_and(|known| known.channel == *channel && known.queue == Some(*queue));
+                assert!(fits || failures, "{effect:?} to {known:?}");
+            }
             Effect::Unsubscribe { consumer, .. } => {
                 self.open("an end of a consumer");
                 self.consumers.remove(consumer);

@@ -3,7 +3,8 @@
 use leveret::broker::connection::{Effect, Reply, Request};
 use leveret::broker::error::{BrokerError, ChannelError, ConnectionError};
 use leveret::broker::ids::{CheckoutId, ConsumerId, QueueId};
-use leveret::broker::queue::Delivery;
+use leveret::broker::queue::{Delivery, consumer_arguments};
+use leveret::broker::resource::Resource;
 use leveret_protocol::{ShortString, queue};
 
 use super::{Node, keep, running};
@@ -20,6 +21,8 @@ enum Answer {
     ChannelError(u8),
     /// The connection is closed, where a request can lead to that.
     ConnectionError,
+    /// Yes, once the store is ready, where a request may have to wait for it.
+    Later,
 }
 
 impl Node {
@@ -29,6 +32,7 @@ impl Node {
             4 => Answer::ChannelError(octet >> 3),
             5 => Answer::ConnectionError,
             2 | 3 | 6 => Answer::Rich(octet >> 3),
+            7 => Answer::Later,
             _ => Answer::Yes,
         }
     }
@@ -37,12 +41,12 @@ impl Node {
     pub(super) fn answer(&mut self, effect: Effect) -> Option<u16> {
         match effect {
             Effect::Authenticate { .. } => {
-                let accepted = matches!(self.next_answer(), Answer::Yes | Answer::Rich(_));
+                let accepted = matches!(self.next_answer(), Answer::Yes | Answer::Rich(_) | Answer::Later);
                 heap::counted(|| self.connection.authenticated(self.now, accepted, &mut self.effects));
             }
             Effect::OpenVhost(_) => {
                 let opened = match self.next_answer() {
-                    Answer::Yes | Answer::Rich(_) => Ok(()),
+                    Answer::Yes | Answer::Rich(_) | Answer::Later => Ok(()),
                     Answer::ChannelError(_) | Answer::ConnectionError => {
                         Err(ConnectionError::NotAllowed("no".to_owned()))
                     }
@@ -51,12 +55,13 @@ impl Node {
             }
             Effect::OpenChannel(channel) => {
                 let allowed = match self.next_answer() {
-                    Answer::Yes | Answer::Rich(_) | Answer::ChannelError(_) => Ok(()),
+                    Answer::Yes | Answer::Rich(_) | Answer::ChannelError(_) | Answer::Later => Ok(()),
                     Answer::ConnectionError => Err(ConnectionError::NotAllowed("no".to_owned())),
                 };
                 heap::counted(|| self.connection.channel_allowed(self.now, channel, allowed, &mut self.effects));
             }
             Effect::Request { channel, request } => self.request(channel, request),
+            Effect::Offer { channel, consumer, room, .. } => self.offer(channel, consumer, room),
             Effect::Publish { channel, message, in_transaction, .. } => {
                 if let Answer::ChannelError(which) = self.next_answer() {
                     let error = channel_error(which);
@@ -85,12 +90,47 @@ impl Node {
         }
     }
 
+    /// A queue uses as much of the room as it has messages for.
+    fn offer(&mut self, channel: u16, consumer: ConsumerId, room: usize) {
+        let taken = self.wanted.remove(&consumer).unwrap_or(0).min(room);
+        for _ in 0..taken {
+            let message = self.message();
+            self.put(consumer, message);
+        }
+        heap::counted(|| self.connection.offer_taken(channel, consumer, taken, &mut self.effects));
+    }
+
     fn request(&mut self, channel: u16, request: Request) {
-        let answer = match self.next_answer() {
-            Answer::ChannelError(which) => Err(channel_error(which).into()),
-            Answer::ConnectionError => Err(BrokerError::from(ConnectionError::NotAllowed("no".to_owned()))),
-            Answer::Yes => Ok(self.reply(request, 0)),
-            Answer::Rich(number) => match request {
+        let answer = self.next_answer();
+        match (answer, request) {
+            (Answer::Later, request @ (Request::Commit(_) | Request::Get { .. })) => {
+                self.later = Some((channel, request));
+            }
+            // What can be committed was checked when it was published and settled.
+            (_, request @ Request::Commit(_)) => self.reply_to(channel, request, Answer::Yes),
+            (answer, request) => self.reply_to(channel, request, answer),
+        }
+    }
+
+    /// The store is ready for what waits for it.
+    pub(super) fn answer_later(&mut self) {
+        let Some((channel, request)) = self.later.take() else { return };
+        if self.connection.is_closed() {
+            return;
+        }
+        let answer = if self.checks.is_closing() { Answer::Yes } else { Answer::Rich(1) };
+        self.reply_to(channel, request, answer);
+        self.execute();
+        self.read(&[]);
+    }
+
+    fn reply_to(&mut self, channel: u16, request: Request, answer: Answer) {
+        let answer = match (answer, bad_arguments(&request)) {
+            (_, Some(error)) => Err(error.into()),
+            (Answer::ChannelError(which), None) => Err(channel_error(which).into()),
+            (Answer::ConnectionError, None) => Err(BrokerError::from(ConnectionError::NotAllowed("no".to_owned()))),
+            (Answer::Yes | Answer::Later, None) => Ok(self.reply(request, 0)),
+            (Answer::Rich(number), None) => match request {
                 Request::Get { no_ack, .. } => return self.get(channel, no_ack, number),
                 request => Ok(self.reply(request, number)),
             },
@@ -118,9 +158,11 @@ impl Node {
     fn reply(&mut self, request: Request, number: u8) -> Reply {
         let count = u32::from(number);
         match request {
-            Request::DeclareExchange(_) | Request::DeleteExchange { .. } | Request::Bind(_) | Request::Unbind(_) => {
-                Reply::Done
-            }
+            Request::DeclareExchange(_)
+            | Request::DeleteExchange { .. }
+            | Request::Bind(_)
+            | Request::Unbind(_)
+            | Request::Commit(_) => Reply::Done,
             Request::DeclareQueue(queue::Declare { queue: name, .. }) | Request::FindQueue(name) => {
                 let name = if name.is_empty() { self.generated("amq.gen-") } else { name };
                 Reply::Queue { name, message_count: count, consumer_count: count }
@@ -143,6 +185,12 @@ impl Node {
     fn generated(&mut self, prefix: &str) -> ShortString {
         ShortString::truncated(&format!("{prefix}{}", self.next_id()))
     }
+}
+
+/// Arguments of basic.consume are looked at once its queue is found.
+fn bad_arguments(request: &Request) -> Option<ChannelError> {
+    let Request::Consume { queue, arguments, .. } = request else { return None };
+    consumer_arguments::priority(arguments, &Resource::queue(queue, &ShortString::from_static("/"))).err()
 }
 
 fn channel_error(which: u8) -> ChannelError {

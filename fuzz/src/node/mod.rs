@@ -3,13 +3,13 @@
 
 mod answers;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use leveret::broker::auth::sasl::Mechanism;
-use leveret::broker::connection::{Connection, Effect, Reply, Settings};
+use leveret::broker::connection::{Connection, Effect, Reply, Request, Settings};
 use leveret::broker::ids::{CheckoutId, ConsumerId};
 use leveret::broker::message::{Message, MessageArena};
 use leveret::broker::queue::Delivery;
@@ -90,6 +90,10 @@ struct Node {
     stock: VecDeque<Message>,
     outbox: VecDeque<Delivery>,
     gone: Vec<ConsumerId>,
+    /// Messages that queues have for consumers under a limit of their channel.
+    wanted: BTreeMap<ConsumerId, usize>,
+    /// What waits for the store.
+    later: Option<(u16, Request)>,
     last_id: u64,
     seen: Vec<Effect>,
     octets: usize,
@@ -117,6 +121,8 @@ impl Node {
             stock: VecDeque::new(),
             outbox: VecDeque::new(),
             gone: Vec::new(),
+            wanted: BTreeMap::new(),
+            later: None,
             last_id: 0,
             seen: Vec::new(),
             octets: 0,
@@ -147,6 +153,9 @@ impl Node {
             Step::Answers(_) | Step::Event { .. } if self.profile.has(Profile::TWICE) => {}
             Step::Answers(answers) => self.answers.extend(answers),
             Step::Event { event, argument } => self.happen(*event, usize::from(*argument)),
+        }
+        if matches!(step, Step::Time(_) | Step::Event { .. }) || self.stream.len() >= OCTETS_MAX {
+            self.answer_later();
         }
     }
 
@@ -219,6 +228,7 @@ impl Node {
             3 => self.deliver_to_the_gone(argument),
             4 => self.connection.note_sent(),
             5 => self.ended = true,
+            6 => self.want(argument >> 4, 1 + (argument & 15)),
             _ => {}
         }
         self.execute();
@@ -236,6 +246,15 @@ impl Node {
             let message = self.message();
             self.put(consumer, message);
         }
+    }
+
+    /// The queue of a consumer has messages that it hands out only into room that is offered. It says so behind what
+    /// it has handed out before.
+    fn want(&mut self, which: usize, count: usize) {
+        let Some(consumer) = self.consumer(which) else { return };
+        *self.wanted.entry(consumer).or_default() += count;
+        self.drain(true);
+        heap::counted(|| self.connection.consumers_wanting(&[consumer], &mut self.effects));
     }
 
     fn deliver_to_the_gone(&mut self, which: usize) {
@@ -289,7 +308,8 @@ impl Node {
                 }
             }
         }
-        assert!(!self.connection.is_waiting(), "waits though everything is answered");
+        let waits = self.connection.is_waiting();
+        assert!(!waits || self.later.is_some(), "waits though everything is answered");
     }
 
     /// Tells the channel whose publish was refused.
@@ -316,7 +336,8 @@ impl Node {
 
     /// What may differ with the way the octets came in is left out.
     fn see(&mut self, effect: &Effect) {
-        let differs = matches!(effect, Effect::Confirm { .. } | Effect::SetPrefetch { .. });
+        let differs =
+            matches!(effect, Effect::Confirm { .. } | Effect::SetPrefetch { .. } | Effect::SetChannelLimited { .. });
         if self.profile.has(Profile::TWICE) && !self.checks.is_closing() && !differs {
             self.seen.push(effect.clone());
         }
@@ -334,7 +355,9 @@ impl Node {
 
     fn rest(&mut self) {
         self.drain(true);
-        self.checks.at_rest();
+        if self.later.is_none() {
+            self.checks.at_rest();
+        }
         self.check_proportion();
     }
 
@@ -342,7 +365,7 @@ impl Node {
     fn check_proportion(&self) {
         let frames = self.octets / FRAME_OVERHEAD + self.beats + 1;
         let consumers = usize::try_from(self.last_id).unwrap_or(usize::MAX).min(frames);
-        let bound = 64 + frames * (8 + consumers) + self.deliveries;
+        let bound = 64 + frames * (8 + 2 * consumers) + self.deliveries;
         assert!(self.carried_out <= bound, "{} effects of {} octets", self.carried_out, self.octets);
         // A channel may reserve room for a body that is announced. A value of a table takes one octet on the wire.
         let begun = self.octets + self.stream.len();
@@ -353,6 +376,7 @@ impl Node {
     /// With nothing more to come, it comes to rest and stays there.
     fn finish(mut self) -> Outcome {
         self.read_on();
+        self.answer_later();
         for _ in 0..8 {
             let deadline = self.connection.next_deadline().filter(|_| !self.ended);
             let Some(deadline) = deadline else { break };

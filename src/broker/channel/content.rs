@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use leveret_protocol::fast::PublishView;
 use leveret_protocol::{FrameKind, HeaderView, RawFrame};
 
-use super::{Channel, Context, Mode, reply_to};
+use super::{Channel, Context, Mode, Step, reply_to};
 use crate::broker::connection::Effect;
 use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
 use crate::broker::message::{Message, MessageArena, Traits};
@@ -15,8 +15,9 @@ const PERSISTENT: u8 = 2;
 /// RabbitMQ's bound on a body, whatever is configured.
 const HARD_BODY_LIMIT: u64 = 536_870_912;
 
-/// What is reserved for a body on the announcement alone; the rest as it comes.
-const RESERVED_UNSEEN: usize = 64 * 1024;
+/// What is reserved for a body on the announcement alone; the rest as it comes. Little: a client may announce a body on
+/// each of thousands of channels.
+const RESERVED_UNSEEN: usize = 4 * 1024;
 
 /// A message that is not complete.
 #[derive(Debug)]
@@ -27,7 +28,19 @@ pub(super) struct Assembly {
     remaining: u64,
     size: u64,
     traits: Traits,
-    mandatory: bool,
+    purpose: Purpose,
+}
+
+/// What becomes of a message when it is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Publish {
+        mandatory: bool,
+    },
+    /// It came with a method of the broker's, which is refused then.
+    Misdirected {
+        ids: (u16, u16),
+    },
 }
 
 impl Channel {
@@ -63,15 +76,13 @@ impl Channel {
 
     /// basic.publish: content frames follow.
     pub(super) fn begin_content(&mut self, names: &[u8], mandatory: bool) {
-        self.assembly = Some(Box::new(Assembly {
-            bytes: BytesMut::from(names),
-            names_length: names.len(),
-            header_length: None,
-            remaining: 0,
-            size: 0,
-            traits: Traits::default(),
-            mandatory,
-        }));
+        self.assembly = Some(Box::new(Assembly::new(names, Purpose::Publish { mandatory })));
+    }
+
+    /// A method that only the broker sends: content frames follow before it is refused, as in RabbitMQ.
+    pub(super) fn begin_misdirected(&mut self, ids: (u16, u16)) -> Step {
+        self.assembly = Some(Box::new(Assembly::new(&[], Purpose::Misdirected { ids })));
+        Step::Done
     }
 
     pub(super) fn receive_content(
@@ -81,7 +92,7 @@ impl Channel {
         effects: &mut Vec<Effect>,
     ) -> Result<(), BrokerError> {
         let Some(mut assembly) = self.assembly.take() else { return Ok(()) };
-        let limit = context.settings.max_message_size;
+        let limit = assembly.limit(context);
         match (assembly.header_length, frame.kind) {
             (None, FrameKind::Header) => assembly.begin_body(frame.payload, limit)?,
             (None, _) => return Err(no_header().into()),
@@ -95,10 +106,12 @@ impl Channel {
             self.assembly = Some(assembly);
             return Ok(());
         }
+        let Purpose::Publish { mandatory } = assembly.purpose else {
+            return Err(ConnectionError::UnimplementedMethod.into());
+        };
         if assembly.size > limit {
             return Err(ChannelError::MessageTooLarge { size: assembly.size, limit }.into());
         }
-        let mandatory = assembly.mandatory;
         if let Some(message) = assembly.finish() {
             self.published(context, message, mandatory, effects);
         }
@@ -127,6 +140,34 @@ impl Channel {
 }
 
 impl Assembly {
+    fn new(names: &[u8], purpose: Purpose) -> Self {
+        Self {
+            bytes: BytesMut::from(names),
+            names_length: names.len(),
+            header_length: None,
+            remaining: 0,
+            size: 0,
+            traits: Traits::default(),
+            purpose,
+        }
+    }
+
+    /// The method that the content belongs to.
+    pub(super) const fn ids(&self) -> (u16, u16) {
+        match self.purpose {
+            Purpose::Publish { .. } => (60, 40),
+            Purpose::Misdirected { ids } => ids,
+        }
+    }
+
+    /// Bytes of a body that are kept.
+    const fn limit(&self, context: &Context<'_>) -> u64 {
+        match self.purpose {
+            Purpose::Publish { .. } => context.settings.max_message_size,
+            Purpose::Misdirected { .. } => 0,
+        }
+    }
+
     fn begin_body(&mut self, header: &[u8], limit: u64) -> Result<(), BrokerError> {
         let view = HeaderView::parse(header).map_err(|error| ConnectionError::Syntax(error.to_string()))?;
         if view.weight() != 0 {
@@ -158,9 +199,22 @@ impl Assembly {
             .checked_sub(length)
             .ok_or_else(|| ConnectionError::Frame("content body frame exceeds remaining content size".to_owned()))?;
         if self.size <= limit {
+            self.make_room(body.len());
             self.bytes.extend_from_slice(body);
         }
         Ok(())
+    }
+
+    /// Grows by doubling, but to no more than the whole message: it keeps its room for as long as it lives.
+    fn make_room(&mut self, body_length: usize) {
+        let needed = self.bytes.len().saturating_add(body_length);
+        if needed <= self.bytes.capacity() {
+            return;
+        }
+        let whole = needed.saturating_add(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        let mut grown = BytesMut::with_capacity(whole.min(needed.max(2 * self.bytes.capacity())));
+        grown.extend_from_slice(&self.bytes);
+        self.bytes = grown;
     }
 
     fn finish(self) -> Option<Message> {

@@ -3,23 +3,31 @@
 
 pub mod checks;
 mod content;
+mod holders;
 mod methods;
 pub mod reply_to;
 mod settle;
+mod shared_limit;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use leveret_protocol::{FrameKind, Method, MethodError, RawFrame, ShortString, basic, channel, queue};
 
 use self::content::Assembly;
+use self::holders::Holders;
+pub(super) use self::shared_limit::Offer;
+use self::shared_limit::SharedLimit;
 use super::connection::{Effect, Reply, Request, Settings};
 use super::error::{BrokerError, ConnectionError};
 use super::ids::{ConsumerId, DeliveryTag, QueueId};
 use super::ledger::Ledger;
 use super::queue::Delivery;
+
+const NO_METHOD: (u16, u16) = (0, 0);
+const OPEN: (u16, u16) = (20, 10);
 
 /// What a channel may look at of its connection.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +50,17 @@ pub(super) enum Step {
     Forget,
     /// The consumer of that tag ends.
     Cancelled(ShortString),
-    /// Running consumers get another prefetch.
-    Prefetch(u16),
+    /// Running consumers get other limits.
+    Qos(QosChange),
+}
+
+/// What basic.qos changes for consumers that run already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct QosChange {
+    /// The prefetch of each; `None`: as it is.
+    pub(super) prefetch: Option<u16>,
+    /// Whether they are under a limit of the channel; `None`: as they are.
+    pub(super) channel_limited: Option<bool>,
 }
 
 /// A delivery that the client has not settled.
@@ -73,9 +90,6 @@ struct Awaited {
     nowait: bool,
 }
 
-/// Consumers that have gone and hold nothing are remembered up to this many more than there are others.
-const IDLE_HOLDERS: usize = 32;
-
 /// A channel.
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -84,12 +98,11 @@ pub(super) struct Channel {
     mode: Mode,
     last_delivery_tag: u64,
     unsettled: Ledger<Unsettled>,
-    holders: BTreeMap<ConsumerId, QueueId>,
-    /// How many holders there may be before those that hold nothing are given up.
-    holder_limit: usize,
+    holders: Holders,
     consumer_tags: BTreeMap<ShortString, Option<ConsumerId>>,
     prefetch: u16,
     dynamic_prefetch: bool,
+    shared_limit: Option<Box<SharedLimit>>,
     last_queue: Option<ShortString>,
     reply_consumer: Option<ShortString>,
     /// The tag for cancel-ok, which goes out after the consumer's last delivery.
@@ -105,11 +118,11 @@ impl Channel {
             mode: Mode::Plain,
             last_delivery_tag: 0,
             unsettled: Ledger::default(),
-            holders: BTreeMap::new(),
-            holder_limit: IDLE_HOLDERS,
+            holders: Holders::default(),
             consumer_tags: BTreeMap::new(),
             prefetch: settings.default_prefetch,
             dynamic_prefetch,
+            shared_limit: None,
             last_queue: None,
             reply_consumer: None,
             after_cancel: None,
@@ -125,14 +138,14 @@ impl Channel {
         effects: &mut Vec<Effect>,
     ) -> ((u16, u16), Result<Step, BrokerError>) {
         if self.closing {
-            return ((0, 0), Ok(Self::receive_while_closing(context, frame, effects)));
+            return Self::receive_while_closing(context, frame, effects);
         }
-        if self.assembly.is_some() {
-            return ((60, 40), self.receive_content(context, frame, effects).map(|()| Step::Done));
+        if let Some(assembly) = &self.assembly {
+            return (assembly.ids(), self.receive_content(context, frame, effects).map(|()| Step::Done));
         }
         if frame.kind != FrameKind::Method {
             let text = "expected method frame, got non method frame instead".to_owned();
-            return ((0, 0), Err(ConnectionError::UnexpectedFrame(text).into()));
+            return (NO_METHOD, Err(ConnectionError::UnexpectedFrame(text).into()));
         }
         match Method::decode(frame.payload) {
             Ok(method) => {
@@ -143,18 +156,24 @@ impl Channel {
         }
     }
 
-    /// Until the client agrees to the closing, all that it sent before is discarded.
-    fn receive_while_closing(context: &Context<'_>, frame: RawFrame<'_>, effects: &mut Vec<Effect>) -> Step {
+    /// Until the client agrees to the closing, all that it sent before is discarded; but it cannot have meant to open
+    /// the channel before it knew that it was closed.
+    fn receive_while_closing(
+        context: &Context<'_>,
+        frame: RawFrame<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> ((u16, u16), Result<Step, BrokerError>) {
         if frame.kind != FrameKind::Method {
-            return Step::Done;
+            return (NO_METHOD, Ok(Step::Done));
         }
         match Method::decode(frame.payload) {
-            Ok(Method::Channel(channel::Method::CloseOk(_))) => Step::Forget,
+            Ok(Method::Channel(channel::Method::CloseOk(_))) => (NO_METHOD, Ok(Step::Forget)),
             Ok(Method::Channel(channel::Method::Close(_))) => {
                 effects.push(Effect::Send { channel: context.number, method: channel::CloseOk {}.into() });
-                Step::Done
+                (NO_METHOD, Ok(Step::Done))
             }
-            Ok(_) | Err(_) => Step::Done,
+            Ok(Method::Channel(channel::Method::Open(_))) => (OPEN, Err(ConnectionError::ChannelAlreadyOpen.into())),
+            Ok(_) | Err(_) => (NO_METHOD, Ok(Step::Done)),
         }
     }
 
@@ -167,46 +186,29 @@ impl Channel {
     pub(super) fn clear(&mut self) {
         self.assembly = None;
         self.unsettled = Ledger::default();
-        self.holders.clear();
+        self.holders = Holders::default();
         self.consumer_tags.clear();
+        self.shared_limit = None;
         self.reply_consumer = None;
         self.awaited = None;
         self.mode = Mode::Plain;
     }
 
-    /// Everything that may hold messages of a queue on behalf of this channel.
-    pub(super) fn holders(&self) -> Vec<(QueueId, ConsumerId)> {
-        self.holders.iter().map(|(consumer, queue)| (*queue, *consumer)).collect()
-    }
-
-    /// Gives up consumers that have gone and hold nothing, once there are many of them: a channel may live long and
-    /// have a consumer for each request it makes. Only to be called when all effects have been carried out, for a
-    /// consumer that is about to end may still be sent deliveries.
-    pub(super) fn give_up_idle_holders(&mut self, effects: &mut Vec<Effect>) {
-        if self.holders.len() <= self.holder_limit {
-            return;
-        }
-        let mut needed: BTreeSet<ConsumerId> = self.consumer_tags.values().flatten().copied().collect();
-        needed.extend(self.unsettled.values().map(|unsettled| unsettled.consumer));
-        if let Mode::Transaction { settled } = &self.mode {
-            needed.extend(settled.iter().map(|(_, unsettled, _)| unsettled.consumer));
-        }
-        self.holders.retain(|consumer, queue| {
-            let holds = needed.contains(consumer);
-            if !holds {
-                effects.push(Effect::Abandon { queue: *queue, consumer: *consumer });
-            }
-            holds
-        });
-        self.holder_limit = 2 * self.holders.len() + IDLE_HOLDERS;
-    }
-
-    pub(super) fn forget_consumer(&mut self, consumer_tag: &ShortString) {
+    /// A queue is gone, and this consumer with it.
+    pub(super) fn forget_consumer(&mut self, consumer: ConsumerId, consumer_tag: &ShortString) {
+        self.stop_wanting(consumer);
         self.consumer_tags.remove(consumer_tag);
     }
 
-    /// The next delivery tag, kept as outstanding when the message came from a queue that waits for its settling.
+    /// A consumer's delivery gets its tag, kept as outstanding when the message came from a queue that waits for its settling.
     pub(super) fn deliver(&mut self, queue: Option<QueueId>, delivery: &Delivery) -> DeliveryTag {
+        if let (Some(_), Some(shared)) = (queue, &mut self.shared_limit) {
+            shared.delivered();
+        }
+        self.next_delivery_tag(queue, delivery)
+    }
+
+    fn next_delivery_tag(&mut self, queue: Option<QueueId>, delivery: &Delivery) -> DeliveryTag {
         self.last_delivery_tag += 1;
         if let Some(queue) = queue {
             let unsettled = Unsettled { queue, consumer: delivery.consumer, checkout: delivery.checkout };
@@ -219,9 +221,13 @@ impl Channel {
     pub(super) fn deliver_got(&mut self, queue: Option<QueueId>, delivery: &Delivery) -> DeliveryTag {
         self.awaited = None;
         if let Some(queue) = queue {
-            self.holders.insert(delivery.consumer, queue);
+            self.holders.add_getter(delivery.consumer, queue);
         }
-        self.deliver(queue, delivery)
+        let delivery_tag = self.next_delivery_tag(queue, delivery);
+        if let (Some(_), Some(shared)) = (queue, &mut self.shared_limit) {
+            shared.got(delivery_tag.0);
+        }
+        delivery_tag
     }
 
     /// basic.cancel-ok, once a consumer's last delivery is written.
@@ -232,7 +238,7 @@ impl Channel {
 
     /// The method whose request is with the node.
     pub(super) fn awaited_method(&self) -> (u16, u16) {
-        self.awaited.map_or((0, 0), |awaited| awaited.ids)
+        self.awaited.map_or(NO_METHOD, |awaited| awaited.ids)
     }
 
     fn ask(
@@ -261,9 +267,7 @@ impl Channel {
             Reply::Consuming { consumer_tag, consumer, queue, .. } => {
                 self.consumer_tags.insert(consumer_tag.clone(), Some(consumer));
                 match queue {
-                    Some(queue) => {
-                        self.holders.insert(consumer, queue);
-                    }
+                    Some(queue) => self.add_holder(consumer, queue),
                     None => self.reply_consumer = Some(consumer_tag.clone()),
                 }
                 basic::ConsumeOk { consumer_tag }.into()

@@ -3,11 +3,15 @@
 use leveret_protocol::ShortString;
 
 use super::{Channel, Mode, Unsettled};
-use crate::broker::connection::Effect;
+use crate::broker::connection::{Effect, Settlement};
 use crate::broker::error::ChannelError;
 use crate::broker::queue::Outcome;
 
 impl Unsettled {
+    pub(super) const fn settlement(self, outcome: Outcome) -> Settlement {
+        Settlement { queue: self.queue, consumer: self.consumer, checkout: self.checkout, outcome }
+    }
+
     pub(super) fn settled(self, outcome: Outcome) -> Effect {
         Effect::Settle { queue: self.queue, consumer: self.consumer, checkout: self.checkout, outcome }
     }
@@ -30,25 +34,59 @@ impl Channel {
             (true, tag) if self.unsettled.contains(tag) => self.unsettled.take_through(tag),
             (false, tag) => {
                 let unsettled = self.unsettled.take(tag).ok_or(ChannelError::UnknownDeliveryTag(tag))?;
-                vec![(tag, unsettled)]
+                self.note_settled([(tag, unsettled)], outcome, effects);
+                return Ok(());
             }
             (true, tag) => return Err(ChannelError::UnknownDeliveryTag(tag)),
         };
+        self.note_settled(settled, outcome, effects);
+        Ok(())
+    }
+
+    /// Generic, so that one acknowledgement needs no list.
+    fn note_settled(
+        &mut self,
+        settled: impl IntoIterator<Item = (u64, Unsettled)>,
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        let settled = settled.into_iter();
         match &mut self.mode {
             Mode::Transaction { settled: waiting } => {
-                waiting.extend(settled.into_iter().map(|(tag, unsettled)| (tag, unsettled, outcome)));
+                waiting.extend(settled.map(|(tag, unsettled)| (tag, unsettled, outcome)));
             }
             Mode::Plain | Mode::Confirm { .. } => {
-                effects.extend(settled.into_iter().map(|(_, unsettled)| unsettled.settled(outcome)));
+                for (delivery_tag, unsettled) in settled {
+                    effects.push(unsettled.settled(outcome));
+                    if let Some(shared) = &mut self.shared_limit {
+                        shared.settled(delivery_tag);
+                    }
+                }
             }
         }
-        Ok(())
+    }
+
+    /// These deliveries are settled for good: not with a transaction that may be rolled back.
+    pub(super) fn forget_settled(&mut self, delivery_tags: impl Iterator<Item = u64>) {
+        if let Some(shared) = &mut self.shared_limit {
+            delivery_tags.for_each(|delivery_tag| shared.settled(delivery_tag));
+        }
+    }
+
+    /// Deliveries that are not settled for good: those that are outstanding, and those whose settling waits for a commit.
+    pub(super) fn unsettled_count(&self) -> usize {
+        let waiting = match &self.mode {
+            Mode::Transaction { settled } => settled.len(),
+            Mode::Plain | Mode::Confirm { .. } => 0,
+        };
+        self.unsettled.len() + waiting
     }
 
     /// Gives back everything that is outstanding, whatever the mode (basic.recover is not transactional).
     pub(super) fn requeue_all(&mut self, effects: &mut Vec<Effect>) {
         let all = self.unsettled.take_all();
-        effects.extend(all.into_iter().map(|(_, unsettled)| unsettled.settled(Outcome::Requeue)));
+        effects.extend(all.iter().map(|(_, unsettled)| unsettled.settled(Outcome::Requeue)));
+        self.forget_settled(all.iter().map(|(tag, _)| *tag));
     }
 
     /// A queue name from the client; empty means the last one declared on this channel.

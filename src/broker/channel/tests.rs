@@ -1,4 +1,4 @@
-//! What a channel remembers of consumers that have gone.
+//! What a channel remembers of consumers that have gone, and of what stood for it where it used basic.get.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Caller {
         let consumer_tag = ShortString::from_static("c");
         self.call(basic::Consume { queue: ShortString::from_static("q"), ..basic::Consume::default() });
         self.channel.answered(Reply::Consuming { consumer_tag, consumer, queue: Some(QUEUE), no_ack: false });
-        self.channel.give_up_idle_holders(&mut self.effects);
+        self.channel.forget_idle_getters(&mut self.effects);
     }
 
     fn cancel(&mut self) {
@@ -64,9 +64,14 @@ impl Caller {
     fn get(&mut self, consumer: ConsumerId) {
         self.call(basic::Get { queue: ShortString::from_static("q"), ..basic::Get::default() });
         self.channel.deliver_got(Some(QUEUE), &delivery(consumer));
+        self.channel.forget_idle_getters(&mut self.effects);
     }
 
-    /// The consumers that were given up so far.
+    fn ack(&mut self, delivery_tag: u64) {
+        self.call(basic::Ack { delivery_tag, multiple: false });
+    }
+
+    /// What the queue was told to give up so far.
     fn abandoned(&self) -> Vec<ConsumerId> {
         let abandoned = |effect: &Effect| {
             if let Effect::Abandon { queue: QUEUE, consumer } = effect { Some(*consumer) } else { None }
@@ -89,11 +94,26 @@ fn consumers_that_come_and_go_leave_nothing_behind() {
     }
     let kept = caller.channel.holders().len();
     assert!(kept <= 100, "{kept} of 1000 consumers are remembered");
-    assert_eq!(caller.abandoned().len() + kept, 1000, "every queue is told");
+    assert_eq!(caller.abandoned(), [], "their queue has forgotten them by itself");
 }
 
 #[test]
-fn a_consumer_that_runs_or_whose_deliveries_are_not_settled_is_not_given_up() {
+fn what_stood_for_the_channel_at_queues_that_it_uses_no_more_is_given_up() {
+    let mut caller = Caller::new();
+    for getter in 1..=1000 {
+        caller.get(ConsumerId(getter));
+        if getter != 7 {
+            caller.ack(getter);
+        }
+    }
+    let held = caller.channel.holders();
+    assert!(held.len() <= 100, "{} of 1000 are remembered", held.len());
+    assert_eq!(caller.abandoned().len() + held.len(), 1000, "every queue is told");
+    assert!(held.contains(&(QUEUE, ConsumerId(7))), "its delivery is not settled");
+}
+
+#[test]
+fn a_consumer_that_runs_or_whose_deliveries_are_not_settled_is_remembered() {
     let mut caller = Caller::new();
     let (gone, getter) = (ConsumerId(1), ConsumerId(2));
     caller.consume(gone);
@@ -109,26 +129,34 @@ fn a_consumer_that_runs_or_whose_deliveries_are_not_settled_is_not_given_up() {
     let held = caller.channel.holders();
     for consumer in [gone, getter, ConsumerId(1000)] {
         assert!(held.contains(&(QUEUE, consumer)), "{consumer:?}");
-        assert!(!caller.abandoned().contains(&consumer), "{consumer:?}");
     }
     caller.effects.clear();
-    caller.call(basic::Ack { delivery_tag: 1, multiple: false });
+    caller.ack(1);
     let settled = Effect::Settle { queue: QUEUE, consumer: gone, checkout: CheckoutId(1), outcome: Outcome::Ack };
     assert_eq!(caller.effects, vec![settled]);
 }
 
 #[test]
-fn what_a_transaction_has_settled_but_not_committed_is_not_given_up() {
+fn who_holds_what_a_transaction_has_settled_but_not_committed_is_remembered() {
     let mut caller = Caller::new();
-    let gone = ConsumerId(1);
+    let (gone, getter) = (ConsumerId(1), ConsumerId(1001));
     caller.call(leveret_protocol::tx::Select {});
     caller.consume(gone);
     caller.channel.deliver(Some(QUEUE), &delivery(gone));
     caller.cancel();
-    caller.call(basic::Ack { delivery_tag: 1, multiple: false });
+    caller.ack(1);
+    caller.get(getter);
+    caller.ack(2);
     for consumer in 2..=1000 {
         caller.consume(ConsumerId(consumer));
         caller.cancel();
     }
-    assert!(!caller.abandoned().contains(&gone));
+    for other in 1002..=1100 {
+        caller.get(ConsumerId(other));
+    }
+    caller.call(basic::Recover { requeue: true });
+    caller.channel.forget_idle_getters(&mut caller.effects);
+    assert_eq!(caller.abandoned().len(), 99, "those whose deliveries were given back");
+    let held = caller.channel.holders();
+    assert!(held.contains(&(QUEUE, gone)) && held.contains(&(QUEUE, getter)), "{held:?}");
 }

@@ -1,6 +1,6 @@
 //! What a connection wants done, and what it is told in return. Plain data.
 
-use leveret_protocol::{Method, ShortString, channel};
+use leveret_protocol::{FieldTable, Method, ShortString, channel};
 
 use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::error::BrokerError;
@@ -62,8 +62,6 @@ pub enum Effect {
         /// The last publish number.
         through: u64,
     },
-    /// Give the messages kept for a transaction to their queues.
-    Commit(u16),
     /// Forget the messages kept for a transaction.
     Rollback(u16),
     /// A delivery is settled.
@@ -85,6 +83,26 @@ pub enum Effect {
         consumer: ConsumerId,
         /// The limit; 0 is none.
         prefetch: u16,
+    },
+    /// A running consumer comes under a limit of its channel, or out of it.
+    SetChannelLimited {
+        /// Its queue.
+        queue: QueueId,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Whether there is one.
+        limited: bool,
+    },
+    /// A channel with a limit has room for messages of a consumer; answer with `Connection::offer_taken`.
+    Offer {
+        /// The channel.
+        channel: u16,
+        /// The consumer's queue.
+        queue: QueueId,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The most messages.
+        room: usize,
     },
     /// A consumer ends. What it has been sent stays with the channel.
     Unsubscribe {
@@ -125,7 +143,6 @@ impl Effect {
             | Self::Request { channel, .. }
             | Self::Publish { channel, .. }
             | Self::Confirm { channel, .. }
-            | Self::Commit(channel)
             | Self::Rollback(channel) => Some(*channel),
             Self::SendProtocolHeader
             | Self::SendHeartbeat
@@ -134,6 +151,8 @@ impl Effect {
             | Self::OpenChannel(_)
             | Self::Settle { .. }
             | Self::SetPrefetch { .. }
+            | Self::SetChannelLimited { .. }
+            | Self::Offer { .. }
             | Self::Unsubscribe { .. }
             | Self::CloseReplyTo(_)
             | Self::Abandon { .. }
@@ -203,10 +222,12 @@ pub enum Request {
         no_ack: bool,
         /// No other consumer.
         exclusive: bool,
-        /// Higher is served first.
-        priority: i64,
+        /// As sent; checked once the queue is known to be there.
+        arguments: FieldTable,
         /// The most unacked deliveries; 0 is no limit.
         prefetch: u16,
+        /// The channel has a limit for all its consumers.
+        channel_limited: bool,
     },
     /// basic.consume of direct reply-to.
     OpenReplyTo(ShortString),
@@ -217,6 +238,21 @@ pub enum Request {
         /// Settled when sent.
         no_ack: bool,
     },
+    /// tx.commit: the messages kept for the channel go to their queues, and these settlings count, all at once.
+    Commit(Vec<Settlement>),
+}
+
+/// A delivery that is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Where the message came from.
+    pub queue: QueueId,
+    /// Who held it.
+    pub consumer: ConsumerId,
+    /// Which hand-out.
+    pub checkout: CheckoutId,
+    /// How.
+    pub outcome: Outcome,
 }
 
 /// The answer to a request.

@@ -185,6 +185,7 @@ impl Connection {
         };
         let context = Context { number, settings: &self.settings, vhost: &self.vhost };
         let (ids, step) = channel.receive(&context, frame, effects);
+        let limited = channel.has_shared_limit();
         match step {
             Ok(Step::Done) => self.send_cancel_ok(number, effects),
             Ok(Step::Waiting) => self.waiting = true,
@@ -200,8 +201,11 @@ impl Connection {
                 self.cancel(number, &consumer_tag, effects);
                 self.send_cancel_ok(number, effects);
             }
-            Ok(Step::Prefetch(prefetch)) => self.set_prefetch(number, prefetch, effects),
+            Ok(Step::Qos(change)) => self.change_limits(number, change, effects),
             Err(error) => self.fail(now, number, ids, error, effects),
+        }
+        if limited {
+            self.offer_room(number, effects);
         }
     }
 
@@ -211,6 +215,9 @@ impl Connection {
             self.consumers.iter().find(|(_, record)| record.channel == channel && record.consumer_tag == *consumer_tag);
         if let Some((&consumer, record)) = found {
             let queue = record.queue;
+            if let Some(open) = self.channels.get_mut(&channel) {
+                open.stop_wanting(consumer);
+            }
             effects.push(Effect::Unsubscribe { channel, queue, consumer });
         }
     }
@@ -226,21 +233,10 @@ impl Connection {
         }
     }
 
-    fn set_prefetch(&mut self, channel: u16, prefetch: u16, effects: &mut Vec<Effect>) {
-        let running = self.consumers.iter().filter(|(_, record)| record.channel == channel);
-        for (&consumer, record) in running {
-            if let Some(queue) = record.queue {
-                effects.push(Effect::SetPrefetch { queue, consumer, prefetch });
-            }
-        }
-    }
-
     fn open_channel(&mut self, now: Timestamp, frame: RawFrame<'_>, effects: &mut Vec<Effect>) {
         let method = (frame.kind == FrameKind::Method).then(|| Method::decode(frame.payload));
         match method {
             Some(Ok(Method::Channel(channel::Method::Open(_)))) => {}
-            // The client's answer to a close that has been settled meanwhile.
-            Some(Ok(Method::Channel(channel::Method::CloseOk(_)))) => return,
             Some(Ok(other)) => {
                 let ids = (other.class_id(), other.method_id());
                 return self.close_with(now, ids, &ConnectionError::ChannelNotOpen, effects);

@@ -59,6 +59,9 @@ impl Connection {
     /// The node's word on the login.
     pub fn authenticated(&mut self, now: Timestamp, accepted: bool, effects: &mut Vec<Effect>) {
         self.waiting = false;
+        if self.state != State::Authenticating {
+            return;
+        }
         if !accepted {
             let mechanism = self.mechanism.map_or("", Mechanism::name).to_owned();
             let error = ConnectionError::LoginRefused { mechanism };
@@ -111,6 +114,9 @@ impl Connection {
     /// The node's word on the vhost.
     pub fn vhost_opened(&mut self, now: Timestamp, opened: Result<(), ConnectionError>, effects: &mut Vec<Effect>) {
         self.waiting = false;
+        if self.state != State::Entering {
+            return;
+        }
         match opened {
             Ok(()) => {
                 Self::send(0, connection::OpenOk { known_hosts: ShortString::default() }, effects);
@@ -153,4 +159,89 @@ fn check_limit(name: &str, wanted: u32, offered: u32) -> Result<(), String> {
     }
     let shown = if wanted == 0 { "0 (no limit)".to_owned() } else { wanted.to_string() };
     Err(format!("negotiated {name} = {shown} is higher than the maximum allowed value ({offered})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use bytes::BytesMut;
+    use leveret_protocol::{FieldTable, FieldValue};
+
+    use super::super::Settings;
+    use super::*;
+    use crate::broker::auth::sasl::Login;
+    use crate::broker::message::MessageArena;
+
+    const NOW: Timestamp = Timestamp::ZERO;
+
+    fn settings(frame_max: u32, initial_frame_max: u32) -> Settings {
+        Settings {
+            mechanisms: vec![Mechanism::Plain],
+            product: "Leveret".to_owned(),
+            version: "0".to_owned(),
+            cluster_name: "test".to_owned(),
+            frame_max,
+            initial_frame_max,
+            channel_max: 2047,
+            limits_channels: false,
+            heartbeat: 60,
+            handshake_timeout: Duration::from_secs(10),
+            max_message_size: 1024,
+            consumer_max_per_channel: None,
+            default_prefetch: 0,
+            qos_dynamic: false,
+        }
+    }
+
+    /// What a connection makes of a connection.start-ok with a method frame's payload of so many octets.
+    fn first_frame(settings: Settings, octets: usize) -> Vec<Effect> {
+        let mut input = BytesMut::from(&PROTOCOL_HEADER[..]);
+        let mut start_ok = connection::StartOk {
+            client_properties: FieldTable::default(),
+            mechanism: ShortString::from_static("PLAIN"),
+            response: "\0guest\0secret".into(),
+            locale: ShortString::default(),
+        };
+        start_ok.client_properties.insert("token", FieldValue::text(""));
+        let mut frame = BytesMut::new();
+        Method::from(start_ok.clone()).write_frame(0, &mut frame);
+        let missing = octets + 8 - frame.len();
+        start_ok.client_properties = FieldTable::default();
+        start_ok.client_properties.insert("token", FieldValue::text(&"x".repeat(missing)));
+        Method::from(start_ok).write_frame(0, &mut input);
+        let mut connection = Connection::new(Arc::new(settings), NOW);
+        let mut effects = Vec::new();
+        connection.receive(NOW, &input, &mut MessageArena::default(), &mut effects);
+        assert!(matches!(effects.remove(0), Effect::Send { channel: 0, method: Method::Connection(_) }));
+        effects
+    }
+
+    fn authenticates() -> Vec<Effect> {
+        let login = Login::Password { user: "guest".into(), password: "secret".into() };
+        vec![Effect::Authenticate { mechanism: Mechanism::Plain, login }]
+    }
+
+    fn is_refused(effects: &[Effect]) -> bool {
+        matches!(effects, [Effect::Note(Note::HandshakeRefused(reason))] if reason.contains("frame_too_large"))
+    }
+
+    #[test]
+    fn the_first_frame_may_be_as_large_as_those_on_offer() {
+        assert_eq!(first_frame(settings(131_072, 8192), 131_072), authenticates());
+        assert!(is_refused(&first_frame(settings(131_072, 8192), 131_073)));
+    }
+
+    #[test]
+    fn the_first_frame_may_be_larger_than_later_ones_where_that_is_configured() {
+        assert_eq!(first_frame(settings(8192, 200_000), 200_000), authenticates());
+        assert!(is_refused(&first_frame(settings(8192, 200_000), 200_001)));
+    }
+
+    #[test]
+    fn the_first_frame_has_a_bound_also_where_later_ones_have_none() {
+        assert_eq!(first_frame(settings(0, 8192), 8192), authenticates());
+        assert!(is_refused(&first_frame(settings(0, 8192), 8193)));
+    }
 }

@@ -41,6 +41,10 @@ impl Heartbeat {
         })
     }
 
+    pub(super) const fn interval(&self) -> Duration {
+        self.interval
+    }
+
     pub(super) fn on_received(&mut self) {
         self.received = true;
     }

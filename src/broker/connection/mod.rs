@@ -5,6 +5,7 @@ mod effect;
 mod frames;
 mod handshake;
 mod heartbeat;
+mod qos;
 mod settings;
 mod shutdown;
 
@@ -17,11 +18,11 @@ use std::time::Duration;
 
 use leveret_protocol::{FieldTable, Method, ShortString};
 
-pub use self::effect::{Effect, Note, Reply, Request};
+pub use self::effect::{Effect, Note, Reply, Request, Settlement};
 use self::heartbeat::{Beat, Heartbeat};
 pub use self::settings::Settings;
 use super::channel::Channel;
-use super::error::{BrokerError, ChannelError};
+use super::error::BrokerError;
 use super::ids::{ConsumerId, DeliveryTag, QueueId};
 use super::message::MessageArena;
 use super::queue::Delivery;
@@ -30,7 +31,7 @@ use super::time::Timestamp;
 /// How long RabbitMQ leaves a refused client hanging before the socket is closed. Slows down guessing of passwords.
 const SILENT_CLOSE: Duration = Duration::from_secs(3);
 
-/// How long a client may take to answer connection.close.
+/// How long a client may take to answer connection.close, at most.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,9 @@ impl Connection {
     /// A connection whose socket has just been opened.
     #[must_use]
     pub fn new(settings: Arc<Settings>, now: Timestamp) -> Self {
-        let frame_max = if settings.frame_max == 0 { 0 } else { settings.initial_frame_max.max(settings.frame_max) };
+        // Frames as large as those on offer are welcome early, for the sake of long tokens; but nobody who has not
+        // logged in may send one without bounds.
+        let frame_max = settings.initial_frame_max.max(settings.frame_max);
         Self {
             handshake_deadline: now.after(settings.handshake_timeout),
             settings,
@@ -239,7 +242,7 @@ impl Connection {
     pub fn consumer_cancelled(&mut self, consumer: ConsumerId, effects: &mut Vec<Effect>) {
         let Some(record) = self.consumers.remove(&consumer) else { return };
         if let Some(channel) = self.channels.get_mut(&record.channel) {
-            channel.forget_consumer(&record.consumer_tag);
+            channel.forget_consumer(consumer, &record.consumer_tag);
         }
         if self.client_can("consumer_cancel_notify") {
             let cancel = leveret_protocol::basic::Cancel { consumer_tag: record.consumer_tag, nowait: true };
@@ -256,7 +259,7 @@ impl Connection {
         effects: &mut Vec<Effect>,
     ) {
         self.waiting = false;
-        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let Some(open) = self.channels.get_mut(&channel) else { return undo(answer, effects) };
         if let Ok(Reply::Consuming { consumer_tag, consumer, queue, no_ack }) = &answer {
             let record = ConsumerRecord { channel, consumer_tag: consumer_tag.clone(), queue: *queue, no_ack: *no_ack };
             self.consumers.insert(*consumer, record);
@@ -267,15 +270,10 @@ impl Connection {
                 if let Some(method) = open.answered(reply) {
                     effects.push(Effect::Send { channel, method });
                 }
-                open.give_up_idle_holders(effects);
+                open.forget_idle_getters(effects);
             }
             Err(error) => self.fail(now, channel, method, error, effects),
         }
-    }
-
-    /// A publish turned out to be wrong. Later effects of that channel in the same batch are void.
-    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: ChannelError, effects: &mut Vec<Effect>) {
-        self.fail(now, channel, (60, 40), error.into(), effects);
     }
 
     /// The properties that the client sent about itself.
@@ -301,5 +299,12 @@ impl Connection {
 
     fn send(channel: u16, method: impl Into<Method>, effects: &mut Vec<Effect>) {
         effects.push(Effect::Send { channel, method: method.into() });
+    }
+}
+
+/// A consumer that has come to run after its channel ended must not stay in its queue.
+fn undo(answer: Result<Reply, BrokerError>, effects: &mut Vec<Effect>) {
+    if let Ok(Reply::Consuming { consumer, queue: Some(queue), .. }) = answer {
+        effects.push(Effect::Abandon { queue, consumer });
     }
 }

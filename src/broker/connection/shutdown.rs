@@ -1,9 +1,12 @@
 //! How a connection ends: by an error, by either side's close, or because the socket is gone.
 
+use std::time::Duration;
+
 use leveret_protocol::{ReplyCode, channel, connection};
 
 use super::{CLOSE_TIMEOUT, Connection, Effect, Note, SILENT_CLOSE, State};
-use crate::broker::error::{BrokerError, ConnectionError};
+use crate::broker::channel::Channel;
+use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
 use crate::broker::time::Timestamp;
 
 impl Connection {
@@ -26,15 +29,23 @@ impl Connection {
                     method_id,
                 };
                 Self::send(channel, close, effects);
-                if let Some(open) = self.channels.get_mut(&channel) {
-                    open.closing();
-                }
+                // A client that closed the channel itself in the same read has yet to answer the broker's close.
+                self.channels.entry(channel).or_insert_with(|| Channel::new(false, &self.settings)).closing();
                 effects.push(Effect::Note(Note::ChannelError(channel, soft.into())));
             }
             BrokerError::Connection(hard) => self.close_with(now, (class_id, method_id), &hard, effects),
             BrokerError::Channel(soft) => {
                 self.close(now, (class_id, method_id), soft.code(), &soft.to_string(), effects);
             }
+        }
+    }
+
+    /// A publish turned out to be wrong. Later effects of that channel in the same batch are void.
+    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: ChannelError, effects: &mut Vec<Effect>) {
+        if self.state == State::Running {
+            self.fail(now, channel, (60, 40), error.into(), effects);
+        } else {
+            effects.push(Effect::Note(Note::ChannelError(channel, error.into())));
         }
     }
 
@@ -74,8 +85,13 @@ impl Connection {
         let reply_text = code.reply_text(text);
         Self::send(0, connection::Close { reply_code: code.code(), reply_text, class_id, method_id }, effects);
         // After a framing error nothing that follows can be trusted to be a frame.
-        let patience = if code == ReplyCode::FrameError { SILENT_CLOSE } else { CLOSE_TIMEOUT };
+        let patience = if code == ReplyCode::FrameError { SILENT_CLOSE } else { self.close_timeout() };
         self.state = State::Closing(now.after(patience));
+    }
+
+    /// RabbitMQ: a client whose heartbeats would have to come earlier gets no longer than that.
+    fn close_timeout(&self) -> Duration {
+        self.heartbeat.as_ref().map_or(CLOSE_TIMEOUT, |heartbeat| heartbeat.interval().min(CLOSE_TIMEOUT))
     }
 
     pub(super) fn receive_close(&mut self, effects: &mut Vec<Effect>) {
@@ -88,6 +104,7 @@ impl Connection {
     pub fn end(&mut self, effects: &mut Vec<Effect>) {
         self.release(effects);
         self.state = State::Closed;
+        self.waiting = false;
         effects.push(Effect::Disconnect);
     }
 

@@ -77,15 +77,23 @@ pub struct Binding {
     pub binding_key: ShortString,
     /// As given. Only headers exchanges read them; elsewhere they just tell bindings apart.
     pub arguments: FieldTable,
+    /// Survives a restart: both ends do. No part of its identity.
+    pub durable: bool,
     identity: Box<[u8]>,
 }
 
 impl Binding {
-    /// A binding; arguments in another order are the same binding.
+    /// A binding that is not durable; arguments in another order are the same binding.
     #[must_use]
     pub fn new(source: ShortString, destination: Destination, binding_key: ShortString, arguments: FieldTable) -> Self {
         let identity = canonical(&arguments);
-        Self { source, destination, binding_key, arguments, identity }
+        Self { source, destination, binding_key, arguments, durable: false, identity }
+    }
+
+    /// The same binding, durable or not.
+    #[must_use]
+    pub fn durable(self, durable: bool) -> Self {
+        Self { durable, ..self }
     }
 
     fn rank(&self) -> (&ShortString, &Destination, &ShortString, &[u8]) {

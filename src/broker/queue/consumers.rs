@@ -4,7 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::unacked::Unacked;
+use super::Delivery;
+use super::unacked::{Held, Unacked};
 use crate::broker::ids::ConsumerId;
 
 /// A consumer as it attaches to a queue.
@@ -20,6 +21,8 @@ pub struct Subscription {
     pub priority: i64,
     /// The most unacked deliveries; 0 is no limit. Does not count without acknowledgements.
     pub prefetch: u16,
+    /// The channel has a limit for all its consumers together: nothing is handed out but what it offers room for.
+    pub channel_limited: bool,
     /// Bytes that may be on their way to the consumer's connection.
     pub window: usize,
 }
@@ -31,13 +34,45 @@ pub(super) struct Consumer {
     /// Bytes charged and not yet written. May exceed the window, which a rest of the window would not remember.
     charged: usize,
     rotating: bool,
+    /// Its channel has been told that there are messages for it and has not offered room since.
+    announced: bool,
 }
 
 impl Consumer {
-    fn ready(&self) -> bool {
+    /// Its own limits allow one more message.
+    pub(super) fn has_room(&self) -> bool {
         let limit = usize::from(self.subscription.prefetch);
         let room = self.subscription.no_ack || limit == 0 || self.unacked.len() < limit;
         room && self.charged < self.subscription.window
+    }
+
+    fn ready(&self) -> bool {
+        self.has_room() && !self.announced
+    }
+
+    /// Its channel is about to be told that there are messages for it; it is passed over until it is offered room.
+    pub(super) fn announce(&mut self) -> ConsumerId {
+        self.announced = true;
+        self.subscription.consumer
+    }
+
+    /// Its channel has an offer for it, or a limit no more: there is something to announce again.
+    pub(super) fn unannounce(&mut self) {
+        self.announced = false;
+    }
+
+    /// Takes a message for the consumer, and counts it against its limits.
+    #[inline(always)]
+    pub(super) fn hand_out(&mut self, held: Held) -> Delivery {
+        let redelivered = held.redelivered;
+        self.charge(held.message.cost());
+        let (checkout, message) = if self.subscription.no_ack {
+            (self.unacked.next_checkout(), held.message)
+        } else {
+            let message = held.message.clone();
+            (self.unacked.check_out(held), message)
+        };
+        Delivery { consumer: self.subscription.consumer, checkout, redelivered, message }
     }
 }
 
@@ -61,7 +96,8 @@ impl Consumers {
     }
 
     pub(super) fn attach(&mut self, subscription: Subscription) {
-        let consumer = Consumer { subscription, unacked: Unacked::default(), charged: 0, rotating: false };
+        let consumer =
+            Consumer { subscription, unacked: Unacked::default(), charged: 0, rotating: false, announced: false };
         self.all.insert(subscription.consumer, consumer);
         self.wake(subscription.consumer);
     }
@@ -76,6 +112,19 @@ impl Consumers {
             }
         }
         Some(consumer)
+    }
+
+    /// What the consumers hold.
+    pub(super) fn unacked(&self) -> impl Iterator<Item = &Unacked> {
+        self.all.values().map(|consumer| &consumer.unacked)
+    }
+
+    pub(super) fn unacked_mut(&mut self) -> impl Iterator<Item = &mut Unacked> {
+        self.all.values_mut().map(|consumer| &mut consumer.unacked)
+    }
+
+    pub(super) fn find(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        self.all.get_mut(&id)
     }
 
     /// Changes a consumer and puts it into the rotation if it can take a message now.
@@ -117,7 +166,7 @@ impl Consumers {
 
 impl Consumer {
     /// Charges a delivery to the consumer's window; the last one may exceed it.
-    pub(super) fn charge(&mut self, cost: usize) {
+    fn charge(&mut self, cost: usize) {
         self.charged = self.charged.saturating_add(cost);
     }
 

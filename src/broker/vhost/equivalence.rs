@@ -1,6 +1,7 @@
 //! Whether what a client declares equals what exists, and how a difference is told (RabbitMQ: text must match).
 
-use leveret_protocol::{FieldTable, FieldValue};
+use leveret_protocol::FieldValue;
+use leveret_protocol::erlang::erlang_text;
 
 use crate::broker::error::ChannelError;
 use crate::broker::resource::Resource;
@@ -27,13 +28,15 @@ pub(super) fn check_field<T: PartialEq + std::fmt::Display>(
 pub(super) fn check_argument(
     argument: &str,
     resource: &Resource,
-    received: &FieldTable,
-    current: &FieldTable,
+    received: Option<&FieldValue>,
+    current: Option<&FieldValue>,
 ) -> Result<(), ChannelError> {
-    let (received, current) = match (received.get(argument), current.get(argument)) {
+    let (received, current) = match (received, current) {
         (None, None) => return Ok(()),
         (Some(received), Some(current)) if same(received, current) => return Ok(()),
-        (Some(received), Some(current)) => (format!("'{}'", rendered(received)), format!("'{}'", rendered(current))),
+        (Some(received), Some(current)) => {
+            (format!("'{}'", erlang_text(received)), format!("'{}'", erlang_text(current)))
+        }
         (received, current) => (one_sided(received), one_sided(current)),
     };
     Err(ChannelError::Inequivalent { argument: argument.to_owned(), resource: resource.clone(), received, current })
@@ -42,13 +45,13 @@ pub(super) fn check_argument(
 fn one_sided(value: Option<&FieldValue>) -> String {
     value.map_or_else(
         || "none".to_owned(),
-        |value| format!("the value '{}' of type '{}'", rendered(value), value.type_name()),
+        |value| format!("the value '{}' of type '{}'", erlang_text(value), value.type_name()),
     )
 }
 
-/// Same value, or same number under another tag of its class: integers are one, floats another.
+/// Same value, or same number under another tag of its class: integers and timestamps are one, floats another.
 fn same(a: &FieldValue, b: &FieldValue) -> bool {
-    match (a.as_integer(), b.as_integer()) {
+    match (whole(a), whole(b)) {
         (Some(a), Some(b)) => a == b,
         (None, None) => match (a.as_bytes(), b.as_bytes()) {
             (Some(a), Some(b)) => a == b,
@@ -58,40 +61,17 @@ fn same(a: &FieldValue, b: &FieldValue) -> bool {
     }
 }
 
+fn whole(value: &FieldValue) -> Option<i128> {
+    if let FieldValue::Timestamp(seconds) = value {
+        return Some(i128::from(*seconds));
+    }
+    value.as_integer().map(i128::from)
+}
+
 /// Compares floats of different precision; `None` for all other pairs.
 fn same_float(a: &FieldValue, b: &FieldValue) -> Option<bool> {
     if let (FieldValue::F32(short), FieldValue::F64(long)) | (FieldValue::F64(long), FieldValue::F32(short)) = (a, b) {
         return Some(f64::from(*short) == *long);
     }
     None
-}
-
-/// A value as RabbitMQ prints it in these texts.
-pub(in crate::broker) fn rendered(value: &FieldValue) -> String {
-    if let Some(number) = value.as_integer() {
-        return number.to_string();
-    }
-    match value {
-        FieldValue::Bool(value) => value.to_string(),
-        FieldValue::F32(value) => format!("{value:?}"),
-        FieldValue::F64(value) => format!("{value:?}"),
-        FieldValue::Timestamp(value) => value.to_string(),
-        FieldValue::Void => "undefined".to_owned(),
-        FieldValue::LongString(bytes) | FieldValue::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        FieldValue::Decimal { scale, value } => format!("{{{scale},{value}}}"),
-        FieldValue::Array(values) => {
-            format!("[{}]", values.iter().map(rendered).collect::<Vec<_>>().join(","))
-        }
-        FieldValue::Table(table) => {
-            let entries: Vec<_> = table.iter().map(|(name, value)| format!("{name}={}", rendered(value))).collect();
-            format!("[{}]", entries.join(","))
-        }
-        FieldValue::I8(_)
-        | FieldValue::U8(_)
-        | FieldValue::I16(_)
-        | FieldValue::U16(_)
-        | FieldValue::I32(_)
-        | FieldValue::U32(_)
-        | FieldValue::I64(_) => String::new(),
-    }
 }

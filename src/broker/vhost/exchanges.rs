@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
+use super::definition::stored_exchange;
 use super::equivalence::{check_argument, check_field};
-use super::{RESERVED_PREFIX, Vhost, cleaned};
+use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
-use crate::broker::exchange::{ALTERNATE_EXCHANGE, Exchange, ExchangeType};
+use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType};
 use crate::broker::resource::Resource;
 
 /// What exchange.declare asks for.
@@ -36,14 +37,18 @@ impl Vhost {
     ///
     /// # Errors
     /// 403, 404 (passive) or 406, as the check that failed says.
-    pub fn declare_exchange(&mut self, actor: &Actor, wanted: ExchangeDeclaration) -> Result<(), ChannelError> {
+    pub fn declare_exchange(
+        &mut self,
+        actor: &Actor,
+        wanted: ExchangeDeclaration,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), ChannelError> {
         let name = cleaned(&wanted.name);
         let resource = Resource::exchange(&name, &self.topology.vhost);
         if wanted.passive {
             return self.find_exchange(actor, &name, resource);
         }
-        let kind = ExchangeType::by_name(wanted.kind.as_bytes())
-            .ok_or_else(|| ChannelError::UnknownExchangeType(wanted.kind.clone()))?;
+        let kind = ExchangeType::by_name(wanted.kind.as_bytes()).ok_or_else(|| unknown_type(&wanted.kind))?;
         if name.is_empty() {
             return Err(ChannelError::DefaultExchange);
         }
@@ -56,7 +61,7 @@ impl Vhost {
         }
         let alternate = self.alternate(actor, &resource, &wanted.arguments)?;
         let exchange = Exchange {
-            name: name.clone(),
+            name,
             kind,
             durable: wanted.durable,
             auto_delete: wanted.auto_delete,
@@ -65,7 +70,8 @@ impl Vhost {
             alternate,
             bindings: kind.empty_table(),
         };
-        self.topology.exchanges.insert_mut(name, Arc::new(exchange));
+        effects.extend(stored_exchange(&exchange).map(Effect::Stored));
+        self.add_exchange(exchange);
         self.changed();
         Ok(())
     }
@@ -74,7 +80,13 @@ impl Vhost {
     ///
     /// # Errors
     /// 403 for the default and `amq.` exchanges or without permission, 406 when `if_unused` and it has bindings.
-    pub fn delete_exchange(&mut self, actor: &Actor, name: &ShortString, if_unused: bool) -> Result<(), ChannelError> {
+    pub fn delete_exchange(
+        &mut self,
+        actor: &Actor,
+        name: &ShortString,
+        if_unused: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), ChannelError> {
         let name = cleaned(name);
         let resource = Resource::exchange(&name, &self.topology.vhost);
         if name.is_empty() {
@@ -87,18 +99,25 @@ impl Vhost {
         if if_unused && self.by_source.get(&name).is_some_and(|bindings| !bindings.is_empty()) {
             return Err(ChannelError::InUse(resource));
         }
-        self.remove_exchange(&name);
+        self.remove_exchanges(vec![name], effects);
         Ok(())
     }
 
-    /// Removes an exchange with its bindings, and the auto-delete exchanges that lose their last binding by it.
-    pub(super) fn remove_exchange(&mut self, name: &ShortString) {
-        if !self.topology.exchanges.remove_mut(name) {
-            return;
+    pub(super) fn add_exchange(&mut self, exchange: Exchange) {
+        self.topology.exchanges.insert_mut(exchange.name.clone(), Arc::new(exchange));
+    }
+
+    /// Removes exchanges with their bindings, and the auto-delete exchanges that lose their last binding by it. A chain
+    /// of those may be as long as a client likes, so it is walked and not recursed into.
+    pub(super) fn remove_exchanges(&mut self, mut unbound: Vec<ShortString>, effects: &mut Vec<Effect>) {
+        while let Some(name) = unbound.pop() {
+            let Some(exchange) = self.topology.exchanges.get(&name).cloned() else { continue };
+            self.topology.exchanges.remove_mut(&name);
+            self.changed();
+            effects.extend(stored_exchange(&exchange).map(Effect::Forgotten));
+            self.remove_bindings_from(&name, effects);
+            self.remove_bindings_to(&Destination::Exchange(name).key(), effects, &mut unbound);
         }
-        self.changed();
-        self.remove_bindings_from(name);
-        self.remove_bindings_to(&crate::broker::exchange::Destination::Exchange(name.clone()).key());
     }
 
     fn find_exchange(&self, actor: &Actor, name: &ShortString, resource: Resource) -> Result<(), ChannelError> {
@@ -134,6 +153,14 @@ impl Vhost {
     }
 }
 
+/// RabbitMQ keeps the empty name for something else than exchange types.
+fn unknown_type(kind: &ShortString) -> ChannelError {
+    if kind.is_empty() {
+        return ChannelError::InvalidExchangeType(kind.clone());
+    }
+    ChannelError::UnknownExchangeType(kind.clone())
+}
+
 fn check_equivalence(
     resource: &Resource,
     kind: ExchangeType,
@@ -144,5 +171,6 @@ fn check_equivalence(
     check_field("durable", resource, &wanted.durable, &current.durable)?;
     check_field("auto_delete", resource, &wanted.auto_delete, &current.auto_delete)?;
     check_field("internal", resource, &wanted.internal, &current.internal)?;
-    check_argument(ALTERNATE_EXCHANGE, resource, &wanted.arguments, &current.arguments)
+    let (received, current) = (wanted.arguments.get(ALTERNATE_EXCHANGE), current.arguments.get(ALTERNATE_EXCHANGE));
+    check_argument(ALTERNATE_EXCHANGE, resource, received, current)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, ShortString};
 
-use super::{Vhost, cleaned};
+use super::definition::stored_binding;
+use super::{Effect, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
 use crate::broker::error::ChannelError;
@@ -31,23 +32,26 @@ impl Vhost {
     ///
     /// # Errors
     /// 403, 404, 405, or 406 from the exchange's type.
-    pub fn bind(&mut self, actor: &Actor, link: &Link) -> Result<(), ChannelError> {
+    pub fn bind(&mut self, actor: &Actor, link: &Link, effects: &mut Vec<Effect>) -> Result<(), ChannelError> {
         let link = self.check_link(actor, link)?;
         let source_resource = Resource::exchange(&link.source, &self.topology.vhost);
         let Some(source) = self.topology.exchange(link.source.as_bytes()).cloned() else {
             return Err(ChannelError::NotFound(source_resource));
         };
-        let destination = self
-            .destination(actor, &link)?
-            .ok_or_else(|| ChannelError::NotFound(destination_resource(&link, &self.topology.vhost)))?;
+        let resource = destination_resource(&link, &self.topology.vhost);
+        let Some(destination) = self.find_destination(&link) else { return Err(ChannelError::NotFound(resource)) };
         source.kind.validate_binding(&link.binding_key, &link.arguments)?;
-        let binding = Arc::new(Binding::new(link.source.clone(), destination, link.binding_key, link.arguments));
-        if !self.by_source.entry(link.source.clone()).or_default().insert(Arc::clone(&binding)) {
+        check_owner(actor, &destination, resource)?;
+        let durable = source.durable && self.is_durable(&destination);
+        let binding = Binding::new(link.source.clone(), destination, link.binding_key, link.arguments);
+        if self.by_source.get(&link.source).is_some_and(|bindings| bindings.contains(&binding)) {
             return Ok(());
         }
-        self.by_destination.entry(binding.destination.key()).or_default().insert(Arc::clone(&binding));
+        let binding = Arc::new(binding.durable(durable));
+        self.index(&binding);
         self.change_exchange(&link.source, |exchange| exchange.bindings.bind(&binding));
         self.changed();
+        effects.extend(stored_binding(&binding).map(Effect::Stored));
         Ok(())
     }
 
@@ -55,7 +59,7 @@ impl Vhost {
     ///
     /// # Errors
     /// 403 or 405.
-    pub fn unbind(&mut self, actor: &Actor, link: &Link) -> Result<(), ChannelError> {
+    pub fn unbind(&mut self, actor: &Actor, link: &Link, effects: &mut Vec<Effect>) -> Result<(), ChannelError> {
         let link = self.check_link(actor, link)?;
         if self.topology.exchange(link.source.as_bytes()).is_none() {
             return Ok(());
@@ -67,14 +71,39 @@ impl Vhost {
             return Ok(());
         }
         check_owner(actor, &binding.destination, resource)?;
-        self.remove_binding(&binding);
+        let mut unbound = Vec::new();
+        self.remove_binding(&binding, effects, &mut unbound);
+        self.remove_exchanges(unbound, effects);
         Ok(())
+    }
+
+    /// The durable binding that a link describes, when both of its ends are there.
+    pub(super) fn binding(&self, link: &Link) -> Option<Binding> {
+        self.topology.exchange(link.source.as_bytes())?;
+        let destination = self.find_destination(link)?;
+        let binding = Binding::new(link.source.clone(), destination, link.binding_key.clone(), link.arguments.clone());
+        Some(binding.durable(true))
+    }
+
+    /// Makes a binding known by both of its ends.
+    pub(super) fn index(&mut self, binding: &Arc<Binding>) {
+        self.by_source.entry(binding.source.clone()).or_default().insert(Arc::clone(binding));
+        self.by_destination.entry(binding.destination.key()).or_default().insert(Arc::clone(binding));
+    }
+
+    fn is_durable(&self, destination: &Destination) -> bool {
+        match destination {
+            Destination::Queue(entry) => entry.durable,
+            Destination::Exchange(name) => {
+                self.topology.exchange(name.as_bytes()).is_some_and(|exchange| exchange.durable)
+            }
+        }
     }
 
     fn check_link(&self, actor: &Actor, link: &Link) -> Result<Link, ChannelError> {
         let link = Link { source: cleaned(&link.source), destination: cleaned(&link.destination), ..link.clone() };
         let to_queue = link.destination_kind == ResourceKind::Queue;
-        if to_queue && reply_to::is_reply_to(link.destination.as_bytes()) {
+        if to_queue && reply_to::is_token(link.destination.as_bytes()) {
             return Err(ChannelError::BindReplyTo);
         }
         actor.require(Permission::Write, &destination_resource(&link, &self.topology.vhost))?;
@@ -83,13 +112,6 @@ impl Vhost {
         }
         actor.require(Permission::Read, &Resource::exchange(&link.source, &self.topology.vhost))?;
         Ok(link)
-    }
-
-    /// The destination where it exists. A queue that is another connection's is refused.
-    fn destination(&self, actor: &Actor, link: &Link) -> Result<Option<Destination>, ChannelError> {
-        let Some(destination) = self.find_destination(link) else { return Ok(None) };
-        check_owner(actor, &destination, destination_resource(link, &self.topology.vhost))?;
-        Ok(Some(destination))
     }
 
     fn find_destination(&self, link: &Link) -> Option<Destination> {
@@ -102,43 +124,49 @@ impl Vhost {
         }
     }
 
-    /// Removes one binding, and its source if that was an auto-delete exchange's last.
-    fn remove_binding(&mut self, binding: &Binding) {
+    /// Removes one binding. An auto-delete exchange that lost its last binding by it is added to `unbound`.
+    fn remove_binding(&mut self, binding: &Binding, effects: &mut Vec<Effect>, unbound: &mut Vec<ShortString>) {
         let Some(bindings) = self.by_source.get_mut(&binding.source) else { return };
-        if !bindings.remove(binding) {
-            return;
-        }
+        let Some(binding) = bindings.take(binding) else { return };
         let last = bindings.is_empty();
         if last {
             self.by_source.remove(&binding.source);
         }
         let key = binding.destination.key();
         if let Some(bindings) = self.by_destination.get_mut(&key) {
-            bindings.remove(binding);
+            bindings.remove(&binding);
             if bindings.is_empty() {
                 self.by_destination.remove(&key);
             }
         }
-        self.change_exchange(&binding.source, |exchange| exchange.bindings.unbind(binding));
+        self.change_exchange(&binding.source, |exchange| exchange.bindings.unbind(&binding));
         self.changed();
+        effects.extend(stored_binding(&binding).map(Effect::Forgotten));
         let auto_delete = self.topology.exchange(binding.source.as_bytes()).is_some_and(|source| source.auto_delete);
         if last && auto_delete {
-            self.remove_exchange(&binding.source);
+            unbound.push(binding.source.clone());
         }
     }
 
     /// Removes every binding that leads to something that is gone.
-    pub(super) fn remove_bindings_to(&mut self, destination: &DestinationKey) {
+    pub(super) fn remove_bindings_to(
+        &mut self,
+        destination: &DestinationKey,
+        effects: &mut Vec<Effect>,
+        unbound: &mut Vec<ShortString>,
+    ) {
         while let Some(binding) = self.by_destination.get(destination).and_then(|bindings| bindings.first()).cloned() {
-            self.remove_binding(&binding);
+            self.remove_binding(&binding, effects, unbound);
         }
     }
 
     /// Removes every binding from an exchange that is gone.
-    pub(super) fn remove_bindings_from(&mut self, source: &ShortString) {
+    pub(super) fn remove_bindings_from(&mut self, source: &ShortString, effects: &mut Vec<Effect>) {
+        let mut unbound = Vec::new();
         while let Some(binding) = self.by_source.get(source).and_then(|bindings| bindings.first()).cloned() {
-            self.remove_binding(&binding);
+            self.remove_binding(&binding, effects, &mut unbound);
         }
+        debug_assert!(unbound.is_empty(), "an exchange that is gone cannot lose its last binding");
     }
 }
 

@@ -1,12 +1,15 @@
 //! A vhost: the one place where exchanges, bindings and queues come and go. Owns names and bindings; the content of
 //! queues is theirs (`queue`). Changes are made one at a time and published as a new [`Topology`].
 
+mod definition;
 pub(in crate::broker) mod equivalence;
 mod exchanges;
 mod links;
 mod queues;
 mod topology;
 
+#[cfg(test)]
+mod durable_tests;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +18,7 @@ use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, ShortString};
 
+pub use self::definition::{Definition, ExchangeDefinition, Restored};
 pub use self::exchanges::ExchangeDeclaration;
 pub use self::links::Link;
 pub use self::queues::QueueDeclaration;
@@ -45,6 +49,10 @@ pub enum Effect {
     QueueCreated(Arc<QueueEntry>),
     /// A queue's name is gone; its machine is to be ended, where it has not been.
     QueueRemoved(QueueId),
+    /// Something durable came into being; it is to be on disk before the client is answered.
+    Stored(Definition),
+    /// Something durable is gone; so is it to be on disk.
+    Forgotten(Definition),
 }
 
 /// A vhost's state: the current topology and what is needed to change it.
@@ -90,6 +98,10 @@ impl Vhost {
             self.topology.exchanges.insert_mut(name.clone(), Arc::new(exchange));
         }
     }
+}
+
+fn is_predeclared(name: &ShortString) -> bool {
+    PREDECLARED.iter().any(|(predeclared, _, _)| name == predeclared)
 }
 
 fn predeclared(name: ShortString, kind: ExchangeType, internal: bool) -> Exchange {

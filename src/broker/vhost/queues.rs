@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, ShortString};
 
+use super::definition::stored_queue;
 use super::equivalence::{check_argument, check_field};
 use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
@@ -57,6 +58,8 @@ impl Vhost {
         arguments::check_dead_letter_exchange(&wanted.arguments, &resource)?;
         self.require_dead_letter_permissions(actor, &wanted.arguments, &resource)?;
         arguments::validate(&wanted.arguments, &resource)?;
+        arguments::check_properties(&wanted.arguments, durable, wanted.exclusive, wanted.auto_delete, &resource)?;
+        arguments::require_support(&wanted.arguments, &resource)?;
         let entry = Arc::new(QueueEntry {
             id: wanted.id,
             name: name.clone(),
@@ -68,10 +71,15 @@ impl Vhost {
         if let Some(owner) = owner {
             self.exclusive.entry(owner).or_default().insert(name.clone());
         }
-        self.topology.queues.insert_mut(name, Arc::clone(&entry));
+        self.add_queue(Arc::clone(&entry), effects);
         self.changed();
-        effects.push(Effect::QueueCreated(Arc::clone(&entry)));
+        effects.extend(stored_queue(&entry).map(Effect::Stored));
         Ok(entry)
+    }
+
+    pub(super) fn add_queue(&mut self, entry: Arc<QueueEntry>, effects: &mut Vec<Effect>) {
+        self.topology.queues.insert_mut(entry.name.clone(), Arc::clone(&entry));
+        effects.push(Effect::QueueCreated(entry));
     }
 
     /// queue.declare, passive: the queue as it is.
@@ -115,7 +123,10 @@ impl Vhost {
                 self.exclusive.remove(&owner);
             }
         }
-        self.remove_bindings_to(&Destination::Queue(Arc::clone(entry)).key());
+        effects.extend(stored_queue(entry).map(Effect::Forgotten));
+        let mut unbound = Vec::new();
+        self.remove_bindings_to(&Destination::Queue(Arc::clone(entry)).key(), effects, &mut unbound);
+        self.remove_exchanges(unbound, effects);
         effects.push(Effect::QueueRemoved(entry.id));
     }
 
@@ -132,6 +143,7 @@ impl Vhost {
     fn queue_name(&self, wanted: &QueueDeclaration) -> Result<ShortString, ChannelError> {
         let name = cleaned(&wanted.name);
         if name.is_empty() {
+            arguments::check_named(&wanted.arguments)?;
             let prefix = arguments::name_prefix(&wanted.arguments)?;
             return Ok(ShortString::truncated(&format!("{prefix}-{}", wanted.generated)));
         }
@@ -167,10 +179,8 @@ fn check_equivalence(
     check_field("durable", &resource, &durable, &current.durable)?;
     check_field("auto_delete", &resource, &wanted.auto_delete, &current.auto_delete)?;
     for argument in arguments::compared() {
-        if arguments::same_by_default(argument, &wanted.arguments, &current.arguments) {
-            continue;
-        }
-        check_argument(argument, &resource, &wanted.arguments, &current.arguments)?;
+        let received = arguments::effective(argument, &wanted.arguments);
+        check_argument(argument, &resource, received, arguments::effective(argument, &current.arguments))?;
     }
     Ok(())
 }

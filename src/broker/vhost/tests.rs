@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, FieldValue, ReplyCode, ShortString};
 
-use super::{Effect, ExchangeDeclaration, Link, QueueDeclaration, Vhost, cleaned};
+use super::{Definition, Effect, ExchangeDeclaration, Link, QueueDeclaration, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission, Permissions, User};
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::exchange::Envelope;
@@ -73,14 +73,16 @@ fn queue(queue: &str) -> QueueDeclaration {
 }
 
 fn declare(vhost: &mut Vhost, wanted: ExchangeDeclaration) {
-    vhost.declare_exchange(&actor(ANN), wanted).unwrap();
+    vhost.declare_exchange(&actor(ANN), wanted, &mut Vec::new()).unwrap();
 }
 
 /// Declares a queue that must be new.
 fn declare_new(vhost: &mut Vhost, connection: u64, wanted: QueueDeclaration) -> Arc<QueueEntry> {
     let mut effects = Vec::new();
     let entry = vhost.declare_queue(&actor(connection), wanted, &mut effects).unwrap();
-    assert_eq!(effects, [Effect::QueueCreated(Arc::clone(&entry))]);
+    let stored = entry.durable.then(|| Effect::Stored(Definition::Queue(Arc::clone(&entry))));
+    let expected: Vec<_> = [Effect::QueueCreated(Arc::clone(&entry))].into_iter().chain(stored).collect();
+    assert_eq!(effects, expected);
     entry
 }
 
@@ -103,7 +105,7 @@ fn queue_refused(vhost: &mut Vhost, connection: u64, wanted: QueueDeclaration) -
 
 fn exchange_refused(vhost: &mut Vhost, wanted: ExchangeDeclaration) -> (ReplyCode, String) {
     let number = vhost.topology().number;
-    let refused = told(vhost.declare_exchange(&actor(ANN), wanted));
+    let refused = told(vhost.declare_exchange(&actor(ANN), wanted, &mut Vec::new()));
     assert_eq!(vhost.topology().number, number);
     refused
 }
@@ -137,12 +139,12 @@ fn to_exchange(source: &str, destination: &str, binding_key: &str) -> Link {
 
 fn bind(vhost: &mut Vhost, links: &[Link]) {
     for link in links {
-        vhost.bind(&actor(ANN), link).unwrap();
+        vhost.bind(&actor(ANN), link, &mut Vec::new()).unwrap();
     }
 }
 
 fn unbind(vhost: &mut Vhost, link: &Link) {
-    vhost.unbind(&actor(ANN), link).unwrap();
+    vhost.unbind(&actor(ANN), link, &mut Vec::new()).unwrap();
 }
 
 fn remove(vhost: &mut Vhost, entry: &Arc<QueueEntry>) -> Vec<Effect> {
@@ -304,15 +306,15 @@ fn an_alternate_exchange_needs_read_on_the_exchange_and_write_on_the_alternate()
     let mut vhost = vhost();
     let wanted = ExchangeDeclaration { arguments: alternate("ae"), ..exchange("x", "direct") };
     assert_eq!(
-        told(vhost.declare_exchange(&permitted(ANN, ".*", ".*", ""), wanted.clone())),
+        told(vhost.declare_exchange(&permitted(ANN, ".*", ".*", ""), wanted.clone(), &mut Vec::new())),
         refusal(ReplyCode::AccessRefused, "read access to exchange 'x' in vhost '/' refused for user 'guest'")
     );
     assert_eq!(
-        told(vhost.declare_exchange(&permitted(ANN, ".*", "", ".*"), wanted)),
+        told(vhost.declare_exchange(&permitted(ANN, ".*", "", ".*"), wanted, &mut Vec::new())),
         refusal(ReplyCode::AccessRefused, "write access to exchange 'ae' in vhost '/' refused for user 'guest'")
     );
     assert_eq!(
-        told(vhost.declare_exchange(&permitted(ANN, "", ".*", ".*"), exchange("x", "direct"))),
+        told(vhost.declare_exchange(&permitted(ANN, "", ".*", ".*"), exchange("x", "direct"), &mut Vec::new())),
         refusal(ReplyCode::AccessRefused, "configure access to exchange 'x' in vhost '/' refused for user 'guest'")
     );
     assert!(!has_exchange(&vhost, "x"));
@@ -339,25 +341,25 @@ fn passive_exchange_declare_looks_at_the_name_alone() {
 fn exchange_delete_refuses_system_exchanges_and_used_ones_and_minds_no_missing_one() {
     let mut vhost = vhost();
     assert_eq!(
-        told(vhost.delete_exchange(&actor(ANN), &name(""), false)),
+        told(vhost.delete_exchange(&actor(ANN), &name(""), false, &mut Vec::new())),
         refusal(ReplyCode::AccessRefused, "operation not permitted on the default exchange")
     );
     for system in ["amq.direct", "amq.missing"] {
         let expected = format!("deletion of system exchange '{system}' in vhost '/' not allowed");
         assert_eq!(
-            told(vhost.delete_exchange(&actor(ANN), &name(system), false)),
+            told(vhost.delete_exchange(&actor(ANN), &name(system), false, &mut Vec::new())),
             (ReplyCode::AccessRefused, expected)
         );
     }
-    assert_eq!(vhost.delete_exchange(&actor(ANN), &name("missing"), true), Ok(()));
+    assert_eq!(vhost.delete_exchange(&actor(ANN), &name("missing"), true, &mut Vec::new()), Ok(()));
     declare(&mut vhost, exchange("x", "fanout"));
     declare_new(&mut vhost, ANN, queue("q"));
     bind(&mut vhost, &[to_queue("x", "q", "")]);
     assert_eq!(
-        told(vhost.delete_exchange(&actor(ANN), &name("x"), true)),
+        told(vhost.delete_exchange(&actor(ANN), &name("x"), true, &mut Vec::new())),
         refusal(ReplyCode::PreconditionFailed, "exchange 'x' in vhost '/' in use")
     );
-    assert_eq!(vhost.delete_exchange(&actor(ANN), &name("x"), false), Ok(()));
+    assert_eq!(vhost.delete_exchange(&actor(ANN), &name("x"), false, &mut Vec::new()), Ok(()));
     assert!(!has_exchange(&vhost, "x"));
 }
 
@@ -372,7 +374,7 @@ fn an_exchange_declared_anew_has_none_of_the_old_bindings() {
         }
         bind(&mut vhost, &[to_queue("x", "q", "")]);
         assert_eq!(routed(&vhost, "x", &[""]), ["q"]);
-        vhost.delete_exchange(&actor(ANN), &name("x"), false).unwrap();
+        vhost.delete_exchange(&actor(ANN), &name("x"), false, &mut Vec::new()).unwrap();
     }
 }
 
@@ -381,7 +383,7 @@ fn being_a_destination_is_no_use_of_an_exchange() {
     let mut vhost = vhost();
     declare(&mut vhost, exchange("x", "fanout"));
     bind(&mut vhost, &[to_exchange("amq.fanout", "x", "")]);
-    assert_eq!(vhost.delete_exchange(&actor(ANN), &name("x"), true), Ok(()));
+    assert_eq!(vhost.delete_exchange(&actor(ANN), &name("x"), true, &mut Vec::new()), Ok(()));
 }
 
 #[test]
@@ -429,12 +431,11 @@ fn a_queue_that_differs_is_told() {
         ),
         (
             wanted(&[("x-queue-type", text("quorum"))]),
-            "'x-queue-type' for queue 'q' in vhost '/': received the value 'quorum' of type 'longstr' but current is \
-             none",
+            "'x-queue-type' for queue 'q' in vhost '/': received 'quorum' but current is 'classic'",
         ),
         (
             wanted(&[("x-queue-type", FieldValue::I32(5))]),
-            "'x-queue-type' for queue 'q' in vhost '/': received the value '5' of type 'signedint' but current is none",
+            "'x-queue-type' for queue 'q' in vhost '/': received '5' but current is 'classic'",
         ),
     ];
     for (wanted, difference) in cases {
@@ -577,8 +578,8 @@ fn an_exclusive_queue_is_locked_for_other_connections_but_takes_messages() {
     assert_eq!(queue_refused(&mut vhost, BOB, queue("q")), locked);
     assert_eq!(told(vhost.find_queue(&bob, &name("q"))), locked);
     assert_eq!(told(vhost.queue_to_delete(&bob, &name("q"))), locked);
-    assert_eq!(told(vhost.bind(&bob, &to_queue("x", "q", "k"))), locked);
-    assert_eq!(told(vhost.unbind(&bob, &to_queue("x", "q", ""))), locked);
+    assert_eq!(told(vhost.bind(&bob, &to_queue("x", "q", "k"), &mut Vec::new())), locked);
+    assert_eq!(told(vhost.unbind(&bob, &to_queue("x", "q", ""), &mut Vec::new())), locked);
     assert_eq!(told(vhost.topology().access_queue(&bob, &name("q"), Permission::Read)), locked);
     assert_eq!(routed(&vhost, "x", &[""]), ["q"]);
     assert_eq!(routed(&vhost, "", &["q"]), ["q"]);
@@ -700,7 +701,7 @@ fn deleting_an_exchange_removes_auto_delete_exchanges_that_led_to_it_alone() {
     declare(&mut vhost, ExchangeDeclaration { auto_delete: true, ..exchange("destination", "fanout") });
     declare(&mut vhost, exchange("x", "fanout"));
     bind(&mut vhost, &[to_exchange("source", "x", ""), to_exchange("x", "destination", "")]);
-    vhost.delete_exchange(&actor(ANN), &name("x"), false).unwrap();
+    vhost.delete_exchange(&actor(ANN), &name("x"), false, &mut Vec::new()).unwrap();
     assert!(!has_exchange(&vhost, "source"));
     assert!(has_exchange(&vhost, "destination"));
 }
@@ -712,7 +713,7 @@ fn auto_delete_exchanges_in_a_cycle_end_together() {
         declare(&mut vhost, ExchangeDeclaration { auto_delete: true, ..exchange(exchange_name, "fanout") });
     }
     bind(&mut vhost, &[to_exchange("a", "b", ""), to_exchange("b", "a", ""), to_exchange("a", "a", "")]);
-    vhost.delete_exchange(&actor(ANN), &name("a"), false).unwrap();
+    vhost.delete_exchange(&actor(ANN), &name("a"), false, &mut Vec::new()).unwrap();
     assert!(!has_exchange(&vhost, "a"));
     assert!(!has_exchange(&vhost, "b"));
 }
@@ -720,7 +721,7 @@ fn auto_delete_exchanges_in_a_cycle_end_together() {
 #[test]
 fn bind_tells_what_is_missing_the_source_first() {
     let mut vhost = vhost();
-    let told_of = |vhost: &mut Vhost, link: &Link| told(vhost.bind(&actor(ANN), link));
+    let told_of = |vhost: &mut Vhost, link: &Link| told(vhost.bind(&actor(ANN), link, &mut Vec::new()));
     assert_eq!(
         told_of(&mut vhost, &to_queue("x", "q", "")),
         refusal(ReplyCode::NotFound, "no exchange 'x' in vhost '/'")
@@ -741,13 +742,34 @@ fn bind_and_unbind_refuse_the_default_exchange_and_reply_queues() {
     declare_new(&mut vhost, ANN, queue("q"));
     let default = refusal(ReplyCode::AccessRefused, "operation not permitted on the default exchange");
     for link in [to_queue("", "q", "q"), to_exchange("", "amq.direct", ""), to_exchange("amq.direct", "", "")] {
-        assert_eq!(told(vhost.bind(&actor(ANN), &link)), default);
-        assert_eq!(told(vhost.unbind(&actor(ANN), &link)), default);
+        assert_eq!(told(vhost.bind(&actor(ANN), &link, &mut Vec::new())), default);
+        assert_eq!(told(vhost.unbind(&actor(ANN), &link, &mut Vec::new())), default);
     }
-    let link = to_queue("amq.direct", "amq.rabbitmq.reply-to", "");
+    let link = to_queue("amq.direct", "amq.rabbitmq.reply-to.0123456789012345678901", "");
     let expected = refusal(ReplyCode::AccessRefused, "cannot bind or unbind to a volatile (direct reply-to) queue");
-    assert_eq!(told(vhost.bind(&actor(ANN), &link)), expected);
-    assert_eq!(told(vhost.unbind(&actor(ANN), &link)), expected);
+    assert_eq!(told(vhost.bind(&actor(ANN), &link, &mut Vec::new())), expected);
+    assert_eq!(told(vhost.unbind(&actor(ANN), &link, &mut Vec::new())), expected);
+}
+
+#[test]
+fn a_binding_that_makes_no_sense_is_told_before_a_locked_queue() {
+    let mut vhost = vhost();
+    declare_new(&mut vhost, BOB, QueueDeclaration { exclusive: true, ..queue("q") });
+    let senseless = Link { arguments: table(&[("x-match", text("some"))]), ..to_queue("amq.headers", "q", "") };
+    assert_eq!(told(vhost.bind(&actor(ANN), &senseless, &mut Vec::new())).0, ReplyCode::PreconditionFailed);
+    assert_eq!(
+        told(vhost.bind(&actor(ANN), &to_queue("amq.headers", "q", ""), &mut Vec::new())).0,
+        ReplyCode::ResourceLocked
+    );
+}
+
+#[test]
+fn the_bare_name_of_direct_reply_to_is_no_queue_to_bind() {
+    let mut vhost = vhost();
+    let link = to_queue("amq.direct", "amq.rabbitmq.reply-to", "");
+    let expected = refusal(ReplyCode::NotFound, "no queue 'amq.rabbitmq.reply-to' in vhost '/'");
+    assert_eq!(told(vhost.bind(&actor(ANN), &link, &mut Vec::new())), expected);
+    assert_eq!(vhost.unbind(&actor(ANN), &link, &mut Vec::new()), Ok(()));
 }
 
 #[test]
@@ -757,13 +779,13 @@ fn bind_and_unbind_need_write_on_the_destination_and_read_on_the_source() {
     let link = to_queue("amq.direct", "q", "");
     let no_write = permitted(ANN, ".*", "", ".*");
     let expected = refusal(ReplyCode::AccessRefused, "write access to queue 'q' in vhost '/' refused for user 'guest'");
-    assert_eq!(told(vhost.bind(&no_write, &link)), expected);
-    assert_eq!(told(vhost.unbind(&no_write, &link)), expected);
+    assert_eq!(told(vhost.bind(&no_write, &link, &mut Vec::new())), expected);
+    assert_eq!(told(vhost.unbind(&no_write, &link, &mut Vec::new())), expected);
     let no_read = permitted(ANN, ".*", ".*", "");
     let expected =
         refusal(ReplyCode::AccessRefused, "read access to exchange 'amq.direct' in vhost '/' refused for user 'guest'");
-    assert_eq!(told(vhost.bind(&no_read, &link)), expected);
-    assert_eq!(told(vhost.unbind(&no_read, &link)), expected);
+    assert_eq!(told(vhost.bind(&no_read, &link, &mut Vec::new())), expected);
+    assert_eq!(told(vhost.unbind(&no_read, &link, &mut Vec::new())), expected);
 }
 
 #[test]
@@ -772,7 +794,7 @@ fn bind_asks_the_exchange_type_about_the_arguments() {
     declare_new(&mut vhost, ANN, queue("q"));
     let link = Link { arguments: table(&[("x-match", text("some"))]), ..to_queue("amq.headers", "q", "") };
     assert_eq!(
-        told(vhost.bind(&actor(ANN), &link)),
+        told(vhost.bind(&actor(ANN), &link, &mut Vec::new())),
         refusal(
             ReplyCode::PreconditionFailed,
             "Invalid x-match field value <<\"some\">>; expected all, any, all-with-x, or any-with-x"
@@ -980,7 +1002,7 @@ fn line_ends_are_taken_out_of_names() {
     unbind(&mut vhost, &to_queue("\nx", "\nq", ""));
     assert!(routed(&vhost, "x", &[""]).is_empty());
     assert_eq!(vhost.queue_to_delete(&actor(ANN), &name("q\r")), Ok(Some(entry)));
-    vhost.delete_exchange(&actor(ANN), &name("x\r"), false).unwrap();
+    vhost.delete_exchange(&actor(ANN), &name("x\r"), false, &mut Vec::new()).unwrap();
     assert!(!has_exchange(&vhost, "x"));
 }
 

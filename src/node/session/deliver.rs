@@ -4,28 +4,72 @@ use bytes::BytesMut;
 use leveret_protocol::fast;
 
 use super::{Session, Workspace};
+use crate::broker::ids::{ConsumerId, QueueId};
 use crate::broker::queue::{Delivery, Input};
+use crate::broker::time::Timestamp;
+
+/// What queues told along with deliveries, held back until those are written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    cancelled: Vec<ConsumerId>,
+    wanting: Vec<ConsumerId>,
+}
 
 impl Session {
     /// Takes what others left in the outbox and encodes it until `out` holds `limit` bytes. `true`: there is more.
     pub fn drain(&mut self, limit: usize, work: &mut Workspace, out: &mut BytesMut) -> bool {
         let now = self.node.clock.now();
-        let more = self.write_deliveries(limit, out);
-        if more {
+        self.hear_from_the_store(now, work, out);
+        if self.write_backlog(limit, out) {
             return true;
         }
+        // Before more is taken: a flow of deliveries that never ends must not keep news waiting for ever.
+        self.handle_news(now, work, out);
         let content = self.outbox.take();
-        let again = !content.deliveries.is_empty();
+        let any = !content.deliveries.is_empty();
         self.backlog = content.deliveries.into_iter();
+        self.news.cancelled.extend(content.cancelled);
+        self.news.wanting.extend(content.wanting);
         let more = self.write_backlog(limit, out);
-        for consumer in content.cancelled {
-            self.connection.consumer_cancelled(consumer, &mut work.effects);
+        if !more {
+            self.handle_news(now, work, out);
         }
         if let Some(reason) = content.close {
             self.connection.force_close(now, &reason, &mut work.effects);
+            self.execute(now, &mut work.effects, out);
         }
+        more || any
+    }
+
+    /// What queues told along with deliveries, now that those are written.
+    fn handle_news(&mut self, now: Timestamp, work: &mut Workspace, out: &mut BytesMut) {
+        if self.news == News::default() {
+            return;
+        }
+        let News { cancelled, wanting } = std::mem::take(&mut self.news);
+        for consumer in cancelled {
+            self.connection.consumer_cancelled(consumer, &mut work.effects);
+        }
+        self.connection.consumers_wanting(&wanting, &mut work.effects);
         self.execute(now, &mut work.effects, out);
-        more || again
+    }
+
+    /// Room under a channel's limit goes to a queue, which uses it at once or not at all.
+    pub(super) fn offer(&self, now: Timestamp, queue: QueueId, consumer: ConsumerId, room: usize) -> usize {
+        let cell = self.vhost.as_ref().and_then(|vhost| vhost.cell(queue));
+        let outcome = cell.and_then(|cell| cell.run(now, Input::Offer { consumer, room }).ok());
+        outcome.map_or(0, |outcome| outcome.taken)
+    }
+
+    /// A consumer comes under its channel's limit or out of it.
+    pub(super) fn set_channel_limited(&mut self, now: Timestamp, queue: QueueId, consumer: ConsumerId, limited: bool) {
+        self.run_queue(now, queue, Input::SetChannelLimited(consumer, limited));
+        if !limited {
+            // What its queue told under this limit must not be taken for news of the next one: that would be served
+            // before deliveries that are handed out in between have been counted.
+            self.news.wanting.retain(|other| *other != consumer);
+            self.outbox.put(|content| content.wanting.retain(|other| *other != consumer));
+        }
     }
 
     /// As `drain`, deliveries alone.

@@ -1,9 +1,14 @@
 //! One connection's machine at work: its effects carried out against the node, its output encoded. Owns no socket:
 //! `net` hands in bytes and takes bytes.
 
+mod commit;
+mod confirms;
 mod deliver;
 mod publish;
 mod request;
+mod settle;
+mod waiting;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -15,10 +20,15 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, frame};
 
+use self::confirms::Confirms;
+use self::deliver::News;
 use self::publish::{Batch, Kept, RouteCache};
-use super::Node;
+use self::settle::Settled;
+use self::waiting::Later;
+use self::windows::Windows;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
+use super::{ConnectionSlot, Node};
 use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
@@ -27,6 +37,7 @@ use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
 use crate::broker::message::{Message, MessageArena};
 use crate::broker::queue::{Delivery, Input};
 use crate::broker::time::Timestamp;
+use crate::store::Position;
 
 /// What one batch of work needs, shared by all connections that a thread serves.
 #[derive(Debug, Default)]
@@ -48,6 +59,7 @@ pub struct Session {
     vhost: Option<Arc<RunningVhost>>,
     cache: RouteCache,
     batch: Batch,
+    settled: Settled,
     /// Messages of transactions, by channel, until they are committed.
     kept: BTreeMap<u16, Vec<Kept>>,
     /// Channels taken of the node, where it limits them.
@@ -58,7 +70,16 @@ pub struct Session {
     reply_tokens: BTreeMap<u16, (String, ConsumerId)>,
     /// Deliveries taken from the outbox that did not fit the last write.
     backlog: std::vec::IntoIter<Delivery>,
+    news: News,
     written: BTreeMap<ConsumerId, Written>,
+    /// The end of what this connection last put into the log.
+    appended: Position,
+    confirms: Confirms,
+    /// A request whose answer has to wait for the store.
+    later: Option<Later>,
+    windows: Windows,
+    /// Taken with the opening of the vhost.
+    slot: Option<ConnectionSlot>,
 }
 
 /// What has been written of a consumer's deliveries but not told to its queue.
@@ -87,12 +108,19 @@ impl Session {
             vhost: None,
             cache: RouteCache::default(),
             batch: Batch::default(),
+            settled: Settled::default(),
             kept: BTreeMap::new(),
             taken_channels: BTreeSet::new(),
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
             backlog: Vec::new().into_iter(),
+            news: News::default(),
             written: BTreeMap::new(),
+            appended: Position::default(),
+            confirms: Confirms::default(),
+            later: None,
+            windows: Windows::default(),
+            slot: None,
         }
     }
 
@@ -106,6 +134,13 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
+    }
+
+    /// Whether nothing may be read now: a request waits for the store, or the log is too far behind. The outbox brings
+    /// news of either.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.connection.is_waiting() || self.outruns_the_log()
     }
 
     /// When `tick` wants to be called.
@@ -124,8 +159,10 @@ impl Session {
         self.connection.note_received();
     }
 
-    /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame.
-    pub fn receive(&mut self, input: &[u8], work: &mut Workspace, out: &mut BytesMut) -> usize {
+    /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame, or what is left
+    /// when the answers have come to `limit` bytes, which the last of them may exceed: small requests can have large
+    /// answers.
+    pub fn receive(&mut self, input: &[u8], limit: usize, work: &mut Workspace, out: &mut BytesMut) -> usize {
         let now = self.node.clock.now();
         let mut consumed = 0;
         loop {
@@ -133,11 +170,12 @@ impl Session {
             let step = self.connection.receive(now, rest, &mut work.arena, &mut work.effects);
             consumed += step;
             self.execute(now, &mut work.effects, out);
-            if step == 0 || consumed >= input.len() {
+            if step == 0 || consumed >= input.len() || out.len() >= limit || self.connection.is_waiting() {
                 break;
             }
         }
-        self.flush(now);
+        self.flush_published(now);
+        self.await_the_log();
         consumed
     }
 
@@ -156,14 +194,22 @@ impl Session {
             self.execute(now, &mut work.effects, out);
         }
         self.node.outboxes.remove(&self.id);
+        self.slot = None;
     }
 
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
         let mut failed: Vec<u16> = Vec::new();
         let mut answers = Vec::new();
-        for effect in effects.drain(..) {
+        let mut effects = effects.drain(..);
+        while let Some(effect) = effects.next() {
             if let Some(channel) = effect.channel().filter(|channel| failed.contains(channel)) {
                 self.drop_effect(now, channel, &effect);
+                continue;
+            }
+            if let Some((queue, consumer)) = leaves_with(&effect, effects.as_slice().first()) {
+                self.flush_settled(now);
+                self.forget(queue, consumer);
+                self.run_queue(now, queue, Input::Leave(consumer));
                 continue;
             }
             failed.extend(self.carry_out(now, effect, &mut answers, out));
@@ -174,6 +220,7 @@ impl Session {
                 }
             }
         }
+        self.flush_settled(now);
     }
 
     /// An effect that came after an error on its channel: it does not happen, but nobody may wait for it.
@@ -191,21 +238,25 @@ impl Session {
         answers: &mut Vec<Effect>,
         out: &mut BytesMut,
     ) -> Option<u16> {
+        if let Effect::Settle { queue, consumer, checkout, outcome } = effect {
+            self.settle(now, (queue, consumer, outcome), checkout);
+            return None;
+        }
+        self.flush_settled(now);
         if let Effect::Publish { channel, message, mandatory, in_transaction } = effect {
             let error = self.publish(now, channel, message, mandatory, in_transaction, out).err()?;
-            self.flush(now);
+            self.flush_published(now);
             self.connection.publish_refused(now, channel, error, answers);
             return Some(channel);
         }
-        self.flush(now);
+        self.flush_published(now);
         match effect {
-            Effect::Publish { .. } => {}
+            Effect::Publish { .. } | Effect::Settle { .. } => {}
             Effect::SendProtocolHeader => out.extend_from_slice(&PROTOCOL_HEADER),
             Effect::SendHeartbeat => out.extend_from_slice(&frame::HEARTBEAT),
             Effect::Send { channel, method } => method.write_frame(channel, out),
             Effect::Confirm { channel, first, through } => {
-                let ack = basic::Ack { delivery_tag: through, multiple: through > first };
-                leveret_protocol::Method::from(ack).write_frame(channel, out);
+                self.confirms.owe(channel, (first, through), self.appended, self.node.durable(), out);
             }
             Effect::Authenticate { mechanism, login } => {
                 self.authenticate(mechanism, &login);
@@ -220,38 +271,41 @@ impl Session {
                 self.connection.channel_allowed(now, channel, allowed, answers);
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
-            Effect::Commit(channel) => self.commit(now, channel, out),
             Effect::Rollback(channel) => {
                 self.kept.remove(&channel);
-            }
-            Effect::Settle { queue, consumer, checkout, outcome } => {
-                self.run_queue(now, queue, Input::Settle { consumer, checkout, outcome });
             }
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
             }
+            Effect::SetChannelLimited { queue, consumer, limited } => {
+                self.set_channel_limited(now, queue, consumer, limited);
+            }
+            Effect::Offer { channel, queue, consumer, room } => {
+                let taken = self.offer(now, queue, consumer, room);
+                self.connection.offer_taken(channel, consumer, taken, answers);
+            }
             Effect::Unsubscribe { queue, consumer, .. } => self.unsubscribe(now, queue, consumer, out),
             Effect::CloseReplyTo(channel) => self.close_reply_to(channel),
-            Effect::Abandon { queue, consumer } => self.abandon(now, queue, consumer),
-            Effect::ChannelEnded(channel) => self.end_channel(channel),
-            Effect::ReleaseExclusive => {
-                if let Some(vhost) = &self.vhost {
-                    vhost.connection_ended(now, self.id);
-                }
+            Effect::Abandon { queue, consumer } => {
+                self.forget(queue, consumer);
+                self.run_queue(now, queue, Input::Abandon(consumer));
+                self.share_windows(now, self.written.len());
             }
+            Effect::ChannelEnded(channel) => self.channel_ended(channel),
+            Effect::ReleaseExclusive => self.release_exclusive(now),
             Effect::Note(note) => self.log(&note),
             Effect::Disconnect => {}
         }
         None
     }
 
-    fn abandon(&mut self, now: Timestamp, queue: QueueId, consumer: ConsumerId) {
+    /// Keeps nothing of a consumer, or of what stands for a channel, that is given up.
+    fn forget(&mut self, queue: QueueId, consumer: ConsumerId) {
         self.written.remove(&consumer);
         let mut getters = self.getters.range((queue, 0)..=(queue, u16::MAX));
         if let Some((&getter, _)) = getters.find(|(_, getter)| **getter == consumer) {
             self.getters.remove(&getter);
         }
-        self.run_queue(now, queue, Input::Abandon(consumer));
     }
 
     fn authenticate(&mut self, mechanism: Mechanism, login: &Login) {
@@ -262,15 +316,6 @@ impl Session {
         self.user = found.ok();
     }
 
-    fn end_channel(&mut self, channel: u16) {
-        self.kept.remove(&channel);
-        self.close_reply_to(channel);
-        self.getters.retain(|(_, other), _| *other != channel);
-        if self.taken_channels.remove(&channel) {
-            self.node.return_channel();
-        }
-    }
-
     fn take_channel(&mut self, channel: u16) -> Result<(), ConnectionError> {
         self.node.take_channel()?;
         self.taken_channels.insert(channel);
@@ -278,12 +323,9 @@ impl Session {
     }
 
     fn open_vhost(&mut self, name: &ShortString) -> Result<(), ConnectionError> {
-        if let Some(limit) = self.node.connection_max
-            && self.node.outboxes.len() > usize::try_from(limit).unwrap_or(usize::MAX)
-        {
-            let text = format!("connection refused: node connection limit ({limit}) is reached");
-            return Err(ConnectionError::NotAllowed(text));
-        }
+        let slot = Node::take_slot(&self.node).map_err(|limit| {
+            ConnectionError::NotAllowed(format!("connection refused: node connection limit ({limit}) is reached"))
+        })?;
         let Some(vhost) = self.node.vhost(name) else {
             return Err(ConnectionError::NotAllowed(format!("vhost {name} not found")));
         };
@@ -300,6 +342,7 @@ impl Session {
         );
         self.actor = Some(Actor { connection: self.id, user: Arc::clone(user), permissions });
         self.vhost = Some(vhost);
+        self.slot = Some(slot);
         Ok(())
     }
 
@@ -312,6 +355,18 @@ impl Session {
         }
     }
 
+    /// Shares the room for deliveries among so many consumers.
+    fn share_windows(&mut self, now: Timestamp, consumers: usize) {
+        let (Some(vhost), Some(window)) = (&self.vhost, self.windows.share(consumers)) else { return };
+        for (consumer, written) in &mut self.written {
+            written.window = window;
+            if let Some(cell) = vhost.cell(written.queue) {
+                // A deleted queue sends nothing.
+                let _gone = cell.run(now, Input::SetWindow(*consumer, window));
+            }
+        }
+    }
+
     /// Ends a consumer after what it has been given is written: nothing of it follows cancel-ok.
     fn unsubscribe(&mut self, now: Timestamp, queue: Option<QueueId>, consumer: ConsumerId, out: &mut BytesMut) {
         if let Some(queue) = queue {
@@ -319,7 +374,24 @@ impl Session {
         }
         while self.write_deliveries(usize::MAX, out) {}
         self.written.remove(&consumer);
+        self.share_windows(now, self.written.len());
         self.connection.consumer_ended(consumer);
+    }
+
+    fn channel_ended(&mut self, channel: u16) {
+        self.kept.remove(&channel);
+        self.confirms.forget(channel);
+        self.close_reply_to(channel);
+        self.getters.retain(|(_, other), _| *other != channel);
+        if self.taken_channels.remove(&channel) {
+            self.node.return_channel();
+        }
+    }
+
+    fn release_exclusive(&self, now: Timestamp) {
+        if let Some(vhost) = &self.vhost {
+            vhost.connection_ended(now, self.id);
+        }
     }
 
     fn close_reply_to(&mut self, channel: u16) {
@@ -366,4 +438,12 @@ impl Session {
             Note::HandshakeRefused(reason) => tracing::error!("closing AMQP connection ({peer}): {reason}"),
         }
     }
+}
+
+/// A consumer that ends together with the one that the next effect ends: what both hold comes back before any of it is
+/// handed out again.
+fn leaves_with(effect: &Effect, next: Option<&Effect>) -> Option<(QueueId, ConsumerId)> {
+    let Effect::Abandon { queue, consumer } = effect else { return None };
+    let Effect::Abandon { queue: of_next, .. } = next? else { return None };
+    (queue == of_next).then_some((*queue, *consumer))
 }

@@ -14,12 +14,14 @@ use crate::broker::error::ChannelError;
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::CheckoutId;
 use crate::broker::message::{Message, Traits};
-use crate::broker::queue::{Delivery, Input};
+use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
+use crate::node::together;
+use crate::store::Waiter as _;
 
-type Targets = SmallVec<[Arc<QueueCell>; 1]>;
+pub(super) type Targets = SmallVec<[Arc<QueueCell>; 1]>;
 
 /// Where messages with certain names go.
 #[derive(Debug, Default)]
@@ -29,19 +31,26 @@ pub(super) struct RouteCache {
     targets: Targets,
 }
 
-/// Messages that wait for the end of the batch to go into their queue together.
+/// Messages that wait for the end of the batch to go into their queues together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    queue: Option<Arc<QueueCell>>,
-    messages: Vec<Message>,
+    targets: Targets,
+    arrivals: Vec<Arrival>,
+}
+
+impl Batch {
+    fn goes_to(&self, targets: &[Arc<QueueCell>]) -> bool {
+        self.targets.len() == targets.len()
+            && self.targets.iter().zip(targets).all(|(one, other)| Arc::ptr_eq(one, other))
+    }
 }
 
 /// A message of a transaction with the queues it was routed to.
 #[derive(Debug)]
 pub(super) struct Kept {
-    message: Message,
-    targets: Targets,
-    mandatory: bool,
+    pub(super) arrival: Arrival,
+    pub(super) targets: Targets,
+    pub(super) mandatory: bool,
 }
 
 impl Session {
@@ -56,44 +65,41 @@ impl Session {
     ) -> Result<(), ChannelError> {
         let plain = message.traits() == Traits::default() || message.traits() == Traits::PERSISTENT;
         if plain && !in_transaction && self.cached(&message) {
-            if let [target] = self.cache.targets.as_slice() {
-                let target = Arc::clone(target);
-                self.enqueue(now, &target, message);
-                return Ok(());
+            if self.cache.targets.is_empty() && mandatory {
+                self.write_return(channel, &message, out);
             }
-            let targets = self.cache.targets.clone();
-            self.distribute(now, channel, message, &targets, mandatory, out);
+            if !self.batch.goes_to(&self.cache.targets) {
+                self.flush_published(now);
+                self.batch.targets.clone_from(&self.cache.targets);
+            }
+            self.batch.arrivals.push(message.into());
             return Ok(());
         }
         let (message, targets) = self.route(channel, message)?;
         if in_transaction {
-            self.kept.entry(channel).or_default().push(Kept { message, targets, mandatory });
+            self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory });
             return Ok(());
         }
         if targets.is_empty() && self.reply(&message) {
             return Ok(());
         }
-        self.distribute(now, channel, message, &targets, mandatory, out);
+        self.distribute(now, channel, message, targets, mandatory, out);
         Ok(())
     }
 
-    pub(super) fn commit(&mut self, now: Timestamp, channel: u16, out: &mut BytesMut) {
-        for Kept { message, targets, mandatory } in self.kept.remove(&channel).unwrap_or_default() {
-            if targets.is_empty() && self.reply(&message) {
-                continue;
-            }
-            self.distribute(now, channel, message, &targets, mandatory, out);
+    /// Gives the waiting messages to their queues. A queue that is deleted meanwhile takes them with it, as in RabbitMQ.
+    pub(super) fn flush_published(&mut self, now: Timestamp) {
+        if self.batch.arrivals.is_empty() {
+            return;
         }
-        self.flush(now);
-    }
-
-    /// Gives the waiting messages to their queue.
-    pub(super) fn flush(&mut self, now: Timestamp) {
-        if let Some(queue) = self.batch.queue.take() {
-            // A queue that is deleted meanwhile takes them with it, as in RabbitMQ.
-            let _taken = queue.run(now, Input::Publish(&mut self.batch.messages));
-            self.batch.messages.clear();
-        }
+        let Batch { targets, arrivals } = &mut self.batch;
+        let appended = match targets.as_slice() {
+            [] => None,
+            [target] => target.publish(now, arrivals).ok().and_then(|outcome| outcome.appended),
+            targets => together::publish(now, targets, arrivals),
+        };
+        arrivals.clear();
+        self.appended = self.appended.max(appended.unwrap_or_default());
     }
 
     fn cached(&self, message: &Message) -> bool {
@@ -101,29 +107,23 @@ impl Session {
         current && !self.cache.names.is_empty() && self.cache.names == message.names()
     }
 
-    fn enqueue(&mut self, now: Timestamp, target: &Arc<QueueCell>, message: Message) {
-        if self.batch.queue.as_ref().is_none_or(|queue| !Arc::ptr_eq(queue, target)) {
-            self.flush(now);
-            self.batch.queue = Some(Arc::clone(target));
-        }
-        self.batch.messages.push(message);
-    }
-
     fn distribute(
         &mut self,
         now: Timestamp,
         channel: u16,
         message: Message,
-        targets: &[Arc<QueueCell>],
+        targets: Targets,
         mandatory: bool,
         out: &mut BytesMut,
     ) {
         if targets.is_empty() && mandatory {
             self.write_return(channel, &message, out);
         }
-        for target in targets {
-            self.enqueue(now, target, message.clone());
+        if !self.batch.goes_to(&targets) {
+            self.flush_published(now);
+            self.batch.targets = targets;
         }
+        self.batch.arrivals.push(message.into());
     }
 
     /// Checks a message in RabbitMQ's order and finds its queues.
@@ -159,7 +159,7 @@ impl Session {
 
     /// A message to a direct reply-to token: goes straight to the requester, whose channel may be gone. `false`: it
     /// is not one.
-    fn reply(&self, message: &Message) -> bool {
+    pub(super) fn reply(&self, message: &Message) -> bool {
         if !is_reply(message) {
             return false;
         }

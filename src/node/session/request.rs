@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use leveret_protocol::{Method, ShortString, basic, fast, queue};
+use leveret_protocol::{FieldTable, Method, ShortString, basic, fast, queue};
 
+use super::waiting::Later;
 use super::{Session, Written};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
 use crate::broker::connection::{Effect, Reply, Request};
 use crate::broker::error::{BrokerError, ChannelError};
-use crate::broker::queue::{Delivery, Input, Refusal, Subscription};
+use crate::broker::queue::{Delivery, Input, Refusal, Subscription, consumer_arguments};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::QueueDeclaration;
@@ -18,14 +19,20 @@ use crate::node::cell::QueueCell;
 use crate::node::vhost::RunningVhost;
 use crate::node::{Node, Requester};
 
-/// Bytes of deliveries that may be on their way to one consumer. Large enough that giving it back half by half costs
-/// a lock for a thousand small messages.
-const WINDOW: usize = 512 * 1024;
-
 /// What the request is about, found once.
 struct Place {
     vhost: Arc<RunningVhost>,
     actor: Actor,
+}
+
+/// What basic.get found.
+enum Got {
+    /// A message of this queue, and how many are ready after it.
+    Message(Arc<QueueCell>, Delivery, usize),
+    /// None.
+    Nothing,
+    /// One that is being read from disk; the outbox brings word.
+    Later,
 }
 
 impl Session {
@@ -41,33 +48,52 @@ impl Session {
         let place = Place { vhost, actor };
         let answer = match request {
             Request::DeclareExchange(wanted) => {
-                done(place.vhost.change(|vhost| vhost.declare_exchange(&place.actor, wanted)))
+                done(place.vhost.change(now, |vhost, effects| vhost.declare_exchange(&place.actor, wanted, effects)))
             }
             Request::DeleteExchange { name, if_unused } => {
-                done(place.vhost.change(|vhost| vhost.delete_exchange(&place.actor, &name, if_unused)))
+                let actor = &place.actor;
+                done(place.vhost.change(now, |vhost, effects| vhost.delete_exchange(actor, &name, if_unused, effects)))
             }
-            Request::Bind(link) => done(place.vhost.change(|vhost| vhost.bind(&place.actor, &link))),
-            Request::Unbind(link) => done(place.vhost.change(|vhost| vhost.unbind(&place.actor, &link))),
+            Request::Bind(link) => {
+                done(place.vhost.change(now, |vhost, effects| vhost.bind(&place.actor, &link, effects)))
+            }
+            Request::Unbind(link) => {
+                done(place.vhost.change(now, |vhost, effects| vhost.unbind(&place.actor, &link, effects)))
+            }
             Request::DeclareQueue(method) => self.declare_queue(now, &place, method),
-            Request::FindQueue(name) => self.find_queue(&place, &name),
+            Request::FindQueue(name) => self.find_queue(now, &place, &name),
             Request::PurgeQueue(name) => purge(now, &place, &name),
             Request::DeleteQueue { name, if_unused, if_empty } => place
                 .vhost
                 .delete_queue(now, &place.actor, &name, if_unused, if_empty)
                 .map(|count| Reply::Removed(count32(count)))
                 .map_err(BrokerError::from),
-            Request::Consume { queue, consumer_tag, no_ack, exclusive, priority, prefetch } => {
+            Request::Consume { queue, .. } if reply_to::is_token(queue.as_bytes()) => {
+                Err(self.token_refused(&place, channel, &queue).into())
+            }
+            Request::Consume { queue, consumer_tag, no_ack, exclusive, arguments, prefetch, channel_limited } => {
                 let consumer = self.node.next_consumer();
-                let subscription = Subscription { consumer, no_ack, exclusive, priority, prefetch, window: WINDOW };
-                self.consume(now, &place, &queue, consumer_tag, subscription)
+                self.share_windows(now, self.written.len() + 1);
+                let window = self.windows.size();
+                let subscription =
+                    Subscription { consumer, no_ack, exclusive, priority: 0, prefetch, channel_limited, window };
+                self.consume(now, &place, &queue, consumer_tag, &arguments, subscription)
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),
             Request::Get { queue, no_ack } => match self.get(now, &place, channel, &queue, no_ack) {
-                Ok(Some((cell, delivery, ready))) => {
+                Ok(Got::Message(cell, delivery, ready)) => {
                     return self.write_get_ok(channel, &cell, no_ack, &delivery, ready, out);
                 }
-                Ok(None) => Ok(Reply::Empty),
+                Ok(Got::Nothing) => Ok(Reply::Empty),
+                Ok(Got::Later) => {
+                    self.later = Some(Later::Get { channel, queue, no_ack });
+                    return;
+                }
                 Err(error) => Err(error.into()),
+            },
+            Request::Commit(settlements) => match self.commit(now, channel, &settlements, out) {
+                Some(reply) => Ok(reply),
+                None => return,
             },
         };
         self.connection.answer(now, channel, answer, answers);
@@ -87,7 +113,7 @@ impl Session {
         Ok(queue_reply(&cell))
     }
 
-    fn find_queue(&self, place: &Place, name: &ShortString) -> Result<Reply, BrokerError> {
+    fn find_queue(&self, now: Timestamp, place: &Place, name: &ShortString) -> Result<Reply, BrokerError> {
         if reply_to::is_reply_to(name.as_bytes()) {
             let alive = *name == reply_to::REPLY_TO || self.node.requesters.contains_key(name.as_bytes());
             if !alive {
@@ -95,7 +121,7 @@ impl Session {
             }
             return Ok(Reply::Queue { name: name.clone(), message_count: 0, consumer_count: 1 });
         }
-        let entry = place.vhost.change(|vhost| vhost.find_queue(&place.actor, name))?;
+        let entry = place.vhost.change(now, |vhost, _| vhost.find_queue(&place.actor, name))?;
         let cell = place
             .vhost
             .cell(entry.id)
@@ -109,9 +135,12 @@ impl Session {
         place: &Place,
         queue: &ShortString,
         consumer_tag: ShortString,
+        arguments: &FieldTable,
         subscription: Subscription,
     ) -> Result<Reply, BrokerError> {
         let cell = access(place, queue)?;
+        let priority = consumer_arguments::priority(arguments, &Resource::queue(queue, &place.vhost.name))?;
+        let subscription = Subscription { priority, ..subscription };
         cell.subscribe(now, subscription, &self.outbox).map_err(|refusal| {
             let resource = Resource::queue(queue, &place.vhost.name);
             match refusal {
@@ -123,6 +152,15 @@ impl Session {
         let id = cell.entry.id;
         self.written.insert(consumer, Written { queue: id, window, cost: 0 });
         Ok(Reply::Consuming { consumer_tag: named(consumer_tag), consumer, queue: Some(id), no_ack })
+    }
+
+    /// Why basic.consume of a direct reply-to token is refused: it is another channel's, or consumed from already.
+    fn token_refused(&self, place: &Place, channel: u16, token: &ShortString) -> ChannelError {
+        let queue = Resource::queue(token, &place.vhost.name);
+        match self.reply_tokens.get(&channel) {
+            Some((own, _)) if token == own.as_str() => ChannelError::SecondReplyConsumer(queue),
+            Some(_) | None => ChannelError::ForeignReplyQueue(queue),
+        }
     }
 
     fn open_reply_to(&mut self, channel: u16, consumer_tag: ShortString) -> Reply {
@@ -141,14 +179,18 @@ impl Session {
         channel: u16,
         queue: &ShortString,
         no_ack: bool,
-    ) -> Result<Option<(Arc<QueueCell>, Delivery, usize)>, ChannelError> {
+    ) -> Result<Got, ChannelError> {
         let cell = access(place, queue)?;
         let node = &self.node;
         let consumer = *self.getters.entry((cell.entry.id, channel)).or_insert_with(|| node.next_consumer());
         let outcome = cell
-            .run(now, Input::Get { consumer, no_ack })
+            .get(now, consumer, no_ack, &self.outbox)
             .map_err(|_| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))?;
-        Ok(outcome.got.map(|(delivery, ready)| (cell, delivery, ready)))
+        Ok(match outcome.got {
+            Some((delivery, ready)) => Got::Message(cell, delivery, ready),
+            None if outcome.got_later => Got::Later,
+            None => Got::Nothing,
+        })
     }
 
     fn write_get_ok(

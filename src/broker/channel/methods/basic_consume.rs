@@ -1,14 +1,12 @@
 //! basic.consume (AMQP 0-9-1 1.8.3.3). `no-local` is accepted and has no effect, as in RabbitMQ.
 
-use leveret_protocol::{FieldTable, basic};
+use leveret_protocol::basic;
 
 use super::super::{Channel, Context, Step, reply_to};
 use crate::broker::connection::{Effect, Request};
 use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
-use crate::broker::resource::Resource;
 
 const IDS: (u16, u16) = (60, 20);
-const PRIORITY: &str = "x-priority";
 
 pub(super) fn handle(
     channel: &mut Channel,
@@ -30,12 +28,13 @@ pub(super) fn handle(
     }
     let queue = channel.queue_or_last(method.queue)?;
     let request = Request::Consume {
-        priority: priority(&method.arguments, &Resource::queue(&queue, context.vhost))?,
         queue,
         consumer_tag: method.consumer_tag,
         no_ack: method.no_ack,
         exclusive: method.exclusive,
+        arguments: method.arguments,
         prefetch: channel.prefetch,
+        channel_limited: channel.has_shared_limit() && !method.no_ack,
     };
     Ok(channel.ask(context, IDS, method.nowait, request, effects))
 }
@@ -54,13 +53,4 @@ fn consume_replies(
     }
     let request = Request::OpenReplyTo(method.consumer_tag);
     Ok(channel.ask(context, IDS, method.nowait, request, effects))
-}
-
-fn priority(arguments: &FieldTable, queue: &Resource) -> Result<i64, ChannelError> {
-    let Some(value) = arguments.get(PRIORITY) else { return Ok(0) };
-    value.as_integer().ok_or_else(|| ChannelError::InvalidArgument {
-        argument: PRIORITY.to_owned(),
-        resource: queue.clone(),
-        reason: format!("\"expected integer, got {}\"", value.type_name()),
-    })
 }

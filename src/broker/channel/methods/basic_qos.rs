@@ -1,9 +1,10 @@
-//! basic.qos (AMQP 0-9-1 1.8.3.1). Without `global` the limit is for consumers that start later, each with its own; with
-//! `global`, and for clients that believe the specification, it also takes effect on running consumers at once.
+//! basic.qos (AMQP 0-9-1 1.8.3.1). Without `global` the limit is for consumers that start later, each with its own; for
+//! clients that believe the specification it also takes effect on running consumers at once. With `global` all
+//! consumers of the channel share it, running ones at once, beside their own limits.
 
 use leveret_protocol::basic;
 
-use super::super::{Channel, Context, Step};
+use super::super::{Channel, Context, QosChange, Step};
 use crate::broker::connection::Effect;
 use crate::broker::error::{BrokerError, ConnectionError};
 
@@ -17,10 +18,17 @@ pub(super) fn handle(
         let text = format!("prefetch_size!=0 ({})", method.prefetch_size);
         return Err(ConnectionError::NotImplemented(text).into());
     }
-    channel.prefetch = method.prefetch_count;
+    let change = change(channel, method);
     effects.push(Effect::Send { channel: context.number, method: basic::QosOk {}.into() });
-    if method.global || channel.dynamic_prefetch {
-        return Ok(Step::Prefetch(method.prefetch_count));
+    Ok(Step::Qos(change))
+}
+
+fn change(channel: &mut Channel, method: &basic::Qos) -> QosChange {
+    if method.global {
+        return QosChange { prefetch: None, channel_limited: channel.share_limit(method.prefetch_count) };
     }
-    Ok(Step::Done)
+    channel.prefetch = method.prefetch_count;
+    let prefetch = channel.dynamic_prefetch.then_some(method.prefetch_count);
+    // RabbitMQ: a limit of the channel goes with it.
+    QosChange { prefetch, channel_limited: channel.share_limit(0) }
 }

@@ -62,9 +62,8 @@ impl Channel {
             channel::Method::Open(_) => Err(ConnectionError::ChannelAlreadyOpen.into()),
             channel::Method::Flow(method) => channel_flow::handle(context, method, effects),
             channel::Method::Close(_) => Ok(Step::Closed),
-            // Answers to what the broker never asked, or has forgotten: harmless.
-            channel::Method::FlowOk(_) | channel::Method::CloseOk(_) => Ok(Step::Done),
-            channel::Method::OpenOk(_) => misdirected(),
+            // The broker asks nobody to stop, and a channel that it closes does not get here.
+            channel::Method::FlowOk(_) | channel::Method::CloseOk(_) | channel::Method::OpenOk(_) => misdirected(),
         }
     }
 
@@ -110,11 +109,11 @@ impl Channel {
             basic::Method::Recover(method) => basic_recover::handle(self, context, method.requeue, true, effects),
             // The client agrees to a consumer's end.
             basic::Method::CancelOk(_) => Ok(Step::Done),
+            basic::Method::Return(_) => Ok(self.begin_misdirected((60, 50))),
+            basic::Method::Deliver(_) => Ok(self.begin_misdirected((60, 60))),
+            basic::Method::GetOk(_) => Ok(self.begin_misdirected((60, 71))),
             basic::Method::QosOk(_)
             | basic::Method::ConsumeOk(_)
-            | basic::Method::Return(_)
-            | basic::Method::Deliver(_)
-            | basic::Method::GetOk(_)
             | basic::Method::GetEmpty(_)
             | basic::Method::RecoverOk(_) => misdirected(),
         }
@@ -134,6 +133,7 @@ pub(super) fn done(ids: (u16, u16)) -> Option<Method> {
         (40, 40) => Some(exchange::UnbindOk {}.into()),
         (50, 20) => Some(queue::BindOk {}.into()),
         (50, 50) => Some(queue::UnbindOk {}.into()),
+        (90, 20) => Some(tx::CommitOk {}.into()),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@
 //! short 5 equals a long 5, but 5 differs from 5.0 and from "5". Timestamps that are equal match, which RabbitMQ 4
 //! gets wrong (it compares milliseconds with seconds).
 
+use leveret_protocol::erlang::erlang_term;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 use rpds::RedBlackTreeMapSync;
 
@@ -126,13 +127,10 @@ fn float(value: &FieldValue) -> Option<f64> {
 pub(super) fn validate_binding(_: &ShortString, arguments: &FieldTable) -> Result<(), ChannelError> {
     let Some(value) = arguments.get(X_MATCH) else { return Ok(()) };
     let FieldValue::LongString(name) = value else {
-        return Err(ChannelError::InvalidXMatchType {
-            kind: value.type_name(),
-            value: crate::broker::vhost::equivalence::rendered(value),
-        });
+        return Err(ChannelError::InvalidXMatchType { kind: value.type_name(), value: erlang_term(value) });
     };
     if Match::parse(name).is_none() {
-        return Err(ChannelError::InvalidXMatch(leveret_protocol::erlang::erlang_binary(name)));
+        return Err(ChannelError::InvalidXMatch(erlang_term(value)));
     }
     Ok(())
 }

@@ -40,7 +40,9 @@ use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};
 pub use self::name_prefix::value as name_prefix;
-use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
+pub(super) use self::queue_type::CLASSIC_MODULE as CLASSIC;
+pub use self::queue_type::{check_named, check_properties};
+use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
 
 /// What a check says: nothing, or RabbitMQ's term for what is wrong.
@@ -63,21 +65,21 @@ struct Argument {
     check: Check,
 }
 
-/// Every argument that RabbitMQ knows of.
+/// Every argument that RabbitMQ knows of, in the order in which it looks at them.
 static ARGUMENTS: [Argument; 29] = [
-    queue_type::ARGUMENT,
-    message_ttl::ARGUMENT,
     expires::ARGUMENT,
-    max_length::ARGUMENT,
-    max_length_bytes::ARGUMENT,
-    overflow::ARGUMENT,
+    message_ttl::ARGUMENT,
     dead_letter_exchange::ARGUMENT,
     dead_letter_routing_key::ARGUMENT,
     dead_letter_strategy::ARGUMENT,
+    max_length::ARGUMENT,
+    max_length_bytes::ARGUMENT,
     max_priority::ARGUMENT,
-    single_active_consumer::ARGUMENT,
+    overflow::ARGUMENT,
     queue_mode::ARGUMENT,
     queue_version::ARGUMENT,
+    single_active_consumer::ARGUMENT,
+    queue_type::ARGUMENT,
     queue_leader_locator::ARGUMENT,
     queue_master_locator::ARGUMENT,
     delivery_limit::ARGUMENT,
@@ -96,39 +98,57 @@ static ARGUMENTS: [Argument; 29] = [
     initial_cluster_size::ARGUMENT,
 ];
 
-const CLASSIC: &str = "rabbit_classic_queue";
-
-/// Checks the arguments of a new queue.
+/// Checks the values of a new queue's arguments, then whether its type takes them. Arguments that RabbitMQ does not
+/// know are accepted and have no effect, as there.
 ///
 /// # Errors
-/// 406 for a bad value or an argument of another queue type, 540 for one whose feature is not there yet. Arguments
-/// that RabbitMQ does not know are accepted and have no effect, as there.
-pub fn validate(arguments: &FieldTable, resource: &Resource) -> Result<(), BrokerError> {
-    let present = || ARGUMENTS.iter().filter_map(|known| Some((known, arguments.get(known.name)?)));
-    for (known, value) in present() {
-        if known.support == Support::OtherType && queue_type::is_classic(arguments) {
-            return Err(BrokerError::Channel(ChannelError::ArgumentOfOtherType {
-                argument: known.name.to_owned(),
-                resource: resource.clone(),
-                queue_type: CLASSIC,
-            }));
-        }
+/// 406 for a bad value or an argument of another queue type.
+pub fn validate(arguments: &FieldTable, resource: &Resource) -> Result<(), ChannelError> {
+    let is_classic = queue_type::is_classic(arguments);
+    let belongs_elsewhere = |known: &Argument| is_classic && known.support == Support::OtherType;
+    // The type decides what else counts, so it comes first.
+    let queue_type = present(arguments).filter(|(known, _)| known.name == queue_type::ARGUMENT.name);
+    let others = present(arguments).filter(|(known, _)| !belongs_elsewhere(known));
+    for (known, value) in queue_type.chain(others) {
         (known.check)(value, arguments).map_err(|reason| ChannelError::InvalidArgument {
             argument: known.name.to_owned(),
             resource: resource.clone(),
             reason,
         })?;
     }
-    for (known, _) in present() {
-        if known.support == Support::NotYet {
-            return Err(not_yet(&format!("argument '{}' for {resource}", known.name)));
-        }
+    // RabbitMQ sorts the table before this check.
+    match present(arguments)
+        .map(|(known, _)| known)
+        .filter(|known| belongs_elsewhere(known))
+        .map(|known| known.name)
+        .min()
+    {
+        Some(argument) => Err(ChannelError::ArgumentOfOtherType {
+            argument: argument.to_owned(),
+            resource: resource.clone(),
+            queue_type: CLASSIC,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether everything that valid arguments ask for is there.
+///
+/// # Errors
+/// 540 for an argument or a queue type whose feature is not there yet.
+pub fn require_support(arguments: &FieldTable, resource: &Resource) -> Result<(), ConnectionError> {
+    if let Some((known, _)) = present(arguments).find(|(known, _)| known.support == Support::NotYet) {
+        return Err(not_yet(&format!("argument '{}' for {resource}", known.name)));
     }
     queue_type::refuse_other_types(arguments, resource)
 }
 
-fn not_yet(what: &str) -> BrokerError {
-    BrokerError::Connection(ConnectionError::NotImplemented(format!("{what} is not implemented yet")))
+fn present(arguments: &FieldTable) -> impl Iterator<Item = (&'static Argument, &FieldValue)> {
+    ARGUMENTS.iter().filter_map(|known| Some((known, arguments.get(known.name)?)))
+}
+
+fn not_yet(what: &str) -> ConnectionError {
+    ConnectionError::NotImplemented(format!("{what} is not implemented yet"))
 }
 
 /// The arguments that a redeclare must repeat: those that a classic queue knows, in RabbitMQ's order.
@@ -136,10 +156,13 @@ pub fn compared() -> impl Iterator<Item = &'static str> {
     ARGUMENTS.iter().filter(|known| known.support != Support::OtherType).map(|known| known.name)
 }
 
-/// Whether an argument that only one side gives means the same as leaving it out.
+/// The argument as it counts in comparisons: RabbitMQ adds the queue type where it is left out.
 #[must_use]
-pub fn same_by_default(argument: &str, received: &FieldTable, current: &FieldTable) -> bool {
-    argument == queue_type::ARGUMENT.name && queue_type::of(received) == queue_type::of(current)
+pub fn effective<'a>(argument: &str, arguments: &'a FieldTable) -> Option<&'a FieldValue> {
+    if argument == queue_type::ARGUMENT.name {
+        return Some(queue_type::value(arguments));
+    }
+    arguments.get(argument)
 }
 
 /// The name in a string argument, where it can be a name.

@@ -1,9 +1,11 @@
-//! `x-queue-type`: classic, quorum or stream. Leaving it out means classic.
+//! `x-queue-type`: classic, quorum or stream. Leaving it out means classic, and so does RabbitMQ's empty name; but the
+//! two are not the same to a redeclare.
 
+use bytes::Bytes;
 use leveret_protocol::{FieldTable, FieldValue};
 
 use super::{Argument, Support, check, not_yet};
-use crate::broker::error::BrokerError;
+use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
 
 pub(super) const ARGUMENT: Argument = Argument {
@@ -11,29 +13,77 @@ pub(super) const ARGUMENT: Argument = Argument {
     support: Support::Honoured,
     check: |value, _| {
         let name = check::text(value)?;
-        if KNOWN.iter().any(|known| known.as_bytes() == name) {
+        if KNOWN.iter().any(|(known, _)| known.as_bytes() == name) {
             return Ok(());
         }
         Err(format!("\"unsupported queue type '{}'\"", String::from_utf8_lossy(name)))
     },
 };
 
-const CLASSIC: &str = "classic";
-const KNOWN: [&str; 3] = [CLASSIC, "quorum", "stream"];
+/// What RabbitMQ calls classic queues in its texts.
+pub(in crate::broker::queue) const CLASSIC_MODULE: &str = "rabbit_classic_queue";
 
-/// The type that is asked for; `None` for a value that is no text.
-pub(super) fn of(arguments: &FieldTable) -> Option<&[u8]> {
-    arguments.get(ARGUMENT.name).map_or(Some(CLASSIC.as_bytes()), FieldValue::as_bytes)
+/// Each type with what RabbitMQ calls it in its texts.
+const KNOWN: [(&str, &str); 4] = [
+    ("classic", CLASSIC_MODULE),
+    ("", CLASSIC_MODULE),
+    ("quorum", "rabbit_quorum_queue"),
+    ("stream", "rabbit_stream_queue"),
+];
+
+static DEFAULT: FieldValue = FieldValue::LongString(Bytes::from_static(b"classic"));
+
+/// The type as it is asked for, or the default.
+pub(super) fn value(arguments: &FieldTable) -> &FieldValue {
+    arguments.get(ARGUMENT.name).unwrap_or(&DEFAULT)
+}
+
+fn name(arguments: &FieldTable) -> &[u8] {
+    value(arguments).as_bytes().unwrap_or_default()
+}
+
+/// What RabbitMQ calls the type, if it is known and another one than classic.
+fn other_module(arguments: &FieldTable) -> Option<&'static str> {
+    let known = KNOWN.iter().find(|(known, _)| known.as_bytes() == name(arguments));
+    known.map(|(_, module)| *module).filter(|module| *module != CLASSIC_MODULE)
 }
 
 pub(super) fn is_classic(arguments: &FieldTable) -> bool {
-    of(arguments) == Some(CLASSIC.as_bytes())
+    other_module(arguments).is_none()
 }
 
-pub(super) fn refuse_other_types(arguments: &FieldTable, resource: &Resource) -> Result<(), BrokerError> {
+/// Only a classic queue may be named by the broker.
+///
+/// # Errors
+/// 406 for the other types.
+pub fn check_named(arguments: &FieldTable) -> Result<(), ChannelError> {
+    other_module(arguments).map_or(Ok(()), |queue_type| Err(ChannelError::ServerNamed { queue_type }))
+}
+
+/// Only a classic queue may be transient, exclusive or auto-delete.
+///
+/// # Errors
+/// 406 with the first of these properties, in RabbitMQ's order, that the type does not have.
+pub fn check_properties(
+    arguments: &FieldTable,
+    durable: bool,
+    exclusive: bool,
+    auto_delete: bool,
+    resource: &Resource,
+) -> Result<(), ChannelError> {
     if is_classic(arguments) {
         return Ok(());
     }
-    let other = String::from_utf8_lossy(of(arguments).unwrap_or_default());
-    Err(not_yet(&format!("queue type '{other}' for {resource}")))
+    let properties = [(auto_delete, "auto-delete"), (exclusive, "exclusive-owner"), (!durable, "non-durable")];
+    match properties.into_iter().find(|(refused, _)| *refused) {
+        Some((_, property)) => Err(ChannelError::InvalidProperty { property, resource: resource.clone() }),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn refuse_other_types(arguments: &FieldTable, resource: &Resource) -> Result<(), ConnectionError> {
+    if is_classic(arguments) {
+        return Ok(());
+    }
+    Err(not_yet(&format!("queue type '{}' for {resource}", String::from_utf8_lossy(name(arguments)))))
 }

@@ -2,7 +2,11 @@
 
 use leveret_protocol::{FieldTable, FieldValue, ReplyCode, ShortString};
 
-use super::{check_dead_letter_exchange, compared, name_prefix, same_by_default, validate};
+use super::{
+    check_dead_letter_exchange, check_named, check_properties, compared, effective, name_prefix, require_support,
+    validate,
+};
+use crate::broker::error::BrokerError;
 use crate::broker::resource::Resource;
 
 fn table(entries: &[(&str, FieldValue)]) -> FieldTable {
@@ -18,7 +22,10 @@ fn text(text: &str) -> FieldValue {
 }
 
 fn answer(entries: &[(&str, FieldValue)]) -> Result<(), (ReplyCode, String)> {
-    validate(&table(entries), &resource()).map_err(|error| (error.code(), error.to_string()))
+    let arguments = table(entries);
+    let answer = validate(&arguments, &resource()).map_err(BrokerError::from);
+    let answer = answer.and_then(|()| require_support(&arguments, &resource()).map_err(BrokerError::from));
+    answer.map_err(|error| (error.code(), error.to_string()))
 }
 
 fn accepted(entries: &[(&str, FieldValue)]) {
@@ -62,13 +69,54 @@ fn an_argument_of_another_type_does_not_hide_that_the_type_is_not_there_yet() {
 }
 
 #[test]
-fn leaving_the_queue_type_out_means_classic_and_a_bad_value_does_not() {
-    let same = |received: &[(&str, FieldValue)]| same_by_default("x-queue-type", &table(received), &FieldTable::new());
-    assert!(same(&[]));
-    assert!(same(&[("x-queue-type", text("classic"))]));
-    assert!(!same(&[("x-queue-type", text("quorum"))]));
-    assert!(!same(&[("x-queue-type", FieldValue::I32(5))]));
-    assert!(!same_by_default("x-max-length", &FieldTable::new(), &FieldTable::new()));
+fn leaving_the_queue_type_out_counts_as_classic() {
+    let (none, classic) = (FieldTable::new(), text("classic"));
+    assert_eq!(effective("x-queue-type", &none), Some(&classic));
+    let empty = table(&[("x-queue-type", text(""))]);
+    assert_eq!(effective("x-queue-type", &empty), Some(&text("")));
+    assert_eq!(effective("x-max-length", &empty), None);
+}
+
+#[test]
+fn an_empty_queue_type_is_accepted() {
+    accepted(&[("x-queue-type", text(""))]);
+}
+
+#[test]
+fn only_classic_queues_go_without_a_name_or_with_any_property() {
+    for (other, module) in [("quorum", "rabbit_quorum_queue"), ("stream", "rabbit_stream_queue")] {
+        let arguments = table(&[("x-queue-type", text(other))]);
+        let named = check_named(&arguments).unwrap_err().to_string();
+        assert_eq!(named, format!("Cannot declare a server-named queue for type {module}"));
+        let check = |durable, exclusive, auto_delete| {
+            let checked = check_properties(&arguments, durable, exclusive, auto_delete, &resource());
+            checked.map_err(|error| (error.code(), error.to_string()))
+        };
+        let refused = |property| {
+            let expected = format!("invalid property '{property}' for queue 'q' in vhost '/'");
+            Err((ReplyCode::PreconditionFailed, expected))
+        };
+        assert_eq!(check(true, false, false), Ok(()));
+        assert_eq!(check(false, false, false), refused("non-durable"));
+        assert_eq!(check(false, true, false), refused("exclusive-owner"));
+        assert_eq!(check(false, true, true), refused("auto-delete"));
+    }
+    assert_eq!(check_named(&FieldTable::new()), Ok(()));
+    assert_eq!(check_properties(&FieldTable::new(), false, true, true, &resource()), Ok(()));
+}
+
+#[test]
+fn a_wrong_value_is_told_before_an_argument_of_another_type() {
+    let refused = |entries: &[(&str, FieldValue)]| answer(entries).unwrap_err().1;
+    let max_age = ("x-max-age", text("1h"));
+    assert_eq!(
+        refused(&[max_age.clone(), ("x-message-ttl", FieldValue::I32(-1))]),
+        "invalid arg 'x-message-ttl' for queue 'q' in vhost '/': {value_negative,-1}"
+    );
+    assert_eq!(
+        refused(&[max_age, ("x-delivery-limit", FieldValue::I32(1))]),
+        "invalid arg 'x-delivery-limit' for queue 'q' in vhost '/' of queue type rabbit_classic_queue"
+    );
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Client {
     pub(super) fn send(&mut self, octets: &[Octets]) -> Vec<Told> {
         let input = octets.concat();
         let mut out = BytesMut::new();
-        let consumed = self.session.receive(&input, &mut self.work, &mut out);
+        let consumed = self.session.receive(&input, NO_LIMIT, &mut self.work, &mut out);
         assert_eq!(consumed, input.len(), "whole frames are handled");
         while self.session.drain(NO_LIMIT, &mut self.work, &mut out) {}
         decode(out)
@@ -148,7 +148,7 @@ impl Client {
     /// Sends everything at once and returns the first content header that is written after it.
     pub(super) fn header_after(&mut self, octets: &[Octets]) -> ContentHeader {
         let mut out = BytesMut::new();
-        self.session.receive(&octets.concat(), &mut self.work, &mut out);
+        self.session.receive(&octets.concat(), NO_LIMIT, &mut self.work, &mut out);
         let mut codec = AmqpCodec::new(0);
         loop {
             if let Frame::Header { header, .. } = codec.decode(&mut out).unwrap().unwrap() {

@@ -6,3 +6,5 @@ mod limits;
 mod ownership;
 mod publishing;
 mod reply_to;
+mod settling;
+mod shared_limit;

@@ -1,7 +1,14 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects.
 
-use super::{Delivery, Effect, Input, Outcome, Queue, Refusal, Subscription};
-use crate::broker::ids::{CheckoutId, ConsumerId};
+mod channel_limit;
+mod model;
+mod paged;
+mod stored;
+
+use std::num::NonZeroU32;
+
+use super::{Arrival, Delivery, Effect, Input, Outcome, Place, Queue, Refusal, Run, Subscription};
+use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::message::{Message, MessageArena, Traits};
 use crate::broker::time::Timestamp;
 
@@ -17,7 +24,15 @@ fn message(body: &str) -> Message {
 
 /// A consumer without limits.
 fn consumer(consumer: ConsumerId) -> Subscription {
-    Subscription { consumer, no_ack: false, exclusive: false, priority: 0, prefetch: 0, window: 1 << 20 }
+    Subscription {
+        consumer,
+        no_ack: false,
+        exclusive: false,
+        priority: 0,
+        prefetch: 0,
+        channel_limited: false,
+        window: 1 << 20,
+    }
 }
 
 fn try_handle(queue: &mut Queue, input: Input<'_>) -> Result<Vec<Effect>, Refusal> {
@@ -34,14 +49,14 @@ fn handle(queue: &mut Queue, input: Input<'_>) -> Vec<Effect> {
 }
 
 fn publish(queue: &mut Queue, bodies: &[&str]) -> Vec<Effect> {
-    let mut messages = bodies.iter().map(|body| message(body)).collect();
+    let mut messages = bodies.iter().map(|body| message(body).into()).collect();
     let effects = handle(queue, Input::Publish(&mut messages));
     assert!(messages.is_empty(), "the queue takes all messages");
     effects
 }
 
 fn settle(queue: &mut Queue, consumer: ConsumerId, checkout: u64, outcome: Outcome) -> Vec<Effect> {
-    handle(queue, Input::Settle { consumer, checkout: CheckoutId(checkout), outcome })
+    handle(queue, Input::Settle { consumer, checkouts: &[CheckoutId(checkout)], outcome })
 }
 
 fn get(queue: &mut Queue, no_ack: bool) -> Vec<Effect> {
@@ -74,6 +89,30 @@ fn with_consumers(subscriptions: &[Subscription]) -> Queue {
     for subscription in subscriptions {
         assert_eq!(handle(&mut queue, Input::Subscribe(*subscription)), []);
     }
+    queue
+}
+
+/// Where the stored message of that number lies: one behind the other, without gaps.
+fn lies_at(sequence: u64) -> Place {
+    Place { file: NonZeroU32::new(3).unwrap(), offset: 10 * u32::try_from(sequence).unwrap(), length: 10 }
+}
+
+/// The stored messages from that number on.
+fn run(first: u64, count: u32) -> Run {
+    Run { first: SequenceNumber(first), count, place: Place { length: 10 * count, ..lies_at(first) } }
+}
+
+fn stored(sequence: u64, body: &str) -> Arrival {
+    Arrival { message: message(body), place: Some(lies_at(sequence)) }
+}
+
+/// A queue that keeps nothing in memory which is stored, with these messages.
+fn with_paged(bodies: &[&str]) -> Queue {
+    let mut queue = Queue::new(false);
+    queue.set_memory_limit(0);
+    let mut arrivals = (1..).zip(bodies).map(|(sequence, body)| stored(sequence, body)).collect();
+    assert_eq!(handle(&mut queue, Input::Publish(&mut arrivals)), []);
+    assert_eq!(queue.loaded_bytes(), 0);
     queue
 }
 
@@ -201,6 +240,16 @@ fn a_delivery_that_exceeds_the_window_is_made_up_for_before_the_next() {
 }
 
 #[test]
+fn a_window_that_changes_counts_what_is_on_its_way() {
+    let cost = message("a").cost();
+    let mut queue = with_consumers(&[Subscription { window: 2 * cost, ..consumer(ANN) }]);
+    assert_eq!(publish(&mut queue, &["a", "b", "c"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(handle(&mut queue, Input::SetWindow(ANN, cost)), []);
+    assert_eq!(handle(&mut queue, Input::Written(ANN, cost)), [], "the other one fills the smaller window");
+    assert_eq!(handle(&mut queue, Input::SetWindow(ANN, cost + 1)), [first(ANN, 3, "c")]);
+}
+
+#[test]
 fn a_refund_beyond_what_was_charged_does_not_widen_the_window() {
     let cost = message("a").cost();
     let mut queue = with_consumers(&[Subscription { window: cost, ..consumer(ANN) }]);
@@ -271,6 +320,28 @@ fn what_a_cancelled_consumer_holds_comes_back_when_its_channel_goes() {
 }
 
 #[test]
+fn a_cancelled_consumer_is_forgotten_once_its_last_message_is_settled() {
+    let mut queue = with_consumers(&[consumer(ANN)]);
+    assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(handle(&mut queue, Input::Unsubscribe(ANN)), []);
+    assert_eq!(settle(&mut queue, ANN, 2, Outcome::Ack), []);
+    assert_eq!(queue.departed.len(), 1);
+    assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), []);
+    assert_eq!(queue.departed.len(), 0);
+    assert_eq!(get(&mut queue, true), [got_again(1, "a", 0)]);
+}
+
+#[test]
+fn get_never_gives_a_checkout_twice_on_a_channel() {
+    let mut queue = with_messages(&["a", "b", "c"]);
+    assert_eq!(get(&mut queue, false), [got(1, "a", 2)]);
+    assert_eq!(settle(&mut queue, GETTER, 1, Outcome::Ack), []);
+    assert_eq!(get(&mut queue, false), [got(2, "b", 1)]);
+    assert_eq!(handle(&mut queue, Input::Abandon(GETTER)), []);
+    assert_eq!(queue.getters.len(), 0);
+}
+
+#[test]
 fn get_takes_the_first_message_and_tells_how_many_are_left() {
     let mut queue = with_messages(&["a", "b", "c"]);
     assert_eq!(get(&mut queue, false), [got(1, "a", 2)]);
@@ -337,23 +408,34 @@ fn delete_is_refused_for_ready_messages_before_consumers() {
 fn a_deleted_queue_refuses_everything() {
     let mut queue = with_messages(&["a"]);
     assert_eq!(handle(&mut queue, delete(false, false)), [Effect::Removed(1)]);
-    let mut messages = vec![message("b")];
-    let checkout = CheckoutId(1);
+    let mut messages = vec![message("b").into()];
+    let checkouts = &[CheckoutId(1)];
+    let mut late = vec![(SequenceNumber(1), message("a").into())];
     for input in [
         Input::Publish(&mut messages),
+        Input::Reserve(1),
+        Input::Insert(&mut late),
+        Input::Loaded { run: run(1, 1), messages: &mut Vec::new() },
+        Input::Relocate { from: lies_at(1).file, runs: &[], singles: &[] },
         Input::Subscribe(consumer(ANN)),
         Input::Unsubscribe(ANN),
         Input::SetPrefetch(ANN, 1),
+        Input::SetChannelLimited(ANN, true),
+        Input::Offer { consumer: ANN, room: 1 },
+        Input::SetWindow(ANN, 1),
         Input::Written(ANN, 1),
         Input::Get { consumer: GETTER, no_ack: true },
-        Input::Settle { consumer: ANN, checkout, outcome: Outcome::Requeue },
+        Input::Settle { consumer: ANN, checkouts, outcome: Outcome::Requeue },
+        Input::Return { consumer: ANN, checkouts },
+        Input::Leave(ANN),
         Input::Abandon(ANN),
         Input::Purge,
         delete(false, false),
     ] {
         assert_eq!(try_handle(&mut queue, input), Err(Refusal::Gone));
     }
-    assert_eq!(messages, [message("b")], "a refused publisher keeps its messages");
+    assert_eq!(messages, [message("b").into()], "a refused publisher keeps its messages");
+    assert_eq!(late.len(), 1, "late ones, too");
 }
 
 #[test]
@@ -414,6 +496,26 @@ fn settling_twice_or_what_is_not_there_changes_nothing() {
         assert_eq!(settle(&mut queue, BOB, 1, outcome), [], "somebody else's");
     }
     assert_eq!(queue.ready_count(), 1);
+}
+
+#[test]
+fn what_comes_back_together_leaves_in_the_order_of_the_queue() {
+    let mut queue = with_consumers(&[consumer(ANN)]);
+    assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
+    assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), [again(ANN, 3, "a")]);
+    assert_eq!(handle(&mut queue, Input::Return { consumer: ANN, checkouts: &[CheckoutId(2)] }), []);
+    assert_eq!(settle(&mut queue, ANN, 3, Outcome::Requeue), [again(ANN, 4, "a"), again(ANN, 5, "b")]);
+}
+
+#[test]
+fn consumers_that_leave_together_leave_the_order_of_the_queue() {
+    let mut queue = with_consumers(&[consumer(ANN), consumer(BOB)]);
+    let handed_out = [first(ANN, 1, "a"), first(BOB, 1, "b"), first(ANN, 2, "c")];
+    assert_eq!(publish(&mut queue, &["a", "b", "c"]), handed_out);
+    assert_eq!(handle(&mut queue, Input::Subscribe(consumer(CLEO))), []);
+    assert_eq!(handle(&mut queue, Input::Leave(ANN)), []);
+    let redelivered = [again(CLEO, 1, "a"), again(CLEO, 2, "b"), again(CLEO, 3, "c")];
+    assert_eq!(handle(&mut queue, Input::Abandon(BOB)), redelivered);
 }
 
 #[test]

@@ -1,8 +1,15 @@
-//! Binaries and tuples as Erlang prints them: RabbitMQ quotes frames this way in its reply texts.
+//! Terms as Erlang prints them: RabbitMQ quotes frames and values this way in its reply texts.
 //!
-//! `~p` (readable, broken at 80 columns) is used for frames, `~w` (numbers only) for method arguments.
+//! `~p` (readable, broken at 80 columns) is used for frames, `~w` (numbers only) for method arguments, `~tp` (readable,
+//! by UTF-8) for values. Binaries and tuples are here, numbers and values in files of their own.
+
+mod float;
+mod value;
 
 use std::fmt::Write;
+
+use self::float::number;
+pub use self::value::{erlang_term, erlang_text};
 
 /// Line length of `~p` (Erlang `io_lib_pretty`).
 const LINE: usize = 80;
@@ -47,14 +54,28 @@ pub(crate) fn pair_at(name: &str, value: u8, column: usize) -> String {
 
 /// The octets in quotes when all are printable: as Latin-1 first, else as UTF-8.
 fn text(octets: &[u8]) -> Option<String> {
-    if octets.iter().all(|octet| is_printable(char::from(*octet))) {
-        return Some(format!("<<\"{}\">>", escaped(octets.iter().map(|octet| char::from(*octet)))));
+    if latin_1(octets).all(is_printable) {
+        return Some(format!("<<\"{}\">>", escaped(latin_1(octets))));
     }
+    utf8_text(octets)
+}
+
+fn utf8_text(octets: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(octets).ok()?;
     if !text.chars().all(is_printable) {
         return None;
     }
     Some(format!("<<\"{}\"/utf8>>", escaped(text.chars())))
+}
+
+/// A binary as `~tp` prints it: as text by UTF-8 first, else by Latin-1.
+fn quoted_utf8(octets: &[u8]) -> String {
+    let plain = octets.is_ascii();
+    utf8_text(octets).filter(|_| !plain).unwrap_or_else(|| binary_at(octets, 0))
+}
+
+fn latin_1(octets: &[u8]) -> impl Iterator<Item = char> + '_ {
+    octets.iter().map(|octet| char::from(*octet))
 }
 
 /// What Erlang started with `+pc unicode` takes for printable (`io_lib:printable_unicode_list`).

@@ -1,0 +1,121 @@
+//! What a queue is told. Plain data.
+
+use super::consumers::Subscription;
+use super::place::{Place, Run};
+use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
+use crate::broker::message::Message;
+
+/// A message that comes to a queue. In this order no field lies across two of the 16 bytes that a move copies at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Arrival {
+    /// Where it is stored; `None` when it is in memory alone.
+    pub place: Option<Place>,
+    /// The message.
+    pub message: Message,
+}
+
+/// A message that is in memory alone.
+impl From<Message> for Arrival {
+    fn from(message: Message) -> Self {
+        Self { message, place: None }
+    }
+}
+
+/// Something for the queue to act on.
+#[derive(Debug, PartialEq)]
+pub enum Input<'a> {
+    /// Messages of one publisher, in order; the list is emptied. They get the numbers from `Queue::next_sequence` on.
+    Publish(&'a mut Vec<Arrival>),
+    /// Takes so many numbers, from `Queue::next_sequence` on, for messages that come with `Insert`. Numbers that are
+    /// never used do no harm.
+    Reserve(u64),
+    /// Messages with reserved numbers; the list is emptied. Each goes to its place by number, even if later ones have
+    /// come, or gone, meanwhile.
+    Insert(&'a mut Vec<(SequenceNumber, Arrival)>),
+    /// A consumer attaches.
+    Subscribe(Subscription),
+    /// A consumer detaches; what it holds unacked stays with its channel.
+    Unsubscribe(ConsumerId),
+    /// A consumer's prefetch changes.
+    SetPrefetch(ConsumerId, u16),
+    /// The bytes that may be on their way to a consumer's connection change.
+    SetWindow(ConsumerId, usize),
+    /// A consumer's channel comes to have a limit for all its consumers together, or loses it.
+    SetChannelLimited(ConsumerId, bool),
+    /// A consumer's channel has room for so many messages; answered with `Taken`.
+    Offer {
+        /// For whom.
+        consumer: ConsumerId,
+        /// The most messages to hand out now.
+        room: usize,
+    },
+    /// Bytes charged to a consumer's window have been written to its connection.
+    Written(ConsumerId, usize),
+    /// basic.get on behalf of a channel, which `consumer` stands for.
+    Get {
+        /// The channel's stand-in for what it gets.
+        consumer: ConsumerId,
+        /// Settled when sent.
+        no_ack: bool,
+    },
+    /// Hand-outs to one consumer are settled.
+    Settle {
+        /// Who held them.
+        consumer: ConsumerId,
+        /// Which hand-outs.
+        checkouts: &'a [CheckoutId],
+        /// How, all of them.
+        outcome: Outcome,
+    },
+    /// Hand-outs go back to their places; `Settle` follows for others that are settled with them. Nothing is handed out
+    /// before that, or the later of two messages that come back together could leave first.
+    Return {
+        /// Who held them.
+        consumer: ConsumerId,
+        /// Which hand-outs.
+        checkouts: &'a [CheckoutId],
+    },
+    /// As `Abandon`, which follows for another consumer of the same channel; until then nothing is handed out.
+    Leave(ConsumerId),
+    /// A channel is gone: whatever this consumer holds comes back.
+    Abandon(ConsumerId),
+    /// The answer to `Effect::Load`.
+    Loaded {
+        /// The run, as it was asked for.
+        run: Run,
+        /// What was read of it, in order; the list is emptied. What is missing is damaged and lost.
+        messages: &'a mut Vec<(SequenceNumber, Place, Message)>,
+    },
+    /// Messages that lay in a file have been copied to where it says here; both lists are in the order of sequence
+    /// numbers. Those that are settled by now are passed over.
+    Relocate {
+        /// The file they are to leave.
+        from: std::num::NonZeroU32,
+        /// For messages that are not in memory. One of the queue's runs may become several; it stays where it is
+        /// unless all of it has a new place.
+        runs: &'a [Run],
+        /// For messages one by one, wherever they are; looked at after `runs`.
+        singles: &'a [(SequenceNumber, Place)],
+    },
+    /// Remove all ready messages.
+    Purge,
+    /// End the queue.
+    Delete {
+        /// Only without consumers.
+        if_unused: bool,
+        /// Only without ready messages.
+        if_empty: bool,
+    },
+}
+
+/// How a delivery is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done: the message is gone.
+    Ack,
+    /// Back to its place in the queue.
+    Requeue,
+    /// Rejected without requeue: gone.
+    Discard,
+}

@@ -1,0 +1,72 @@
+//! What the keeper of stored messages asks a queue: what lies in a file, what lies in segments, what was handed out.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use super::Queue;
+use super::place::{Place, Run};
+use super::ranges::{Ranges, SequenceRange};
+use super::ready::relocate_held;
+use super::unacked::{Held, Unacked};
+use crate::broker::ids::SequenceNumber;
+
+/// A queue's live messages in one file, both lists in the order of sequence numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Those that are not in memory.
+    pub runs: Vec<Run>,
+    /// Those that are in memory, too: ready or unacked.
+    pub singles: Vec<(SequenceNumber, Place)>,
+}
+
+impl Queue {
+    /// Everything live that lies in a file.
+    #[must_use]
+    pub fn held_in(&self, file: NonZeroU32) -> Contents {
+        let runs = self.ready.runs().filter(|run| run.place.file == file).copied().collect();
+        let stored = self.in_memory().filter_map(|held| Some((held.sequence, held.place?)));
+        let mut singles: Vec<_> = stored.filter(|(_, place)| place.file == file).collect();
+        singles.sort_unstable();
+        Contents { runs, singles }
+    }
+
+    /// The numbers of everything live that lies in segments, in order.
+    #[must_use]
+    pub fn held_in_segments(&self) -> Vec<SequenceRange> {
+        let runs = self.ready.runs().filter(|run| run.place.is_in_segment());
+        let runs = runs.map(|run| (run.first.0, run.end().0.saturating_sub(1)));
+        let singles = self.in_memory().filter(|held| held.place.is_some_and(Place::is_in_segment));
+        let singles = singles.map(|held| (held.sequence.0, held.sequence.0));
+        runs.chain(singles).collect::<Ranges>().into_inner()
+    }
+
+    /// The numbers of ready messages that were handed out before, in order.
+    #[must_use]
+    pub fn delivered_ranges(&self) -> Vec<SequenceRange> {
+        self.ready.delivered().into_inner()
+    }
+
+    /// How many live messages each file holds.
+    pub(super) fn count_by_file(&self) -> Vec<(NonZeroU32, u64)> {
+        let runs = self.ready.runs().map(|run| (run.place.file, u64::from(run.count)));
+        let singles = self.in_memory().filter_map(|held| Some((held.place?.file, 1)));
+        let mut counts = BTreeMap::new();
+        for (file, count) in runs.chain(singles) {
+            *counts.entry(file).or_insert(0) += count;
+        }
+        counts.into_iter().collect()
+    }
+
+    pub(super) fn relocate(&mut self, from: NonZeroU32, runs: &[Run], singles: &[(SequenceNumber, Place)]) -> usize {
+        debug_assert!(runs.is_sorted() && singles.is_sorted(), "both are in the order of numbers");
+        let detached = self.departed.values_mut().chain(self.getters.values_mut());
+        let unacked = self.consumers.unacked_mut().chain(detached).flat_map(Unacked::iter_mut);
+        relocate_held(unacked, from, singles) + self.ready.relocate(from, runs, singles)
+    }
+
+    fn in_memory(&self) -> impl Iterator<Item = &Held> {
+        let detached = self.departed.values().chain(self.getters.values());
+        let unacked = self.consumers.unacked().chain(detached).flat_map(Unacked::iter);
+        self.ready.in_memory().chain(unacked)
+    }
+}

@@ -1,0 +1,487 @@
+//! A queue with stored messages against a plain list, over random histories: the same order and counts whatever is
+//! paged out, loads that come late or damaged, records that move under it; and one farewell for every stored message.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::message;
+use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
+use crate::broker::message::Message;
+use crate::broker::queue::{Arrival, Contents, Delivery, Effect, Input, Outcome, Place, Queue, Run, Subscription};
+use crate::broker::time::Timestamp;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Whether each is stored; whether something else lies before its record.
+    Publish(Vec<(bool, bool)>),
+    Reserve(u64),
+    Insert(Index, bool),
+    Subscribe(u16, bool),
+    Unsubscribe(Index),
+    Abandon(Index),
+    Get(bool),
+    Settle(Index, Vec<Index>, Outcome),
+    SetLimit(usize),
+    /// Every so many messages of it are damaged; 0 is none.
+    AnswerLoad(u64),
+    AnswerAnOldLoad(Index),
+    NextFile,
+    /// In pieces of so many messages at most.
+    Copy(Index, u32),
+    Relocate,
+    Purge,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let outcome = prop::sample::select(vec![Outcome::Ack, Outcome::Ack, Outcome::Requeue, Outcome::Discard]);
+    prop_oneof![
+        6 => prop::collection::vec((prop::bool::weighted(0.8), prop::bool::weighted(0.2)), 1..6).prop_map(Step::Publish),
+        1 => (1..4_u64).prop_map(Step::Reserve),
+        2 => (any::<Index>(), prop::bool::weighted(0.7)).prop_map(|(at, stored)| Step::Insert(at, stored)),
+        2 => (0..5_u16, prop::bool::weighted(0.3)).prop_map(|(prefetch, no_ack)| Step::Subscribe(prefetch, no_ack)),
+        1 => any::<Index>().prop_map(Step::Unsubscribe),
+        1 => any::<Index>().prop_map(Step::Abandon),
+        3 => any::<bool>().prop_map(Step::Get),
+        5 => (any::<Index>(), prop::collection::vec(any::<Index>(), 1..4), outcome)
+            .prop_map(|(holder, which, outcome)| Step::Settle(holder, which, outcome)),
+        1 => prop::sample::select(vec![0, 200, 700, 2000]).prop_map(Step::SetLimit),
+        5 => Just(Step::AnswerLoad(0)),
+        1 => (2..5_u64).prop_map(Step::AnswerLoad),
+        1 => any::<Index>().prop_map(Step::AnswerAnOldLoad),
+        1 => Just(Step::NextFile),
+        1 => (any::<Index>(), 1..20_u32).prop_map(|(file, most)| Step::Copy(file, most)),
+        2 => Just(Step::Relocate),
+        1 => Just(Step::Purge),
+    ]
+}
+
+/// Records by place.
+#[derive(Debug, Default)]
+struct Disk {
+    records: BTreeMap<(u32, u32), (u64, u32)>,
+    ends: BTreeMap<u32, u32>,
+    log: u32,
+    segments: u32,
+}
+
+impl Disk {
+    fn write(&mut self, file: u32, sequence: u64) -> Place {
+        let offset = *self.ends.entry(file).or_insert(8);
+        let length = 10 + u32::try_from(sequence % 7).unwrap();
+        self.records.insert((file, offset), (sequence, length));
+        self.ends.insert(file, offset + length);
+        Place { file: NonZeroU32::new(file).unwrap(), offset, length }
+    }
+
+    fn log(&mut self, sequence: u64, gap: bool) -> Place {
+        let file = self.log + 1;
+        *self.ends.entry(file).or_insert(8) += if gap { 8 } else { 0 };
+        self.write(file, sequence)
+    }
+
+    /// The records of a run, which have to be just these.
+    fn read(&self, run: Run) -> Vec<(SequenceNumber, Place, Message)> {
+        let mut offset = run.place.offset;
+        let mut found = Vec::new();
+        for expected in run.first.0..run.first.0 + u64::from(run.count) {
+            let (sequence, length) = self.records[&(run.place.file.get(), offset)];
+            assert_eq!(sequence, expected, "{run:?}");
+            let place = Place { offset, length, ..run.place };
+            found.push((SequenceNumber(sequence), place, message(&sequence.to_string())));
+            offset += length;
+        }
+        assert_eq!(offset - run.place.offset, run.place.length, "{run:?}");
+        found
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    stored: bool,
+    delivered: bool,
+}
+
+/// New places for what was in a file.
+#[derive(Debug)]
+struct Copies {
+    from: NonZeroU32,
+    runs: Vec<Run>,
+    singles: Vec<(SequenceNumber, Place)>,
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    queue: Queue,
+    disk: Disk,
+    returned: BTreeMap<u64, Item>,
+    ready: BTreeMap<u64, Item>,
+    /// Attached consumers: prefetch, whether no acks are wanted.
+    consumers: BTreeMap<ConsumerId, (u16, bool)>,
+    unacked: BTreeMap<ConsumerId, BTreeMap<CheckoutId, (u64, Item)>>,
+    last_consumer: u64,
+    reserved: Vec<u64>,
+    load: Option<Run>,
+    old_loads: Vec<Run>,
+    damaged: BTreeSet<u64>,
+    copies: Option<Copies>,
+    /// Farewells that are due, and those that came, in this step.
+    leaving: Vec<u64>,
+    gone: Vec<u64>,
+    got_later: bool,
+    relocated: Option<usize>,
+}
+
+const GETTER: ConsumerId = ConsumerId(0);
+
+impl Model {
+    fn run(&mut self, input: Input<'_>) {
+        let mut effects = Vec::new();
+        self.queue.handle(Timestamp::ZERO, input, &mut effects).unwrap();
+        for effect in effects {
+            match effect {
+                Effect::Deliver(delivery) => {
+                    let (prefetch, no_ack) = self.consumers[&delivery.consumer];
+                    self.deliver(&delivery, no_ack);
+                    let held = self.unacked.get(&delivery.consumer).map_or(0, BTreeMap::len);
+                    assert!(prefetch == 0 || held <= usize::from(prefetch));
+                }
+                Effect::Got(Some((delivery, left))) => {
+                    let no_ack = self.got_later;
+                    self.deliver(&delivery, no_ack);
+                    assert_eq!(left, self.ready.len() + self.returned.len());
+                }
+                Effect::Got(None) => assert!(self.ready.is_empty() && self.returned.is_empty()),
+                Effect::GotLater => {
+                    assert!(!self.ready.is_empty() && self.returned.is_empty());
+                    self.got_later = true;
+                }
+                Effect::Load(run) => {
+                    assert_eq!(self.load.replace(run), None, "one load at a time");
+                }
+                Effect::Gone { sequence, place } => {
+                    let (stored, length) = self.disk.records[&(place.file.get(), place.offset)];
+                    assert_eq!((stored, length), (sequence.0, place.length));
+                    self.gone.push(sequence.0);
+                }
+                Effect::GoneRun(run) => {
+                    self.gone.extend(self.disk.read(run).iter().map(|(sequence, _, _)| sequence.0));
+                }
+                Effect::Lost(run) => {
+                    for sequence in run.first.0..run.first.0 + u64::from(run.count) {
+                        assert!(self.damaged.remove(&sequence), "{sequence} was not damaged");
+                        self.ready.remove(&sequence).unwrap();
+                    }
+                }
+                Effect::Removed(count) => {
+                    assert_eq!(count, self.ready.len() + self.returned.len());
+                    let all = std::mem::take(&mut self.ready).into_iter().chain(std::mem::take(&mut self.returned));
+                    self.leaving.extend(all.filter(|(_, item)| item.stored).map(|(sequence, _)| sequence));
+                }
+                Effect::Relocated(count) => self.relocated = Some(count),
+                Effect::Unused
+                | Effect::Wanting(_)
+                | Effect::Taken(_)
+                | Effect::ConsumerCancelled(_)
+                | Effect::Emptied(_) => unreachable!("{effect:?}"),
+            }
+        }
+        self.check();
+    }
+
+    fn deliver(&mut self, delivery: &Delivery, no_ack: bool) {
+        let (sequence, item) = self.returned.pop_first().or_else(|| self.ready.pop_first()).unwrap();
+        assert_eq!(delivery.message, message(&sequence.to_string()), "the oldest comes first");
+        assert_eq!(delivery.redelivered, item.delivered);
+        if !no_ack {
+            let held = self.unacked.entry(delivery.consumer).or_default();
+            held.insert(delivery.checkout, (sequence, Item { delivered: true, ..item }));
+        } else if item.stored {
+            self.leaving.push(sequence);
+        }
+    }
+
+    fn check(&mut self) {
+        self.leaving.sort_unstable();
+        self.gone.sort_unstable();
+        assert_eq!(std::mem::take(&mut self.gone), std::mem::take(&mut self.leaving), "one farewell for each");
+        assert_eq!(self.queue.ready_count(), self.ready.len() + self.returned.len());
+        assert_eq!(self.queue.consumer_count(), self.consumers.len());
+        let unacked: Vec<u64> =
+            self.unacked.values().flat_map(BTreeMap::values).map(|(sequence, _)| *sequence).collect();
+        let cost: usize = unacked.iter().map(|sequence| message(&sequence.to_string()).cost()).sum();
+        assert_eq!(self.queue.unacked_bytes(), cost);
+        let room = self.consumers.iter().any(|(consumer, (prefetch, no_ack))| {
+            let held = self.unacked.get(consumer).map_or(0, BTreeMap::len);
+            *no_ack || *prefetch == 0 || held < usize::from(*prefetch)
+        });
+        let idle = room && !(self.ready.is_empty() && self.returned.is_empty());
+        assert!(!idle || self.load.is_some(), "a consumer waits and nothing is loaded");
+        self.check_places();
+    }
+
+    /// The files hold what is stored and live, each message once.
+    fn check_places(&self) {
+        let files = self.disk.ends.keys().map(|file| NonZeroU32::new(*file).unwrap());
+        let mut all = Vec::new();
+        for file in files {
+            let Contents { runs, singles } = self.queue.held_in(file);
+            assert!(runs.is_sorted() && singles.is_sorted());
+            all.extend(
+                runs.iter().flat_map(|run| self.disk.read(*run)).map(|(sequence, place, _)| (sequence.0, place)),
+            );
+            all.extend(singles.into_iter().map(|(sequence, place)| (sequence.0, place)));
+        }
+        all.sort_unstable();
+        let ready = self.ready.iter().chain(&self.returned).map(|(sequence, item)| (*sequence, *item));
+        let live = ready.chain(self.unacked.values().flat_map(BTreeMap::values).copied());
+        let stored: BTreeSet<u64> = live.filter(|(_, item)| item.stored).map(|(sequence, _)| sequence).collect();
+        assert_eq!(all.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>(), Vec::from_iter(stored));
+        let in_segments = all.iter().filter(|(_, place)| place.is_in_segment()).map(|(sequence, _)| *sequence);
+        let told = self.queue.held_in_segments();
+        assert!(told.is_sorted_by(|a, b| a.end().0 + 1 < b.start().0), "{told:?}");
+        let told = told.into_iter().flat_map(|range| range.start().0..=range.end().0);
+        assert_eq!(told.collect::<Vec<_>>(), in_segments.collect::<Vec<_>>());
+    }
+
+    fn arrival(&mut self, sequence: u64, stored: bool, gap: bool) -> Arrival {
+        self.ready.insert(sequence, Item { stored, delivered: false });
+        let place = stored.then(|| self.disk.log(sequence, gap));
+        Arrival { message: message(&sequence.to_string()), place }
+    }
+
+    fn get(&mut self, no_ack: bool) {
+        // Stands for the kind of get while it runs.
+        self.got_later = no_ack;
+        self.run(Input::Get { consumer: GETTER, no_ack });
+    }
+
+    fn give_back(&mut self, consumer: ConsumerId) {
+        let held = self.unacked.remove(&consumer).unwrap_or_default();
+        self.returned.extend(held.into_values());
+    }
+
+    fn answer_load(&mut self, every: u64) {
+        let Some(run) = self.load.take() else { return };
+        self.old_loads.push(run);
+        let mut messages = self.disk.read(run);
+        if every > 0 {
+            self.damaged.extend((run.first.0..run.first.0 + u64::from(run.count)).filter(|number| number % every == 0));
+            messages.retain(|(sequence, _, _)| sequence.0 % every != 0);
+        }
+        self.run(Input::Loaded { run, messages: &mut messages });
+        assert!(messages.is_empty());
+        self.damaged.clear();
+    }
+
+    /// Copies what is in a file to a segment, as one stream that is cut into pieces.
+    fn copy(&mut self, from: NonZeroU32, most: u32) {
+        let Contents { runs, singles } = self.queue.held_in(from);
+        self.disk.segments += 1;
+        let segment = self.disk.segments | Place::SEGMENT;
+        let mut copies = Copies { from, runs: Vec::new(), singles: Vec::new() };
+        let mut paged: Vec<u64> =
+            runs.iter().flat_map(|run| self.disk.read(*run)).map(|(number, _, _)| number.0).collect();
+        paged.sort_unstable();
+        for sequence in paged {
+            let place = self.disk.write(segment, sequence);
+            let single = Run { first: SequenceNumber(sequence), count: 1, place };
+            match copies.runs.last_mut() {
+                Some(last) if last.count < most && last.first.0 + u64::from(last.count) == sequence => {
+                    last.count += 1;
+                    last.place.length += place.length;
+                }
+                Some(_) | None => copies.runs.push(single),
+            }
+        }
+        for (sequence, _) in singles {
+            copies.singles.push((sequence, self.disk.write(segment + (1 << 16), sequence.0)));
+        }
+        self.copies = Some(copies);
+    }
+
+    /// Tells the queue; returns how many messages are still where they were.
+    fn relocate(&mut self) -> usize {
+        let Some(Copies { from, runs, singles }) = self.copies.take() else { return 0 };
+        let count = |queue: &Queue| {
+            let Contents { runs, singles } = queue.held_in(from);
+            runs.iter().map(Run::len).sum::<usize>() + singles.len()
+        };
+        let before = count(&self.queue);
+        self.run(Input::Relocate { from, runs: &runs, singles: &singles });
+        let left = count(&self.queue);
+        assert_eq!(self.relocated.take(), Some(before - left));
+        left
+    }
+
+    fn publish(&mut self, kinds: Vec<(bool, bool)>) {
+        let first = self.queue.next_sequence().0;
+        let kinds = kinds.into_iter().zip(first..);
+        let mut arrivals = kinds.map(|((stored, gap), sequence)| self.arrival(sequence, stored, gap)).collect();
+        self.run(Input::Publish(&mut arrivals));
+        assert!(arrivals.is_empty());
+    }
+
+    fn insert(&mut self, at: Index, stored: bool) {
+        if self.reserved.is_empty() {
+            return;
+        }
+        let sequence = self.reserved.remove(at.index(self.reserved.len()));
+        let arrival = self.arrival(sequence, stored, false);
+        self.run(Input::Insert(&mut vec![(SequenceNumber(sequence), arrival)]));
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Publish(kinds) => self.publish(kinds),
+            Step::Reserve(count) => {
+                let first = self.queue.next_sequence().0;
+                self.reserved.extend(first..first + count);
+                self.run(Input::Reserve(count));
+            }
+            Step::Insert(at, stored) => self.insert(at, stored),
+            Step::Subscribe(prefetch, no_ack) => {
+                self.last_consumer += 1;
+                let consumer = ConsumerId(self.last_consumer);
+                self.consumers.insert(consumer, (prefetch, no_ack));
+                self.run(Input::Subscribe(Subscription { prefetch, no_ack, ..super::consumer(consumer) }));
+            }
+            Step::Unsubscribe(at) => {
+                if let Some(consumer) = pick(self.consumers.keys(), at) {
+                    self.consumers.remove(&consumer);
+                    self.run(Input::Unsubscribe(consumer));
+                }
+            }
+            Step::Abandon(at) => {
+                if let Some(consumer) = pick(self.unacked.keys(), at) {
+                    self.consumers.remove(&consumer);
+                    self.give_back(consumer);
+                    self.run(Input::Abandon(consumer));
+                }
+            }
+            Step::Get(no_ack) => self.get(no_ack),
+            Step::Settle(at, which, outcome) => self.settle(at, &which, outcome),
+            Step::SetLimit(limit) => self.queue.set_memory_limit(limit),
+            Step::AnswerLoad(every) => self.answer_load(every),
+            Step::AnswerAnOldLoad(at) => {
+                let old = pick(self.old_loads.iter().filter(|run| self.load != Some(**run)), at);
+                if let Some(run) = old {
+                    self.run(Input::Loaded { run, messages: &mut self.disk.read(run) });
+                }
+            }
+            Step::NextFile => self.disk.log += 1,
+            Step::Copy(at, most) => {
+                if let Some(file) = pick(self.disk.ends.keys(), at) {
+                    self.copy(NonZeroU32::new(file).unwrap(), most);
+                }
+            }
+            Step::Relocate => {
+                self.relocate();
+            }
+            Step::Purge => self.run(Input::Purge),
+        }
+    }
+
+    fn settle(&mut self, at: Index, which: &[Index], outcome: Outcome) {
+        let Some(consumer) = pick(self.unacked.keys(), at) else { return };
+        let held = self.unacked.get_mut(&consumer).unwrap();
+        // Some twice, which is as good as once.
+        let checkouts: Vec<CheckoutId> = which.iter().filter_map(|at| pick(held.keys(), *at)).collect();
+        for checkout in &checkouts {
+            let Some((sequence, item)) = held.remove(checkout) else { continue };
+            if outcome == Outcome::Requeue {
+                self.returned.insert(sequence, item);
+            } else if item.stored {
+                self.leaving.push(sequence);
+            }
+        }
+        self.run(Input::Settle { consumer, checkouts: &checkouts, outcome });
+    }
+
+    /// What is left comes out by basic.get, in order, and the queue is empty then.
+    fn drain(&mut self) {
+        while !self.ready.is_empty() || !self.returned.is_empty() {
+            let before = self.ready.len() + self.returned.len();
+            self.get(true);
+            if self.ready.len() + self.returned.len() == before {
+                assert!(self.load.is_some(), "the load is under way");
+                self.answer_load(0);
+            }
+        }
+        self.get(true);
+        for consumer in self.unacked.keys().copied().collect::<Vec<_>>() {
+            let held = std::mem::take(self.unacked.get_mut(&consumer).unwrap());
+            let checkouts: Vec<CheckoutId> = held.keys().copied().collect();
+            self.leaving.extend(held.values().filter(|(_, item)| item.stored).map(|(sequence, _)| *sequence));
+            self.run(Input::Settle { consumer, checkouts: &checkouts, outcome: Outcome::Ack });
+        }
+        assert_eq!((self.queue.loaded_bytes(), self.queue.unacked_bytes()), (0, 0));
+    }
+
+    /// The queue is deleted, which counts what is stored, file by file.
+    fn delete(&mut self) {
+        let files: Vec<NonZeroU32> = self.disk.ends.keys().map(|file| NonZeroU32::new(*file).unwrap()).collect();
+        let counts = files.into_iter().map(|file| {
+            let Contents { runs, singles } = self.queue.held_in(file);
+            (file, runs.iter().map(|run| u64::from(run.count)).sum::<u64>() + singles.len() as u64)
+        });
+        let counts: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
+        let mut expected: Vec<Effect> = self.consumers.keys().copied().map(Effect::ConsumerCancelled).collect();
+        expected.extend((!counts.is_empty()).then_some(Effect::Emptied(counts)));
+        expected.push(Effect::Removed(self.ready.len() + self.returned.len()));
+        let mut effects = Vec::new();
+        let input = Input::Delete { if_unused: false, if_empty: false };
+        self.queue.handle(Timestamp::ZERO, input, &mut effects).unwrap();
+        assert_eq!(effects, expected);
+        assert!(self.queue.is_deleted());
+    }
+}
+
+fn pick<'a, T: Copy + 'a>(from: impl Iterator<Item = &'a T>, at: Index) -> Option<T> {
+    let all: Vec<T> = from.copied().collect();
+    (!all.is_empty()).then(|| *at.get(&all))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_queue_with_stored_messages_agrees_with_a_plain_list(
+        limit in prop::sample::select(vec![0, 300, 1000, usize::MAX]),
+        steps in prop::collection::vec(step(), 1..120),
+        delete in any::<bool>(),
+    ) {
+        let mut model = Model::default();
+        model.queue.set_memory_limit(limit);
+        steps.into_iter().for_each(|step| model.step(step));
+        if delete {
+            model.delete();
+        } else {
+            model.drain();
+        }
+    }
+
+    #[test]
+    fn a_file_is_emptied_whatever_is_loaded_meanwhile(
+        limit in prop::sample::select(vec![0, 300, 1000]),
+        before in prop::collection::vec(step(), 1..80),
+        meanwhile in prop::collection::vec(step(), 0..10),
+        most in 1..20_u32,
+    ) {
+        let mut model = Model::default();
+        model.queue.set_memory_limit(limit);
+        before.into_iter().for_each(|step| model.step(step));
+        model.disk.log += 1;
+        let file = NonZeroU32::MIN;
+        model.copy(file, most);
+        let meanwhile = meanwhile.into_iter().filter(|step| !matches!(step, Step::Copy(..)));
+        meanwhile.for_each(|step| model.step(step));
+        model.relocate();
+        model.copy(file, most);
+        prop_assert_eq!(model.relocate(), 0, "nothing is left after a second round");
+        prop_assert_eq!(model.queue.held_in(file), Contents::default());
+        model.drain();
+    }
+}

@@ -1,0 +1,158 @@
+//! Opening a node on its data directory: definitions and log are read, queues come back with their messages, and the
+//! threads that the store needs are started. Everything is done before the first connection.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rand::RngCore;
+use thiserror::Error;
+
+use super::cell::QueueCell;
+use super::clock::Clock;
+use super::fail_stop::fail_stop;
+use super::keeper::Keeper;
+use super::memory;
+use super::storage::{self, Loader, Storage};
+use super::threads::Threads;
+use super::{Definitions, LoadError, Node, NodeError};
+use crate::broker::ids::QueueId;
+use crate::config::Config;
+use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
+use crate::store::meta::{CheckpointError, CleanStop, Meta};
+use crate::store::{
+    Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes, open_listed, open_log,
+};
+
+/// The log's directory in the data directory.
+const LOG_DIRECTORY: &str = "log";
+
+/// The directory of segments in the data directory.
+const SEGMENTS: &str = "segments";
+
+/// Why a node cannot start on its data directory.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it, or it is not ours.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Meta(#[from] crate::store::meta::OpenError),
+    /// A definition cannot be read.
+    #[error(transparent)]
+    Definitions(#[from] LoadError),
+    /// The checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A segment cannot be read, or is damaged.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The log cannot be read, or is damaged.
+    #[error(transparent)]
+    Log(#[from] crate::store::OpenError),
+    /// The system gives no more threads.
+    #[error("cannot start a thread for the log: {0}")]
+    Thread(io::Error),
+}
+
+/// What a node holds of its data directory while it runs.
+#[derive(Debug)]
+pub(super) struct Durable {
+    threads: Threads,
+    meta: Arc<Meta>,
+    _directory: DataDirectory,
+}
+
+impl Node {
+    /// A node on the configured data directory, with everything that it holds.
+    ///
+    /// # Errors
+    /// See [`OpenError`], and when the configuration names what cannot be.
+    pub fn open(config: &Config) -> Result<Self, NodeError> {
+        let clock = Clock::start();
+        let directory = DataDirectory::open(&config.data_dir, NodeUuid(random())).map_err(OpenError::from)?;
+        let meta = Arc::new(Meta::open(&*directory.disk).map_err(OpenError::from)?);
+        let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
+        let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
+        let options = Options::new(LOG_DIRECTORY.into(), rand::rng().next_u64());
+        let queues = stored.queues();
+        let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
+        let segments = open_listed(&*directory.disk, Path::new(SEGMENTS), &checkpoint.segments, None);
+        let segments = segments.map_err(OpenError::from)?;
+        let sizes = SegmentSizes::of(&segments);
+        let (log, writer, recovered) =
+            open_log(&directory.disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
+        let mut recovered = recovered;
+        apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
+        report(&recovered, clock);
+        let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
+        let storage = Arc::new(Storage::new(Arc::clone(&log), loader, memory::budget()));
+        let mut queues = recovered.queues;
+        let for_cells = Arc::clone(&storage);
+        let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
+        let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
+        let disk = Arc::clone(&directory.disk);
+        let reclaim = Reclaim::new(disk, log, ReclaimOptions::new(SEGMENTS.into()), checkpoint, sizes);
+        let keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock };
+        let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
+        node.durable = Some(Durable { threads, meta, _directory: directory });
+        Ok(node)
+    }
+
+    /// Writes what is left to write. `orderly`: every connection has ended, so that it is known which messages were
+    /// delivered before; the next start then need not suspect all of them.
+    pub fn close(&self, orderly: bool) {
+        let (Some(durable), Some(storage)) = (&self.durable, &self.storage) else { return };
+        durable.threads.stop();
+        if !orderly {
+            return;
+        }
+        let mut stop = CleanStop { end: storage.log.end(), delivered: BTreeMap::new() };
+        for vhost in &self.vhosts {
+            vhost.each_cell(|cell| {
+                let delivered = cell.delivered();
+                if !delivered.is_empty() {
+                    stop.delivered.insert(storage::key(cell.entry.id), delivered);
+                }
+            });
+        }
+        durable.meta.leave_clean_stop(&stop).unwrap_or_else(|error| fail_stop(&error));
+    }
+}
+
+/// After a stop in order it is known which messages were delivered before. After any other, all may have been.
+fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
+    let clean = stop.filter(|stop| recovered.report.end.is_none_or(|end| end == stop.end));
+    for (key, queue) in &mut recovered.queues {
+        queue.redelivered = match &clean {
+            Some(stop) => stop.delivered.get(key).cloned().unwrap_or_default(),
+            None => vec![0..=queue.next_sequence],
+        };
+    }
+}
+
+fn random() -> u128 {
+    let mut random = rand::rng();
+    u128::from(random.next_u64()) << 64 | u128::from(random.next_u64())
+}
+
+fn report(recovered: &Recovered, clock: Clock) {
+    let report = &recovered.report;
+    let messages: u64 =
+        recovered.queues.values().flat_map(|queue| &queue.extents).map(|extent| u64::from(extent.count)).sum();
+    if report.records > 0 || messages > 0 {
+        tracing::info!(
+            "recovered {messages} messages in {} queues from {} log files ({} records, {} MiB) in {} ms",
+            recovered.queues.len(),
+            report.files,
+            report.records,
+            report.bytes >> 20,
+            clock.now().as_millis()
+        );
+    }
+    for damage in &report.damage {
+        tracing::error!("skipped what is damaged: {damage}");
+    }
+}

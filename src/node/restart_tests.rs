@@ -1,0 +1,200 @@
+//! Tests of a node over restarts and power cuts: what it answered is there, and what does not last costs nothing.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use leveret_protocol::{FieldTable, ShortString};
+
+use super::cell::QueueCell;
+use super::vhost::RunningVhost;
+use super::{Clock, Definitions, Node};
+use crate::broker::auth::{Actor, Permissions, User};
+use crate::broker::error::ChannelError;
+use crate::broker::exchange::Envelope;
+use crate::broker::ids::ConnectionId;
+use crate::broker::resource::ResourceKind;
+use crate::broker::vhost::{ExchangeDeclaration, Link, QueueDeclaration};
+use crate::config::Config;
+use crate::store::disk::faulty::{FaultyDisk, Unsynced};
+use crate::store::meta::Meta;
+
+fn name(text: &str) -> ShortString {
+    ShortString::new(text).unwrap()
+}
+
+fn start(disk: &FaultyDisk) -> Node {
+    let (definitions, stored) = Definitions::load(Arc::new(Meta::open(disk).unwrap())).unwrap();
+    let mut cell = |entry| QueueCell::new(entry, None);
+    Node::restore(&Config::default(), Clock::start(), definitions, stored, None, &mut cell).unwrap()
+}
+
+fn actor() -> Actor {
+    Actor {
+        connection: ConnectionId(1),
+        user: Arc::new(User { name: name("guest"), tags: Vec::new() }),
+        permissions: Arc::new(Permissions::parse(".*", ".*", ".*").unwrap()),
+    }
+}
+
+/// What a client does to the default vhost of a node.
+struct Client<'a> {
+    node: &'a Node,
+    vhost: Arc<RunningVhost>,
+    actor: Actor,
+}
+
+impl<'a> Client<'a> {
+    fn of(node: &'a Node) -> Self {
+        Self { node, vhost: node.vhost(&name("/")).unwrap(), actor: actor() }
+    }
+
+    fn declare_exchange(&self, exchange: &str, durable: bool) {
+        let wanted = ExchangeDeclaration {
+            name: name(exchange),
+            kind: name("fanout"),
+            passive: false,
+            durable,
+            auto_delete: false,
+            internal: false,
+            arguments: FieldTable::new(),
+        };
+        let declare = |wanted| {
+            self.vhost
+                .change(self.node.clock.now(), |vhost, effects| vhost.declare_exchange(&self.actor, wanted, effects))
+        };
+        declare(wanted).unwrap();
+    }
+
+    fn declare_queue(&self, queue: &str, durable: bool) {
+        let wanted = QueueDeclaration {
+            name: name(queue),
+            durable,
+            exclusive: false,
+            auto_delete: false,
+            arguments: FieldTable::new(),
+            id: self.node.next_queue(),
+            generated: Node::random_name(),
+        };
+        self.vhost.declare_queue(self.node.clock.now(), &self.actor, wanted).unwrap();
+    }
+
+    fn bind(&self, exchange: &str, queue: &str) {
+        let link = Link {
+            source: name(exchange),
+            destination_kind: ResourceKind::Queue,
+            destination: name(queue),
+            binding_key: name(""),
+            arguments: FieldTable::new(),
+        };
+        let now = self.node.clock.now();
+        self.vhost.change(now, |vhost, effects| vhost.bind(&self.actor, &link, effects)).unwrap();
+    }
+
+    fn delete_queue(&self, queue: &str) -> Result<usize, ChannelError> {
+        self.vhost.delete_queue(self.node.clock.now(), &self.actor, &name(queue), false, false)
+    }
+
+    /// The queues that an exchange leads to. Each has its cell.
+    fn routed(&self, exchange: &str) -> Vec<String> {
+        let envelope = Envelope { routing_keys: &[b""], headers: None };
+        let queues = self.vhost.topology().route(exchange.as_bytes(), &envelope).queues;
+        assert!(queues.iter().all(|entry| self.vhost.cell(entry.id).is_some()));
+        queues.iter().map(|entry| entry.name.to_string()).collect()
+    }
+}
+
+#[test]
+fn what_was_declared_durable_is_there_after_a_power_cut() {
+    let disk = FaultyDisk::new();
+    let node = start(&disk);
+    let client = Client::of(&node);
+    client.declare_exchange("x", true);
+    for (queue, durable) in [("kept", true), ("deleted", true), ("transient", false)] {
+        client.declare_queue(queue, durable);
+        client.bind("x", queue);
+        client.bind("amq.fanout", queue);
+    }
+    client.delete_queue("deleted").unwrap();
+    assert_eq!(client.routed("x"), ["kept", "transient"]);
+    let node = start(&disk.after_power_cut(Unsynced::Lost));
+    let client = Client::of(&node);
+    assert_eq!(client.routed("x"), ["kept"]);
+    assert_eq!(client.routed("amq.fanout"), ["kept"]);
+    assert!(client.vhost.topology().queue(b"deleted").is_none());
+    assert!(client.vhost.topology().queue(b"transient").is_none());
+}
+
+#[test]
+fn a_queue_after_a_restart_has_an_id_that_none_before_had() {
+    let disk = FaultyDisk::new();
+    let node = start(&disk);
+    let client = Client::of(&node);
+    for queue in ["a", "b"] {
+        client.declare_queue(queue, true);
+    }
+    client.delete_queue("b").unwrap();
+    let before = client.vhost.topology().queue(b"a").unwrap().id;
+    let last = node.next_queue();
+    let node = start(&disk.after_power_cut(Unsynced::Lost));
+    let client = Client::of(&node);
+    client.declare_queue("c", true);
+    let topology = client.vhost.topology();
+    assert_eq!(topology.queue(b"a").unwrap().id, before);
+    assert!(topology.queue(b"c").unwrap().id > last);
+}
+
+#[test]
+fn what_does_not_last_never_reaches_the_disk() {
+    let disk = FaultyDisk::new();
+    let node = start(&disk);
+    let client = Client::of(&node);
+    client.declare_queue("first", false);
+    let before = disk.operations();
+    client.declare_exchange("x", false);
+    for n in 0..100 {
+        client.declare_queue(&n.to_string(), false);
+        client.bind("amq.fanout", &n.to_string());
+        client.bind("x", &n.to_string());
+    }
+    client.delete_queue("7").unwrap();
+    client.vhost.connection_ended(node.clock.now(), ConnectionId(1));
+    assert_eq!(disk.operations(), before);
+}
+
+#[test]
+fn a_durable_declaration_is_one_commit_and_declaring_it_again_none() {
+    let disk = FaultyDisk::new();
+    let node = start(&disk);
+    let client = Client::of(&node);
+    client.declare_queue("first", true);
+    let syncs = || disk.trace().iter().filter(|operation| operation.to_string().starts_with("sync")).count();
+    let before = syncs();
+    client.declare_queue("q", true);
+    client.bind("amq.fanout", "q");
+    assert_eq!(syncs() - before, 2);
+    client.declare_queue("q", true);
+    client.bind("amq.fanout", "q");
+    assert_eq!(syncs() - before, 2);
+}
+
+#[test]
+fn a_failing_disk_ends_the_process_before_anybody_is_answered() {
+    const CHILD: &str = "LEVERET_TEST_OF_A_FAILING_DISK";
+    const THIS: &str = "node::restart_tests::a_failing_disk_ends_the_process_before_anybody_is_answered";
+    if std::env::var_os(CHILD).is_some() {
+        let disk = FaultyDisk::new();
+        let node = start(&disk);
+        let client = Client::of(&node);
+        client.declare_queue("first", true);
+        println!("the first is answered");
+        disk.fail_sync(1);
+        client.declare_queue("second", true);
+        println!("the second is answered");
+        return;
+    }
+    let itself = std::env::current_exe().unwrap();
+    let child = Command::new(itself).args(["--exact", THIS, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let told = String::from_utf8_lossy(&child.stdout);
+    assert_eq!(child.status.code(), Some(74), "{told}");
+    assert!(told.contains("the first is answered") && !told.contains("the second is answered"), "{told}");
+}

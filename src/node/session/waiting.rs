@@ -1,0 +1,67 @@
+//! What a connection waits for the store for: its log to catch up, a commit to be on disk, a message to be read back.
+//! The store wakes the outbox; nothing here blocks.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use leveret_protocol::ShortString;
+
+use super::{Session, Workspace};
+use crate::broker::connection::{Reply, Request};
+use crate::broker::time::Timestamp;
+use crate::store::{Position, Waiter};
+
+/// Bytes in the log that are not on disk from which on connections that add to them are not read. On a slow disk that
+/// is a tenth of a second; memory is bounded by it.
+const LOG_LAG_LIMIT: usize = 32 * 1024 * 1024;
+
+/// A request that is answered later.
+#[derive(Debug)]
+pub(super) enum Later {
+    /// tx.commit, once the log is durable up to the position.
+    Commit { channel: u16, position: Position },
+    /// basic.get of a message that is being read from disk.
+    Get { channel: u16, queue: ShortString, no_ack: bool },
+}
+
+impl Session {
+    /// Whether this connection has put more into the log than the disk has taken so far.
+    pub(super) fn outruns_the_log(&self) -> bool {
+        let Some(storage) = &self.node.storage else { return false };
+        self.appended > storage.log.durable() && storage.log.lag() > LOG_LAG_LIMIT
+    }
+
+    /// Asks the log to wake this connection for what it waits for.
+    pub(super) fn await_the_log(&self) {
+        let Some(storage) = &self.node.storage else { return };
+        let commit = match self.later {
+            Some(Later::Commit { position, .. }) => Some(position),
+            Some(Later::Get { .. }) | None => None,
+        };
+        let held_up = self.outruns_the_log().then_some(self.appended);
+        let Some(position) = self.confirms.last_position().max(commit).max(held_up) else { return };
+        let waiter: Arc<dyn Waiter> = Arc::clone(&self.outbox) as Arc<dyn Waiter>;
+        if !storage.log.wake_when_durable(position, &waiter) {
+            // It became durable meanwhile: the next turn sees it.
+            waiter.wake();
+        }
+    }
+
+    /// Writes what has become safe, and answers what was waited for.
+    pub(super) fn hear_from_the_store(&mut self, now: Timestamp, work: &mut Workspace, out: &mut BytesMut) {
+        let durable = self.node.durable();
+        self.confirms.release(durable, out);
+        match self.later.take() {
+            Some(Later::Commit { channel, position }) if position <= durable => {
+                self.connection.answer(now, channel, Ok(Reply::Done), &mut work.effects);
+            }
+            Some(Later::Get { channel, queue, no_ack }) => {
+                let mut answers = std::mem::take(&mut work.effects);
+                self.request(now, channel, Request::Get { queue, no_ack }, &mut answers, out);
+                work.effects = answers;
+            }
+            waiting @ (Some(Later::Commit { .. }) | None) => self.later = waiting,
+        }
+        self.execute(now, &mut work.effects, out);
+    }
+}

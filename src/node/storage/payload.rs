@@ -1,0 +1,74 @@
+//! A message as a record's payload: a few lengths, then its bytes as they are in memory.
+
+use bytes::Bytes;
+
+use crate::broker::message::{Message, MessageArena, Traits};
+
+/// Octets before the message's bytes: version, traits, length of the names, length of the header.
+const HEAD: usize = 8;
+
+const VERSION: u8 = 1;
+
+/// A message in the form of a record.
+#[derive(Debug)]
+pub(in crate::node) struct Payload<'a> {
+    head: [u8; HEAD],
+    bytes: &'a Bytes,
+}
+
+impl<'a> Payload<'a> {
+    pub(in crate::node) fn of(message: &'a Message) -> Self {
+        let (names, header) = (message.names().len(), message.header().len());
+        let [n0, n1] = u16::try_from(names).unwrap_or(u16::MAX).to_le_bytes();
+        let [h0, h1, h2, h3] = u32::try_from(header).unwrap_or(u32::MAX).to_le_bytes();
+        Self { head: [VERSION, message.traits().bits(), n0, n1, h0, h1, h2, h3], bytes: message.bytes() }
+    }
+
+    pub(in crate::node) fn parts(&self) -> [&[u8]; 2] {
+        [&self.head, self.bytes]
+    }
+
+    /// An upper bound on what a record of the message takes, besides its targets.
+    pub(in crate::node) fn bound(message: &Message) -> usize {
+        message.bytes().len() + HEAD
+    }
+
+    /// The message in a record. `None`: it is not in this format.
+    pub(in crate::node) fn read(payload: &[u8], arena: &mut MessageArena) -> Option<Message> {
+        let (head, bytes) = payload.split_first_chunk::<HEAD>()?;
+        let [VERSION, traits, n0, n1, h0, h1, h2, h3] = *head else { return None };
+        let names = usize::from(u16::from_le_bytes([n0, n1]));
+        let header = usize::try_from(u32::from_le_bytes([h0, h1, h2, h3])).ok()?;
+        let (names, rest) = bytes.split_at_checked(names)?;
+        let (header, body) = rest.split_at_checked(header)?;
+        arena.store(names, header, body, Traits::from_bits(traits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_comes_back_from_its_record_as_it_was() {
+        let mut arena = MessageArena::default();
+        let traits = Traits::PERSISTENT.with(Traits::HEADERS);
+        let message = arena.store(b"\x02ex\x03key", b"a header", b"a body", traits).unwrap();
+        let payload = Payload::of(&message);
+        assert_eq!(payload.parts().concat().len(), Payload::bound(&message));
+        assert_eq!(Payload::read(&payload.parts().concat(), &mut arena), Some(message));
+    }
+
+    #[test]
+    fn what_is_no_message_is_not_taken_for_one() {
+        let mut arena = MessageArena::default();
+        let message = arena.store(b"\x02ex\x03key", b"a header", b"", Traits::default()).unwrap();
+        let record = Payload::of(&message).parts().concat();
+        for length in 0..record.len() {
+            assert_eq!(Payload::read(&record[..length], &mut arena), None, "{length} bytes");
+        }
+        let mut other_version = record;
+        other_version[0] = 2;
+        assert_eq!(Payload::read(&other_version, &mut arena), None);
+    }
+}

@@ -1,0 +1,32 @@
+//! What recovery has to know beforehand: where the log begins, and what was moved out of it. Kept by the database.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::place::{FileNumber, QueueKey};
+
+/// The state that the log's files from `first_file` on are replayed upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The first file of the log that still counts; 1 in a new store.
+    pub first_file: FileNumber,
+    /// The segments that hold live records.
+    pub segments: Vec<FileNumber>,
+    /// Queues that have something to remember.
+    pub queues: BTreeMap<QueueKey, QueueCheckpoint>,
+}
+
+/// What a checkpoint knows of a queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueCheckpoint {
+    /// No sequence number below this one may be given out.
+    pub next_sequence: u64,
+    /// The sequence numbers that are live in segments, in order.
+    pub live: Vec<RangeInclusive<u64>>,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Self { first_file: FileNumber(1), segments: Vec::new(), queues: BTreeMap::new() }
+    }
+}

@@ -1,0 +1,175 @@
+//! Checkpoints as rows: one for the log's first file, one for each segment, one for each queue, so that a new
+//! checkpoint writes what differs. docs/storage-format.md describes every byte.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::{Change, Fatal, Meta, Row, Space, ranges};
+use crate::store::format::varint;
+use crate::store::{Checkpoint, FileNumber, QueueCheckpoint, QueueKey};
+
+const FIRST_FILE: u8 = b'f';
+const SEGMENT: u8 = b's';
+const QUEUE: u8 = b'q';
+
+/// What a checkpoint changes of the one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointChange {
+    /// The first file of the log that still counts.
+    pub first_file: FileNumber,
+    /// Segments that hold live records from now on.
+    pub segments_added: Vec<FileNumber>,
+    /// Segments that no longer do.
+    pub segments_removed: Vec<FileNumber>,
+    /// What is known of these queues from now on; nothing any more where there is none. Others stay as they were.
+    pub queues: BTreeMap<QueueKey, Option<QueueCheckpoint>>,
+}
+
+/// Why the checkpoint cannot be read.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// The database failed.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+    /// A row is not one that we write.
+    #[error("meta.redb: the row {key:02x?} of the checkpoint is damaged")]
+    Damaged {
+        /// Which row.
+        key: Vec<u8>,
+    },
+}
+
+impl Meta {
+    /// The last checkpoint; an empty one in a new store.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn checkpoint(&self) -> Result<Checkpoint, CheckpointError> {
+        let mut checkpoint = Checkpoint::default();
+        for row in self.all(Space::Checkpoint)? {
+            take(&mut checkpoint, &row).ok_or(CheckpointError::Damaged { key: row.0 })?;
+        }
+        Ok(checkpoint)
+    }
+
+    /// Makes a checkpoint out of the last one, at once and lasting.
+    ///
+    /// # Errors
+    /// See [`Fatal`].
+    pub fn commit_checkpoint(&self, change: &CheckpointChange) -> Result<(), Fatal> {
+        let mut changes =
+            vec![Change::Put { key: vec![FIRST_FILE], value: change.first_file.0.to_le_bytes().to_vec() }];
+        let removed = change.segments_removed.iter().map(|file| Change::Remove { key: segment_key(*file) });
+        let added = change.segments_added.iter().map(|file| Change::Put { key: segment_key(*file), value: Vec::new() });
+        changes.extend(removed.chain(added));
+        changes.extend(change.queues.iter().map(|(queue, checkpoint)| queue_change(*queue, checkpoint.as_ref())));
+        self.commit(Space::Checkpoint, &changes)
+    }
+}
+
+fn segment_key(file: FileNumber) -> Vec<u8> {
+    [&[SEGMENT], file.0.to_be_bytes().as_slice()].concat()
+}
+
+fn queue_change(queue: QueueKey, checkpoint: Option<&QueueCheckpoint>) -> Change {
+    let key = [&[QUEUE], queue.0.to_be_bytes().as_slice()].concat();
+    let Some(checkpoint) = checkpoint else { return Change::Remove { key } };
+    let mut value = Vec::new();
+    varint::write(&mut value, checkpoint.next_sequence);
+    ranges::write(&mut value, &checkpoint.live);
+    Change::Put { key, value }
+}
+
+fn take(checkpoint: &mut Checkpoint, (key, value): &Row) -> Option<()> {
+    let (kind, name) = key.split_first()?;
+    match *kind {
+        FIRST_FILE => checkpoint.first_file = FileNumber(u32::from_le_bytes(value.as_slice().try_into().ok()?)),
+        SEGMENT => checkpoint.segments.push(FileNumber(u32::from_be_bytes(name.try_into().ok()?))),
+        QUEUE => {
+            let queue = QueueKey(u64::from_be_bytes(name.try_into().ok()?));
+            checkpoint.queues.insert(queue, queue_checkpoint(value)?);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn queue_checkpoint(mut value: &[u8]) -> Option<QueueCheckpoint> {
+    let next_sequence = varint::read(&mut value)?;
+    Some(QueueCheckpoint { next_sequence, live: ranges::read(value)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, CheckpointChange, Meta, Space};
+    use crate::store::disk::MemoryDisk;
+    use crate::store::{Checkpoint, FileNumber, QueueCheckpoint, QueueKey};
+    use std::collections::BTreeMap;
+
+    fn queue(next_sequence: u64, live: &[(u64, u64)]) -> QueueCheckpoint {
+        QueueCheckpoint { next_sequence, live: live.iter().map(|(first, last)| *first..=*last).collect() }
+    }
+
+    #[test]
+    fn a_checkpoint_changes_what_differs_and_keeps_the_rest() {
+        let disk = MemoryDisk::new();
+        let meta = Meta::open(&disk).unwrap();
+        assert_eq!(meta.checkpoint().unwrap(), Checkpoint::default());
+        let (one, two, three) = (queue(9, &[(1, 3), (5, 5)]), queue(1, &[]), queue(u64::MAX, &[(0, u64::MAX)]));
+        let segments = [FileNumber::segment(1), FileNumber::segment(300)];
+        meta.commit_checkpoint(&CheckpointChange {
+            first_file: FileNumber(2),
+            segments_added: segments.to_vec(),
+            segments_removed: Vec::new(),
+            queues: BTreeMap::from([(QueueKey(1), Some(one.clone())), (QueueKey(2), Some(two))]),
+        })
+        .unwrap();
+        meta.commit_checkpoint(&CheckpointChange {
+            first_file: FileNumber(3),
+            segments_added: vec![FileNumber::segment(2)],
+            segments_removed: vec![FileNumber::segment(1)],
+            queues: BTreeMap::from([(QueueKey(2), None), (QueueKey(300), Some(three.clone()))]),
+        })
+        .unwrap();
+        drop(meta);
+        let expected = Checkpoint {
+            first_file: FileNumber(3),
+            segments: vec![FileNumber::segment(2), FileNumber::segment(300)],
+            queues: BTreeMap::from([(QueueKey(1), one), (QueueKey(300), three)]),
+        };
+        assert_eq!(Meta::open(&disk).unwrap().checkpoint().unwrap(), expected);
+    }
+
+    #[test]
+    fn rows_have_the_bytes_that_the_storage_format_tells() {
+        let meta = Meta::open(&MemoryDisk::new()).unwrap();
+        meta.commit_checkpoint(&CheckpointChange {
+            first_file: FileNumber(0x0102),
+            segments_added: vec![FileNumber::segment(0x0102)],
+            segments_removed: Vec::new(),
+            queues: BTreeMap::from([(QueueKey(0x0102), Some(queue(300, &[(1, 3), (5, 5)])))]),
+        })
+        .unwrap();
+        let row = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+        let expected = [
+            row(b"f", b"\x02\x01\0\0"),
+            row(b"q\0\0\0\0\0\0\x01\x02", b"\xac\x02\x02\x02\x04\0"),
+            row(b"s\x80\0\x01\x02", b""),
+        ];
+        assert_eq!(meta.all(Space::Checkpoint).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_damaged_row_is_named() {
+        let good = b"q\0\0\0\0\0\0\0\x01".as_slice();
+        for (key, value) in [(b"x".as_slice(), b"".as_slice()), (b"", b""), (b"f", b"abc"), (b"sab", b""), (good, b"")]
+        {
+            let meta = Meta::open(&MemoryDisk::new()).unwrap();
+            let row = Change::Put { key: key.to_vec(), value: value.to_vec() };
+            meta.commit(Space::Checkpoint, &[row]).unwrap();
+            let error = meta.checkpoint().unwrap_err().to_string();
+            assert_eq!(error, format!("meta.redb: the row {key:02x?} of the checkpoint is damaged"));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The small database beside the log: definitions, and checkpoints of what the log's files and segments hold. Keys and
+//! values are opaque here. A commit lasts wholly or not at all. Read once at the start; no message passes through it.
+
+mod backend;
+mod checkpoint;
+mod clean_stop;
+mod ranges;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use thiserror::Error;
+
+use self::backend::Backend;
+pub use self::checkpoint::{CheckpointChange, CheckpointError};
+pub use self::clean_stop::CleanStop;
+use super::disk::Disk;
+
+const FILE: &str = "meta.redb";
+const NEW_FILE: &str = "meta.redb.new";
+
+/// Bytes of pages kept in memory. Commits touch few pages; the start reads each once.
+const CACHE: usize = 8 * 1024 * 1024;
+
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// One of the database's sets of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// What clients and operators declared.
+    Definitions,
+    /// What the log's files and segments hold.
+    Checkpoint,
+    /// The word that a stop in order leaves.
+    CleanStop,
+}
+
+impl Space {
+    const ALL: [Self; 3] = [Self::Definitions, Self::Checkpoint, Self::CleanStop];
+
+    fn table(self) -> Table {
+        match self {
+            Self::Definitions => TableDefinition::new("definitions"),
+            Self::Checkpoint => TableDefinition::new("checkpoint"),
+            Self::CleanStop => TableDefinition::new("clean_stop"),
+        }
+    }
+}
+
+/// A row: its key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// A change of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The row is this from now on, whatever it was.
+    Put {
+        /// Which row.
+        key: Vec<u8>,
+        /// What it says.
+        value: Vec<u8>,
+    },
+    /// The row is gone; one that was not there is no error.
+    Remove {
+        /// Which row.
+        key: Vec<u8>,
+    },
+}
+
+/// Why the database cannot be opened.
+#[derive(Debug, Error)]
+#[error("{FILE}: {operation}: {source}")]
+pub struct OpenError {
+    operation: &'static str,
+    source: Box<redb::Error>,
+}
+
+/// The database failed, and the node has to end: what is on disk is not known, later commits would build on that, and
+/// nothing that waited for the commit may be answered. There is nothing to try again; the next start finds the state
+/// before or after the commit that failed.
+#[derive(Debug, Error)]
+#[error("{FILE}: {operation}: {source}; the server has to end, and finds its last whole state at the next start")]
+pub struct Fatal {
+    operation: &'static str,
+    source: Box<redb::Error>,
+}
+
+/// The database.
+#[derive(Debug)]
+pub struct Meta {
+    database: Database,
+}
+
+impl Meta {
+    /// Opens the database, and makes it where there is none.
+    ///
+    /// # Errors
+    /// What the system says, or that the file is damaged.
+    pub fn open(disk: &dyn Disk) -> Result<Self, OpenError> {
+        let failed = |operation| move |source| OpenError { operation, source: Box::new(source) };
+        let names = disk.list(Path::new("")).map_err(io_error).map_err(failed("listing the directory"))?;
+        if !names.iter().any(|name| name == Path::new(FILE)) {
+            return create(disk).map_err(failed("making it"));
+        }
+        let file = disk.open(Path::new(FILE), false).map_err(io_error).map_err(failed("opening it"))?;
+        let database = builder().create_with_backend(Backend::new(file)).map_err(redb::Error::from);
+        Ok(Self { database: database.map_err(failed("opening it"))? })
+    }
+
+    /// Makes all changes in this order, at once and lasting: when it returns, they are on the disk. No change, no
+    /// access to the disk. Waits for a commit of another thread.
+    ///
+    /// # Errors
+    /// See [`Fatal`].
+    pub fn commit(&self, space: Space, changes: &[Change]) -> Result<(), Fatal> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.write(space, changes).map_err(|source| Fatal { operation: "commit", source: Box::new(source) })
+    }
+
+    /// All rows, by key.
+    ///
+    /// # Errors
+    /// See [`Fatal`].
+    pub fn all(&self, space: Space) -> Result<Vec<Row>, Fatal> {
+        self.read(space).map_err(|source| Fatal { operation: "reading", source: Box::new(source) })
+    }
+
+    fn write(&self, space: Space, changes: &[Change]) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut table = transaction.open_table(space.table())?;
+            for change in changes {
+                match change {
+                    Change::Put { key, value } => table.insert(key.as_slice(), value.as_slice())?,
+                    Change::Remove { key } => table.remove(key.as_slice())?,
+                };
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    fn read(&self, space: Space) -> Result<Vec<Row>, redb::Error> {
+        let table = self.database.begin_read()?.open_table(space.table())?;
+        let rows = table.iter()?.map(|row| {
+            let (key, value) = row?;
+            Ok((key.value().to_vec(), value.value().to_vec()))
+        });
+        rows.collect()
+    }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+/// The file gets its name when it is whole, so that a power cut leaves none or a good one.
+fn create(disk: &dyn Disk) -> Result<Meta, redb::Error> {
+    let file = disk.open(Path::new(NEW_FILE), true)?;
+    file.set_len(0)?;
+    let database = builder().create_with_backend(Backend::new(file))?;
+    let transaction = database.begin_write()?;
+    for space in Space::ALL {
+        transaction.open_table(space.table())?;
+    }
+    transaction.commit()?;
+    disk.rename(Path::new(NEW_FILE), Path::new(FILE))?;
+    disk.sync_directory(Path::new(""))?;
+    Ok(Meta { database })
+}
+
+fn io_error(error: io::Error) -> redb::Error {
+    redb::Error::Io(error)
+}

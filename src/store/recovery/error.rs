@@ -1,0 +1,74 @@
+//! Why a log cannot be opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::store::log::ReadError;
+use crate::store::place::FileNumber;
+
+/// Why a log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system refused something.
+    #[error("{}: cannot {operation}: {source}", .path.display())]
+    Io {
+        /// Of which file or directory.
+        path: PathBuf,
+        /// What was tried.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something that had been made durable is not what was written.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// A file of the log is not there.
+    #[error("log file {} is missing", .0.0)]
+    Missing(FileNumber),
+    /// Written by another version.
+    #[error("{}: format {version} of log files is not known to this version", .path.display())]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// What it says.
+        version: u16,
+    },
+    /// Live records cannot be read back.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Bytes that are not what was written, where they had been made durable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is damaged at offset {offset}: {kind}", .path.display())]
+pub struct Damage {
+    /// Which file.
+    pub path: PathBuf,
+    /// From which byte.
+    pub offset: u64,
+    /// What is wrong there.
+    pub kind: DamageKind,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DamageKind {
+    /// Neither copy of a file's header verifies.
+    #[error("the file's header cannot be read")]
+    Header,
+    /// Two files say that they are the same one of the log, or the order of files contradicts itself.
+    #[error("the file's header contradicts other files")]
+    Order,
+    /// A frame that had been made durable does not verify.
+    #[error("what was durable there cannot be read")]
+    Frame,
+    /// A frame verifies and a record in it makes no sense.
+    #[error("a record there makes no sense")]
+    Record,
+}
+
+impl OpenError {
+    pub(super) fn io(path: &Path, operation: &'static str, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), operation, source }
+    }
+}

@@ -1,0 +1,141 @@
+//! Opening the log: finds its files, tells a torn tail from damage, replays what is there into what is live, and copies
+//! the tail that may not have been synced into a file of its own before anything is served.
+//!
+//! It writes nothing but that copy, whose header goes last: however often it is cut short, it begins again from the
+//! same log.
+
+mod chain;
+mod check;
+mod discover;
+mod error;
+mod frames;
+pub(super) mod ranges;
+mod replay;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use self::chain::Chain;
+pub use self::check::{CheckReport, CheckedFile, CheckedQueue, check_log};
+pub use self::error::{Damage, DamageKind, OpenError};
+use self::frames::Scan;
+use self::replay::Replay;
+use self::tail::Tail;
+use super::checkpoint::Checkpoint;
+use super::disk::{Disk, File};
+use super::log::{FileTable, Log, Slots, StoredFile, Writer};
+use super::options::Options;
+use super::place::{Extent, FileNumber, Position, QueueKey};
+
+/// A segment as its own directory describes it.
+#[derive(Debug)]
+pub struct OpenSegment {
+    /// Which segment.
+    pub number: FileNumber,
+    /// The open file.
+    pub file: Arc<dyn File>,
+    /// Every extent in it, settled ones too.
+    pub extents: Vec<(QueueKey, Extent)>,
+}
+
+/// What the log held.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The queues that are known and have records or a checkpoint.
+    pub queues: BTreeMap<QueueKey, RecoveredQueue>,
+    /// What was found on the way.
+    pub report: RecoveryReport,
+}
+
+/// What is left of a queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveredQueue {
+    /// The live messages by sequence number.
+    pub extents: Vec<Extent>,
+    /// Sequence numbers from here on were never used.
+    pub next_sequence: u64,
+    /// Messages of which the log says that they were delivered before. After a stop that was not clean any may have been.
+    pub redelivered: Vec<RangeInclusive<u64>>,
+}
+
+/// Figures for the log message at start.
+#[derive(Debug, Default)]
+pub struct RecoveryReport {
+    /// Files of the log that were replayed.
+    pub files: u64,
+    /// Frames replayed.
+    pub frames: u64,
+    /// Records replayed.
+    pub records: u64,
+    /// Bytes of frames replayed.
+    pub bytes: u64,
+    /// Where the log ended, if it had begun.
+    pub end: Option<Position>,
+    /// Bytes of frames copied since they may not have been synced.
+    pub copied: u64,
+    /// What was skipped; always empty unless salvaging.
+    pub damage: Vec<Damage>,
+}
+
+/// Opens the log in `options.directory`: what it held, and the log, which goes on behind it. Queues that are not `known`
+/// are ignored.
+///
+/// # Errors
+/// The system's, and damage to what had been made durable, which is never cut off silently: only salvaging skips it.
+pub fn open_log(
+    disk: &Arc<dyn Disk>,
+    options: &Options,
+    checkpoint: &Checkpoint,
+    segments: Vec<OpenSegment>,
+    known: &dyn Fn(QueueKey) -> bool,
+) -> Result<(Arc<Log>, Writer, Recovered), OpenError> {
+    let found = discover::slots(&**disk, options)?;
+    let mut report = RecoveryReport { damage: found.damage, ..RecoveryReport::default() };
+    let mut chain = Chain::link(found.slots, checkpoint.first_file)?;
+    let tail = chain.files.last().map(|last| Tail::examine(last, options, &mut report.damage)).transpose()?;
+    let files = FileTable::default();
+    let mut replay = Replay::new(checkpoint, known);
+    replay_files(&chain, tail.as_ref(), &mut replay, options, &mut report)?;
+    let slots = Slots::new(Arc::clone(disk), options, std::mem::take(&mut chain.free), found.next_name);
+    let (current, superseded) = tail::rewrite(&mut chain, tail.as_ref(), &slots, &mut replay, options, &mut report)?;
+    for file in chain.files {
+        files.insert(StoredFile::log(file.header.number, file.slot));
+    }
+    for segment in segments {
+        replay.segment(&segment.extents);
+        files.insert(StoredFile::segment(segment.number, segment.file, 0));
+    }
+    let end = current.end;
+    let current = files.insert(StoredFile::log(end.file(), current.slot));
+    let queues = replay.finish(&files, options.salvage, &mut report.damage)?;
+    if let Some(slot) = superseded {
+        slots.release(slot.clone()).map_err(|source| OpenError::io(&slot.path, "cut back", source))?;
+    }
+    let (log, writer) = Log::new(&current, end, files, slots);
+    Ok((log, writer, Recovered { queues, report }))
+}
+
+/// Replays what stays where it is: all files, the last one up to where its copy begins.
+fn replay_files(
+    chain: &Chain,
+    tail: Option<&Tail>,
+    replay: &mut Replay<'_>,
+    options: &Options,
+    report: &mut RecoveryReport,
+) -> Result<(), OpenError> {
+    report.end = chain.files.last().zip(tail).map(|(last, tail)| Position::new(last.header.number, tail.end));
+    for file in &chain.files {
+        let Some(end) = file.end.or_else(|| Some(tail?.copy_from)) else { continue };
+        let mut scan = Scan::new(file, options.salvage)?;
+        report.files += 1;
+        while let Some((frame, body)) = scan.next(end, &mut report.damage)? {
+            replay.frame(&frame, frame.position, body).map_err(|offset| file.damage(offset, DamageKind::Record))?;
+            report.count(&frame);
+        }
+    }
+    Ok(())
+}

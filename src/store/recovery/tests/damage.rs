@@ -1,0 +1,207 @@
+//! Bits that flip in what was durable are refused, with the place; what was not durable is cut.
+
+use super::script::run;
+use crate::store::disk::faulty::Unsynced;
+use crate::store::disk::{Disk, FaultyDisk};
+use crate::store::harness::{FILE_SIZE, Live, Trial, open, options, recover};
+use crate::store::{Checkpoint, Damage, DamageKind, FileNumber, OpenError, QueueKey, open_log};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Every so many bytes are tried; odd, so that in frames and records each field has its turn.
+const STEP: usize = 7;
+
+/// A disk like that one, with a bit flipped.
+fn flipped(disk: &FaultyDisk, path: &Path, offset: u64, bit: u8) -> FaultyDisk {
+    let copy = disk.after_power_cut(Unsynced::Kept);
+    let file = copy.open(path, false).unwrap();
+    let mut byte = [0];
+    assert_eq!(file.read_at(offset, &mut byte).unwrap(), 1);
+    file.write_at(offset, &[&[byte[0] ^ (1 << bit)]]).unwrap();
+    copy
+}
+
+fn files(disk: &FaultyDisk) -> Vec<(PathBuf, u64)> {
+    let directory = Path::new("data/log");
+    let names = disk.list(directory).unwrap();
+    names
+        .iter()
+        .map(|name| (directory.join(name), disk.open(&directory.join(name), false).unwrap().len().unwrap()))
+        .collect()
+}
+
+#[test]
+fn no_flipped_bit_changes_what_is_recovered_and_those_in_durable_frames_are_refused() {
+    for seed in [3, 4] {
+        let disk = FaultyDisk::new();
+        let mut trial = run(&disk, seed, 25).unwrap();
+        trial.writer.finish(trial.now).unwrap();
+        let clean = recover(&disk.after_power_cut(Unsynced::Kept), &trial.checkpoint, 2).unwrap();
+        assert_eq!(clean, trial.expected());
+        let mut refused = 0_u64;
+        for (path, length) in files(&disk) {
+            for offset in (seed..length).step_by(STEP).filter(|offset| *offset < 100 || *offset >= 2000) {
+                let damaged = flipped(&disk, &path, offset, (offset % 8) as u8);
+                match recover(&damaged, &trial.checkpoint, 2) {
+                    Ok(live) => assert_eq!(live, clean, "seed {seed}, {} at {offset}", path.display()),
+                    Err(OpenError::Damaged(damage)) => {
+                        assert_eq!(damage.path, path, "seed {seed}, at {offset}");
+                        assert!(damage.offset <= offset && damage.kind == DamageKind::Frame, "{offset}: {damage:?}");
+                        refused += 1;
+                    }
+                    Err(error) => panic!("seed {seed}, {} at {offset}: {error}", path.display()),
+                }
+            }
+        }
+        let all = refused * STEP as u64;
+        assert!(all >= durable_bytes(&trial), "seed {seed}: only {refused} refused");
+    }
+}
+
+/// Bytes of live records, at the least.
+fn durable_bytes(trial: &Trial) -> u64 {
+    let mut places: Vec<_> = trial.places().values().collect();
+    places.sort();
+    places.dedup();
+    assert!(!places.is_empty());
+    places.iter().map(|place| u64::from(place.length)).sum()
+}
+
+fn sealed() -> Trial {
+    let mut trial = Trial::new(FaultyDisk::new()).unwrap();
+    for _ in 0..12 {
+        trial.put(1, &[5; 1500], true);
+        trial.step(0).unwrap();
+    }
+    trial.writer.finish(trial.now).unwrap();
+    trial
+}
+
+#[test]
+fn a_torn_last_write_is_cut_whatever_is_left_of_it() {
+    let mut trial = sealed();
+    let durable = trial.expected();
+    trial.put(1, &[6; 700], false);
+    let before = trial.disk.operations();
+    trial.step(0).unwrap();
+    let write = trial.disk.trace().split_off(usize::try_from(before).unwrap()).remove(0);
+    let crate::store::disk::faulty::Operation::Write(path, offset, length) = write else { panic!("{write:?}") };
+    let whole = trial.expected();
+    for at in 0..length {
+        let damaged = flipped(&trial.disk, &path, offset + at, 3);
+        assert_eq!(recover(&damaged, &trial.checkpoint, 2).unwrap(), durable, "byte {at} of the last frame");
+    }
+    assert_eq!(recover(&trial.disk.after_power_cut(Unsynced::Kept), &trial.checkpoint, 2).unwrap(), whole);
+}
+
+#[test]
+fn zeros_where_durable_bytes_were_are_refused() {
+    let trial = sealed();
+    let (path, _) = files(&trial.disk).remove(0);
+    for offset in (4096..FILE_SIZE - 2048).step_by(512) {
+        let damaged = trial.disk.after_power_cut(Unsynced::Kept);
+        damaged.open(&path, false).unwrap().write_at(u64::from(offset), &[&[0; 512]]).unwrap();
+        let error = recover(&damaged, &trial.checkpoint, 2).unwrap_err();
+        assert!(matches!(&error, OpenError::Damaged(damage) if damage.path == path), "at {offset}: {error}");
+    }
+}
+
+#[test]
+fn a_log_file_that_is_cut_off_is_refused() {
+    let trial = sealed();
+    for (path, _) in files(&trial.disk) {
+        let damaged = trial.disk.after_power_cut(Unsynced::Kept);
+        damaged.open(&path, false).unwrap().set_len(4200).unwrap();
+        let outcome = recover(&damaged, &trial.checkpoint, 2);
+        // Nothing tells of the last file's end when all frames are gone that would.
+        assert!(matches!(&outcome, Err(OpenError::Damaged(_))) || path.ends_with("03.log"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_refused() {
+    let trial = sealed();
+    for (path, _) in files(&trial.disk).into_iter().take(2) {
+        let damaged = trial.disk.after_power_cut(Unsynced::Kept);
+        damaged.remove(&path).unwrap();
+        let error = recover(&damaged, &trial.checkpoint, 2).unwrap_err();
+        assert!(matches!(error, OpenError::Missing(_)), "{error}");
+    }
+    let checkpoint = Checkpoint { first_file: FileNumber(9), ..Checkpoint::default() };
+    let error = recover(&FaultyDisk::new(), &checkpoint, 2).unwrap_err();
+    assert!(matches!(error, OpenError::Missing(FileNumber(9))), "{error}");
+}
+
+#[test]
+fn a_header_that_cannot_be_read_is_refused_and_not_taken_for_a_free_file() {
+    let trial = sealed();
+    for (path, _) in files(&trial.disk) {
+        let damaged = flipped(&flipped(&trial.disk, &path, 20, 1), &path, 2048 + 30, 1);
+        let error = recover(&damaged, &trial.checkpoint, 2).unwrap_err();
+        let expected = Damage { path, offset: 0, kind: DamageKind::Header };
+        assert!(matches!(&error, OpenError::Damaged(damage) if *damage == expected), "{error}");
+        assert!(error.to_string().contains("is damaged at offset 0"), "{error}");
+    }
+}
+
+#[test]
+fn two_files_with_the_same_number_are_refused() {
+    let trial = sealed();
+    let (path, length) = files(&trial.disk).remove(0);
+    let mut bytes = vec![0; usize::try_from(length).unwrap()];
+    trial.disk.open(&path, false).unwrap().read_at(0, &mut bytes).unwrap();
+    trial.disk.open(Path::new("data/log/77.log"), true).unwrap().write_at(0, &[&bytes]).unwrap();
+    let error = recover(&trial.disk, &trial.checkpoint, 2).unwrap_err();
+    assert!(matches!(&error, OpenError::Damaged(damage) if damage.kind == DamageKind::Order), "{error}");
+}
+
+#[test]
+fn another_version_of_the_format_is_named_and_refused() {
+    let trial = sealed();
+    let (path, _) = files(&trial.disk).remove(0);
+    let mut header = [0; 48];
+    let file = trial.disk.open(&path, false).unwrap();
+    file.read_at(0, &mut header).unwrap();
+    header[12] = 2;
+    let crc = crc32c::crc32c(&header[12..]).to_le_bytes();
+    header[8..12].copy_from_slice(&crc);
+    for copy in [0, 2048] {
+        file.write_at(copy, &[&header]).unwrap();
+    }
+    let error = recover(&trial.disk, &trial.checkpoint, 2).unwrap_err();
+    assert!(matches!(&error, OpenError::Version { version: 2, .. }), "{error}");
+}
+
+#[test]
+fn salvaging_skips_what_is_damaged_and_says_where() {
+    let trial = sealed();
+    let (path, _) = files(&trial.disk).remove(0);
+    let first = trial.places()[&(1, 1)];
+    let damaged = flipped(&trial.disk, &path, u64::from(first.offset) + 20, 0);
+    let mut salvage = options(2);
+    salvage.salvage = true;
+    let disk: Arc<dyn Disk> = Arc::new(damaged);
+    let (log, _, recovered) = open_log(&disk, &salvage, &trial.checkpoint, Vec::new(), &|_| true).unwrap();
+    let mut expected: Live = trial.expected();
+    let missing = |places: &Live, key: &(u64, u64)| !places.contains_key(key);
+    let live = crate::store::harness::live(&log, &recovered);
+    expected.retain(|key, _| !missing(&live, key));
+    assert_eq!(live, expected);
+    assert_eq!(trial.expected().len() - live.len(), 1, "one frame, which held one message");
+    let frame = u64::from(first.offset) - 48;
+    assert_eq!(recovered.report.damage, [Damage { path, offset: frame, kind: DamageKind::Frame }]);
+    assert_eq!(recovered.queues[&QueueKey(1)].next_sequence, 13);
+}
+
+#[test]
+fn salvaging_a_sound_log_skips_nothing() {
+    let trial = sealed();
+    let (_, _, recovered) = open(&trial.disk, &trial.checkpoint, 2).unwrap();
+    assert_eq!(recovered.report.damage, []);
+    let disk: Arc<dyn Disk> = Arc::new(trial.disk.clone());
+    let mut salvage = options(3);
+    salvage.salvage = true;
+    let (log, _, recovered) = open_log(&disk, &salvage, &trial.checkpoint, Vec::new(), &|_| true).unwrap();
+    assert_eq!(recovered.report.damage, []);
+    assert_eq!(crate::store::harness::live(&log, &recovered), trial.expected());
+}

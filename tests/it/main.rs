@@ -1,0 +1,46 @@
+//! What a running server does, feature by feature: lapin drives it where it can, raw frames do what no client would.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
+    reason = "a test may stop at once, reads the clock for its deadlines and runs clients in threads"
+)]
+
+mod backlog;
+mod client;
+mod peer;
+#[expect(dead_code, reason = "other test targets use the rest")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod acknowledgements;
+mod alternate_exchange;
+mod cc_and_bcc;
+mod channel_errors;
+mod confirms;
+mod consumers;
+mod direct_reply_to;
+mod exchange_bindings;
+mod exchanges;
+mod floods;
+mod flow;
+mod frames_cut_short;
+mod get;
+mod large_messages;
+mod limits;
+mod malformed;
+mod many_channels;
+mod prefetch;
+mod publish_and_consume;
+mod queue_lifecycle;
+mod readme;
+mod recover;
+mod returns;
+mod shutdown;
+mod slow_reader;
+mod transactions;
+mod update_secret;
