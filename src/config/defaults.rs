@@ -20,6 +20,7 @@ impl Default for Config {
             initial_frame_max: 8192,
             channel_max: 2047,
             connection_max: None,
+            channel_max_per_node: None,
             consumer_max_per_channel: None,
             max_message_size: 16 * 1024 * 1024,
             default_user: "guest".to_owned(),

@@ -151,6 +151,13 @@ pub const KEYS: &[Key] = &[
         connection_max = values::limit
     ),
     field!(
+        "channel_max_per_node",
+        "channels or infinity",
+        "infinity",
+        "Open channels in this node; more are refused.",
+        channel_max_per_node = values::limit
+    ),
+    field!(
         "consumer_max_per_channel",
         "consumers or infinity",
         "infinity",

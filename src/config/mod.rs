@@ -51,6 +51,8 @@ pub struct Config {
     pub channel_max: u16,
     /// Open connections in this node; `None` is no limit. Default `None`. Key `connection_max`.
     pub connection_max: Option<u32>,
+    /// Open channels in this node; `None` is no limit. Default `None`. Key `channel_max_per_node`.
+    pub channel_max_per_node: Option<u32>,
     /// Consumers on one channel; `None` is no limit. Default `None`. Key `consumer_max_per_channel`.
     pub consumer_max_per_channel: Option<u32>,
     /// Largest message body taken, in bytes, at most 512 MiB. Default 16 MiB. Key `max_message_size`.

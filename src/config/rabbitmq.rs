@@ -11,7 +11,6 @@ pub(super) const NOT_YET: &[&str] = &[
     "auth_oauth2.*",
     "background_gc_enabled",
     "background_gc_target_interval",
-    "channel_max_per_node",
     "classic_queue.*",
     "cluster_exchange_limit",
     "cluster_formation.*",

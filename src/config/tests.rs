@@ -81,6 +81,7 @@ fn a_file_sets_each_type_of_value() {
          handshake_timeout=20000\n\
          max_message_size = 64MiB\n\
          tcp_listen_options.nodelay = false\n\
+         channel_max_per_node = infinity\n\
          connection_max = 100\n\
          log.console.level = notice\n\
          log.console.formatter = json\n\
@@ -92,7 +93,7 @@ fn a_file_sets_each_type_of_value() {
     assert_eq!(config.handshake_timeout, Duration::from_secs(20));
     assert_eq!(config.max_message_size, 64 << 20);
     assert!(!config.tcp_nodelay);
-    assert_eq!(config.connection_max, Some(100));
+    assert_eq!((config.channel_max_per_node, config.connection_max), (None, Some(100)));
     assert_eq!((config.log_level, config.log_format), (LogLevel::Notice, LogFormat::Json));
     assert_eq!(config.worker_threads, Some(3));
     assert_eq!(config.default_permissions.write, "^jobs\\.");
