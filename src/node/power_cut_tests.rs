@@ -107,10 +107,14 @@ impl Client {
     fn look(&mut self) {
         while let Ok(Split::Frame { frame, consumed }) = frame::split(&self.out, 0) {
             match frame.kind {
-                FrameKind::Method => match Method::decode(frame.payload).unwrap() {
-                    Method::Basic(basic::Method::Ack(ack)) => self.confirmed = ack.delivery_tag,
-                    other => self.replies.push(other),
-                },
+                FrameKind::Method => {
+                    let method = Method::decode(frame.payload).unwrap();
+                    if let Method::Basic(basic::Method::Ack(ack)) = method {
+                        self.confirmed = ack.delivery_tag;
+                    } else {
+                        self.replies.push(method);
+                    }
+                }
                 FrameKind::Body => self.bodies.push(frame.payload.to_vec()),
                 FrameKind::Header | FrameKind::Heartbeat => {}
             }
@@ -263,15 +267,15 @@ fn a_transaction_survives_a_power_cut_as_a_whole_or_not_at_all() {
         let (mut committed, mut next): (Vec<u64>, u64) = (Vec::new(), 0);
         for cut in 0..6 {
             let mut client = Client::connect(&node);
-            client.call(tx::Select::default());
+            client.call(tx::Select);
             for _ in 0..random.random_range(0..4) {
                 let numbers = fill(&mut client, &mut next, &mut random);
-                client.call(tx::Commit::default());
+                client.call(tx::Commit);
                 committed.extend(numbers);
             }
             let numbers = fill(&mut client, &mut next, &mut random);
             if random.random() {
-                client.send(1, tx::Commit::default());
+                client.send(1, tx::Commit);
             }
             client.turn();
             disk = disk.after_power_cut(Unsynced::Chance(random.random()));
@@ -302,8 +306,11 @@ fn fill(client: &mut Client, next: &mut u64, random: &mut StdRng) -> Range<u64> 
     first..*next
 }
 
+/// What makes a disk fail.
+type Failure = fn(&FaultyDisk);
+
 /// What is done to a disk before something has to be made durable.
-const FAILURES: [(&str, fn(&FaultyDisk)); 3] = [
+const FAILURES: [(&str, Failure); 3] = [
     ("sync", |disk| disk.fail_sync(1)),
     ("write", |disk| disk.fail_write(1)),
     ("full", |disk| disk.full_from_write(1)),
@@ -333,20 +340,20 @@ fn neither_a_confirm_nor_a_commit_is_answered_when_the_disk_fails() {
 }
 
 /// Says how often it is answered. The second answer must not come: the process ends first.
-fn answer_on_a_failing_disk(fail: fn(&FaultyDisk), transaction: bool) {
+fn answer_on_a_failing_disk(fail: Failure, transaction: bool) {
     let disk = FaultyDisk::new();
     let node = open(&disk);
     let mut client = Client::connect(&node);
     client.declare_all();
     if transaction {
-        client.call(tx::Select::default());
+        client.call(tx::Select);
     } else {
         client.call(confirm::Select::default());
     }
     for answered in 1..=2 {
         client.publish("amq.fanout", "", &body(answered, 100));
         if transaction {
-            client.call(tx::Commit::default());
+            client.call(tx::Commit);
         } else {
             client.wait_until(|client| client.confirmed == answered);
         }
