@@ -19,6 +19,8 @@ mod together;
 mod vhost;
 
 #[cfg(test)]
+mod power_cut_tests;
+#[cfg(test)]
 mod restart_tests;
 #[cfg(test)]
 mod tests;

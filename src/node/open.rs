@@ -20,6 +20,7 @@ use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
 use crate::config::Config;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
+use crate::store::disk::Disk;
 use crate::store::meta::{CheckpointError, CleanStop, Meta};
 use crate::store::{
     Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes, open_listed, open_log,
@@ -62,7 +63,29 @@ pub enum OpenError {
 pub(super) struct Durable {
     threads: Threads,
     meta: Arc<Meta>,
-    _directory: DataDirectory,
+    /// Held for as long as the node runs.
+    directory: Option<DataDirectory>,
+}
+
+/// How large the store's files are: small ones let tests see many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sizes {
+    /// Bytes of a log file and of a segment; the usual where there is nothing.
+    pub(super) file: Option<u32>,
+}
+
+impl Sizes {
+    fn log(self, salt: u64) -> Options {
+        let mut options = Options::new(LOG_DIRECTORY.into(), salt);
+        options.file_size = self.file.unwrap_or(options.file_size);
+        options
+    }
+
+    fn segments(self) -> ReclaimOptions {
+        let mut options = ReclaimOptions::new(SEGMENTS.into());
+        options.segment_size = self.file.unwrap_or(options.segment_size);
+        options
+    }
 }
 
 impl Node {
@@ -71,19 +94,28 @@ impl Node {
     /// # Errors
     /// See [`OpenError`], and when the configuration names what cannot be.
     pub fn open(config: &Config) -> Result<Self, NodeError> {
-        let clock = Clock::start();
         let directory = DataDirectory::open(&config.data_dir, NodeUuid(random())).map_err(OpenError::from)?;
-        let meta = Arc::new(Meta::open(&*directory.disk).map_err(OpenError::from)?);
+        let mut node = Self::open_on(config, &directory.disk, Sizes::default())?;
+        if let Some(durable) = &mut node.durable {
+            durable.directory = Some(directory);
+        }
+        Ok(node)
+    }
+
+    /// A node on a disk that nobody else has.
+    pub(super) fn open_on(config: &Config, disk: &Arc<dyn Disk>, sizes: Sizes) -> Result<Self, NodeError> {
+        let clock = Clock::start();
+        let meta = Arc::new(Meta::open(&**disk).map_err(OpenError::from)?);
         let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
         let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
-        let options = Options::new(LOG_DIRECTORY.into(), rand::rng().next_u64());
+        let options = sizes.log(rand::rng().next_u64());
         let queues = stored.queues();
         let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
-        let segments = open_listed(&*directory.disk, Path::new(SEGMENTS), &checkpoint.segments, None);
+        let segments = open_listed(&**disk, Path::new(SEGMENTS), &checkpoint.segments, None);
         let segments = segments.map_err(OpenError::from)?;
-        let sizes = SegmentSizes::of(&segments);
+        let segment_sizes = SegmentSizes::of(&segments);
         let (log, writer, recovered) =
-            open_log(&directory.disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
+            open_log(disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
         let mut recovered = recovered;
         apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
         report(&recovered, clock);
@@ -93,11 +125,10 @@ impl Node {
         let for_cells = Arc::clone(&storage);
         let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
-        let disk = Arc::clone(&directory.disk);
-        let reclaim = Reclaim::new(disk, log, ReclaimOptions::new(SEGMENTS.into()), checkpoint, sizes);
+        let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
         let keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock };
         let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
-        node.durable = Some(Durable { threads, meta, _directory: directory });
+        node.durable = Some(Durable { threads, meta, directory: None });
         Ok(node)
     }
 

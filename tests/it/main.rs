@@ -31,6 +31,7 @@ mod floods;
 mod flow;
 mod frames_cut_short;
 mod get;
+mod kill_loop;
 mod large_messages;
 mod limits;
 mod malformed;

@@ -2,11 +2,15 @@
 //! bounded.
 
 use std::ops::Range;
+use std::sync::mpsc::channel;
+use std::thread;
 
 use crate::backlog::{MIB, number, numbered, ready};
+use crate::client::PATIENCE;
 use crate::peer::{Peer, persistent};
 use crate::support::commands::{ack, bind, consume, declare, get, method, prefetch, publish, purge};
 use crate::support::method::Method;
+use crate::support::raw::Event;
 use crate::support::server::{Ending, Server};
 use crate::support::value::{entry, int};
 
@@ -88,7 +92,7 @@ fn messages_come_in_order_while_others_come_in() {
     fill(&mut publisher, "", "jobs", 0..COUNT / 2);
     let mut consumer = Peer::open(server.address());
     start(&mut consumer, "jobs", 20);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(|| fill(&mut publisher, "", "jobs", COUNT / 2..COUNT));
         take_in_order(&mut consumer, 0..COUNT);
     });
@@ -154,7 +158,7 @@ fn gets_of_several_connections_at_once_take_each_message_once() {
         }
         numbers
     };
-    let mut taken: Vec<Vec<usize>> = std::thread::scope(|scope| {
+    let mut taken: Vec<Vec<usize>> = thread::scope(|scope| {
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
@@ -180,6 +184,44 @@ fn a_purge_counts_what_is_on_disk_and_nothing_of_it_comes_back() {
     assert_eq!(ready(&mut peer, "jobs"), 3);
     start(&mut peer, "jobs", 0);
     assert_eq!([next(&mut peer).0, next(&mut peer).0, next(&mut peer).0], [0, COUNT, COUNT + 1]);
+}
+
+#[test]
+fn several_consumers_share_what_is_on_disk() {
+    let (server, mut publisher) = server();
+    fill(&mut publisher, "", "jobs", 0..COUNT);
+    let (sender, taken) = channel();
+    let mut peers: Vec<Peer> = (0..4).map(|_| Peer::open(server.address())).collect();
+    for peer in &mut peers {
+        start(peer, "jobs", 10);
+    }
+    thread::scope(|scope| {
+        for (consumer, mut peer) in peers.into_iter().enumerate() {
+            let sender = sender.clone();
+            // Each goes on until the server has ended.
+            scope.spawn(move || {
+                while let Event::Method { method, .. } = peer.event() {
+                    if method.name == "connection.close" {
+                        return;
+                    }
+                    let (_header, Event::Body { bytes, .. }) = (peer.event(), peer.event()) else { return };
+                    peer.raw.send_method(1, &ack(method.number("delivery-tag")));
+                    sender.send((consumer, number(&bytes))).unwrap();
+                }
+            });
+        }
+        let mut all: Vec<(usize, usize)> = (0..COUNT).map(|_| taken.recv_timeout(PATIENCE).unwrap()).collect();
+        for consumer in 0..4 {
+            let numbers = all.iter().filter(|(other, _)| *other == consumer).map(|(_, number)| *number);
+            let numbers: Vec<usize> = numbers.collect();
+            assert!(numbers.is_sorted(), "consumer {consumer} sees them in order");
+            assert!(numbers.len() > COUNT / 20, "consumer {consumer} has a share: {}", numbers.len());
+        }
+        all.sort_unstable_by_key(|(_, number)| *number);
+        assert!(all.into_iter().map(|(_, number)| number).eq(0..COUNT), "each message once");
+        assert_eq!(ready(&mut publisher, "jobs"), 0);
+        server.signal("TERM");
+    });
 }
 
 #[test]

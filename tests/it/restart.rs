@@ -231,6 +231,36 @@ fn what_was_acknowledged_before_a_stop_does_not_come_back_and_the_rest_is_redeli
 }
 
 #[test]
+fn only_what_was_delivered_before_a_stop_is_redelivered_and_after_a_kill_all_may_have_been() {
+    with_lasting_broker(async |broker| {
+        let client = confirming(broker).await;
+        client.declare("jobs", DURABLE).await.unwrap();
+        fill(&client, "jobs", 2, &["a", "b", "c"]).await;
+        within(client.basic_get("jobs".into(), BasicGetOptions { no_ack: false })).await.unwrap().unwrap();
+        for (ending, flags) in [
+            (Ending::Stop, [true, false, false]),
+            (Ending::Stop, [true, true, false]),
+            (Ending::Kill, [true, true, true]),
+            (Ending::Stop, [true, true, true]),
+        ] {
+            broker.server.restart(ending);
+            let client = broker.client().await;
+            // The first two are got and go back when the server ends.
+            let mut found = Vec::new();
+            for _ in 0..2 {
+                let got = within(client.basic_get("jobs".into(), BasicGetOptions { no_ack: false })).await.unwrap();
+                found.push(got.unwrap().redelivered);
+            }
+            assert_eq!(found, flags[..2], "after {ending:?}");
+            if ending == Ending::Kill {
+                let got = within(client.basic_get("jobs".into(), BasicGetOptions { no_ack: false })).await.unwrap();
+                assert_eq!(got.unwrap().redelivered, flags[2], "after {ending:?}");
+            }
+        }
+    });
+}
+
+#[test]
 fn everything_that_comes_back_after_a_kill_is_redelivered() {
     with_lasting_broker(async |broker| {
         let client = confirming(broker).await;

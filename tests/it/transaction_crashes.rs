@@ -1,10 +1,14 @@
 //! Transactions on durable queues when the server is killed: each is there as a whole or not at all.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::client::PATIENCE;
 use crate::peer::{Peer, persistent};
 use crate::support::commands::{ack, bind, consume, declare, declare_passive, get, method, publish};
 use crate::support::raw::Event;
@@ -23,8 +27,8 @@ fn server() -> Server {
     server
 }
 
-fn transactional(server: &Server) -> Peer {
-    let mut peer = Peer::open(server.address());
+fn transactional(server: SocketAddr) -> Peer {
+    let mut peer = Peer::open(server);
     peer.call(1, &method("tx.select"), "tx.select-ok");
     peer
 }
@@ -48,7 +52,7 @@ fn take_all(peer: &mut Peer, queue: &str) -> Vec<String> {
 #[test]
 fn what_was_committed_is_all_there_after_a_kill() {
     let mut server = server();
-    let mut peer = transactional(&server);
+    let mut peer = transactional(server.address());
     for body in ["to ack", "to keep", "to ack, too"] {
         send(&mut peer, "", "one", body);
     }
@@ -79,7 +83,7 @@ fn what_was_committed_is_all_there_after_a_kill() {
 #[test]
 fn what_was_not_committed_has_not_happened_after_a_kill() {
     let mut server = server();
-    let mut peer = transactional(&server);
+    let mut peer = transactional(server.address());
     send(&mut peer, "", "one", "committed");
     peer.call(1, &method("tx.commit"), "tx.commit-ok");
     peer.raw.send_method(1, &get("one"));
@@ -93,9 +97,9 @@ fn what_was_not_committed_has_not_happened_after_a_kill() {
     assert_eq!(take_all(&mut peer, "two"), [""; 0]);
 }
 
-/// Commits until the server is gone; the next number, and the last one that was answered. Transaction `n` takes all
-/// copies of a former one and puts `n` into every queue, some times over.
-fn commit_until_killed(server: &Server, first: u64) -> (u64, Option<u64>) {
+/// Commits until the server is gone; the next number, and the last one that was answered. Transaction `n` puts `n` into
+/// every queue, some times over. Each answer is told.
+fn commit_until_killed(server: SocketAddr, first: u64, told: &Sender<()>) -> (u64, Option<u64>) {
     let mut peer = transactional(server);
     let mut answered = None;
     let mut number = first;
@@ -112,7 +116,11 @@ fn commit_until_killed(server: &Server, first: u64) -> (u64, Option<u64>) {
         peer.raw.send_method(1, &method("tx.commit"));
         number += 1;
         match peer.event() {
-            Event::Method { method, .. } if method.name == "tx.commit-ok" => answered = Some(number - 1),
+            Event::Method { method, .. } if method.name == "tx.commit-ok" => {
+                answered = Some(number - 1);
+                // Whoever counts may have heard enough.
+                let _enough = told.send(());
+            }
             _ => return (number, answered),
         }
     }
@@ -132,17 +140,15 @@ fn a_transaction_is_there_as_a_whole_or_not_at_all_whenever_the_server_is_killed
     let mut next = 1;
     let mut committed = 0;
     for round in 0..8 {
-        let client = {
-            let server = &server;
-            std::thread::scope(|scope| {
-                let client = scope.spawn(move || commit_until_killed(server, next));
-                std::thread::sleep(std::time::Duration::from_millis(random.random_range(20..300)));
-                server.signal("KILL");
-                client.join().expect("the client ends by itself")
-            })
-        };
-        server.restart(Ending::Kill);
-        let (after, answered) = client;
+        let (told, answers) = channel();
+        let address = server.address();
+        let client = thread::spawn(move || commit_until_killed(address, next, &told));
+        for _ in 0..random.random_range(1..200) {
+            answers.recv_timeout(PATIENCE).expect("commits are answered");
+        }
+        server.end(Ending::Kill);
+        let (after, answered) = client.join().expect("the client ends with the server");
+        server.begin();
         let mut peer = Peer::open(server.address());
         let found = QUEUES.map(|queue| counted(&take_all(&mut peer, queue)));
         assert!(found.iter().all(|queue| *queue == found[0]), "round {round}: all queues have the same: {found:?}");
@@ -156,7 +162,7 @@ fn a_transaction_is_there_as_a_whole_or_not_at_all_whenever_the_server_is_killed
             committed += answered + 1 - next;
         }
         // What was taken is gone for good when this is answered.
-        let mut peer = transactional(&server);
+        let mut peer = transactional(server.address());
         send(&mut peer, "", "one", "mark");
         peer.call(1, &method("tx.commit"), "tx.commit-ok");
         let mut peer = Peer::open(server.address());
