@@ -18,5 +18,6 @@ pub use self::log::{Batch, FileUse, Log, ReadError, ReadProblem, Waiter, WriteEr
 pub use self::options::Options;
 pub use self::place::{Extent, FileNumber, Location, Position, QueueKey};
 pub use self::recovery::{
-    Damage, DamageKind, OpenError, OpenSegment, Recovered, RecoveredQueue, RecoveryReport, open_log,
+    CheckReport, CheckedFile, CheckedQueue, Damage, DamageKind, OpenError, OpenSegment, Recovered, RecoveredQueue,
+    RecoveryReport, check_log, open_log,
 };

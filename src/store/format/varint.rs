@@ -1,7 +1,5 @@
 //! Unsigned numbers in seven bits a byte, lowest first (LEB128), and signed ones folded into them.
 
-use bytes::Buf;
-
 /// Appends a number: 1 byte below 128, at most 10.
 #[inline]
 pub(in crate::store) fn write(out: &mut Vec<u8>, mut value: u64) {
@@ -17,7 +15,8 @@ pub(in crate::store) fn write(out: &mut Vec<u8>, mut value: u64) {
 pub(in crate::store) fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
-        let byte = bytes.try_get_u8().ok()?;
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
         let bits = u64::from(byte & 0x7f);
         if shift == 63 && bits > 1 {
             return None;

@@ -348,3 +348,67 @@ fn finishing_makes_settles_durable_too() {
     assert_eq!(trial.log.lag(), 0);
     assert!(recover(&trial.disk.after_power_cut(Unsynced::Lost), &trial.checkpoint, 2).unwrap().is_empty());
 }
+
+/// Wakes a thread that waits for it.
+#[derive(Debug, Default)]
+struct Bell(parking_lot::Mutex<u64>, parking_lot::Condvar);
+
+impl Waiter for Bell {
+    fn wake(&self) {
+        *self.0.lock() += 1;
+        self.1.notify_all();
+    }
+}
+
+impl Bell {
+    /// Waits for the `count`-th wake-up.
+    fn wait(&self, count: u64) {
+        let mut woken = self.0.lock();
+        while *woken < count {
+            assert!(!self.1.wait_for(&mut woken, Duration::from_secs(60)).timed_out(), "never woken");
+        }
+        assert_eq!(*woken, count);
+    }
+}
+
+#[test]
+fn many_threads_append_at_once_and_each_is_woken_for_what_is_durable() {
+    const THREADS: u64 = 4;
+    const ROUNDS: u64 = 300;
+    let Trial { log, mut writer, disk, checkpoint, .. } = trial();
+    std::thread::scope(|scope| {
+        let appenders: Vec<_> = (0..THREADS)
+            .map(|queue| {
+                let log = Arc::clone(&log);
+                scope.spawn(move || append_and_wait(&log, queue, ROUNDS))
+            })
+            .collect();
+        while appenders.iter().any(|appender| !appender.is_finished()) {
+            // A thread that waits has its bell rung before it is finished, so that this ends.
+            let _ = writer.wait(Duration::from_millis(1));
+            writer.step(Duration::ZERO).unwrap();
+        }
+    });
+    let recovered = recover(&disk.after_power_cut(Unsynced::Lost), &checkpoint, 2).unwrap();
+    let all = (0..THREADS).flat_map(|queue| (1..=ROUNDS).map(move |sequence| (queue, sequence)));
+    assert!(recovered.keys().copied().eq(all), "{} recovered", recovered.len());
+}
+
+/// Publishes one by one, reads each back, and waits for it to be durable.
+fn append_and_wait(log: &super::Log, queue: u64, rounds: u64) {
+    let bell = Arc::new(Bell::default());
+    let waiter: Arc<dyn Waiter> = Arc::clone(&bell) as Arc<dyn Waiter>;
+    let mut rung = 0;
+    for sequence in 1..=rounds {
+        let payload = sequence.to_le_bytes();
+        let append = log.append(200, true, |batch| batch.put(&[(QueueKey(queue), sequence)], false, &[&payload]));
+        let (location, position) = append;
+        let extent = Extent { first: sequence, count: 1, location };
+        log.read(QueueKey(queue), &extent, &mut |_, _, found| assert_eq!(found, payload)).unwrap();
+        if log.wake_when_durable(position, &waiter) {
+            rung += 1;
+            bell.wait(rung);
+        }
+        assert!(log.durable() >= position);
+    }
+}

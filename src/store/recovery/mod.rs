@@ -5,6 +5,7 @@
 //! same log.
 
 mod chain;
+mod check;
 mod discover;
 mod error;
 mod frames;
@@ -19,6 +20,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use self::chain::Chain;
+pub use self::check::{CheckReport, CheckedFile, CheckedQueue, check_log};
 pub use self::error::{Damage, DamageKind, OpenError};
 use self::frames::Scan;
 use self::replay::Replay;

@@ -38,14 +38,40 @@ impl RangeSet {
         self.ranges.range(..=*range.start()).next_back().is_some_and(|(_, last)| last >= range.end())
     }
 
-    /// Whether any number of the range is in it.
-    pub(super) fn touches(&self, range: &RangeInclusive<u64>) -> bool {
-        self.ranges.range(..=*range.end()).next_back().is_some_and(|(_, last)| last >= range.start())
+    /// How much of the range is in it.
+    pub(super) fn share(&self, range: &RangeInclusive<u64>) -> Share {
+        match self.ranges.range(..=*range.end()).next_back() {
+            Some((first, last)) if first <= range.start() && last >= range.end() => Share::All,
+            Some((_, last)) if last >= range.start() => Share::Some,
+            _ => Share::None,
+        }
     }
 
     /// The ranges in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
         self.ranges.iter().map(|(first, last)| *first..=*last)
+    }
+}
+
+/// How much of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Nothing of it.
+    None,
+    /// A part of it.
+    Some,
+    /// All of it.
+    All,
+}
+
+impl Share {
+    /// How much is left without it.
+    pub(super) fn of_the_rest(self) -> Self {
+        match self {
+            Self::None => Self::All,
+            Self::Some => Self::Some,
+            Self::All => Self::None,
+        }
     }
 }
 
@@ -59,7 +85,7 @@ impl FromIterator<RangeInclusive<u64>> for RangeSet {
 
 #[cfg(test)]
 mod tests {
-    use super::RangeSet;
+    use super::{RangeSet, Share};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -80,7 +106,12 @@ mod tests {
             let range = probe..=probe + length;
             prop_assert_eq!(set.contains(probe), model.contains(&probe));
             prop_assert_eq!(set.covers(&range), range.clone().all(|number| model.contains(&number)));
-            prop_assert_eq!(set.touches(&range), range.clone().any(|number| model.contains(&number)));
+            let share = match range.clone().filter(|number| model.contains(number)).count() as u64 {
+                0 => Share::None,
+                all if all == length + 1 => Share::All,
+                _ => Share::Some,
+            };
+            prop_assert_eq!(set.share(&range), share);
         }
     }
 

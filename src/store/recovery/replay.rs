@@ -2,10 +2,11 @@
 //! does not read a message again unless its run was settled in part.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::RangeInclusive;
 
 use super::error::{Damage, DamageKind, OpenError};
-use super::ranges::RangeSet;
+use super::ranges::{RangeSet, Share};
 use super::{RecoveredQueue, RecoveryReport};
 use crate::store::checkpoint::Checkpoint;
 use crate::store::format::{FRAME_HEADER, FrameHeader, Raw, Record};
@@ -22,7 +23,7 @@ pub(super) struct Replay<'a> {
     checkpoint: &'a Checkpoint,
     known: &'a dyn Fn(QueueKey) -> bool,
     /// Where each queue met so far is in `queues`; nowhere when it is not known.
-    places: HashMap<QueueKey, Option<usize>>,
+    places: HashMap<QueueKey, Option<usize>, BuildHasherDefault<KeyHasher>>,
     queues: Vec<(QueueKey, Queue)>,
     /// The queue of the last record: most often that of the next one, too.
     last: Option<(QueueKey, Option<usize>)>,
@@ -43,7 +44,7 @@ struct Queue {
 impl<'a> Replay<'a> {
     /// From the checkpoint on.
     pub(super) fn new(checkpoint: &'a Checkpoint, known: &'a dyn Fn(QueueKey) -> bool) -> Self {
-        let mut replay = Self { checkpoint, known, places: HashMap::new(), queues: Vec::new(), last: None };
+        let mut replay = Self { checkpoint, known, places: HashMap::default(), queues: Vec::new(), last: None };
         for queue in checkpoint.queues.keys() {
             replay.queue(*queue);
         }
@@ -185,6 +186,25 @@ fn sequences(extent: &Extent) -> RangeInclusive<u64> {
     extent.first..=extent.first.saturating_add(u64::from(extent.count.saturating_sub(1)))
 }
 
+/// Spreads the numbers of queues, which are our own: nobody chooses them to collide. Measured: benches/store.rs.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let spread = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = spread ^ (spread >> 32);
+    }
+}
+
 /// The end of the replay of a queue.
 struct Cut<'a> {
     key: QueueKey,
@@ -197,22 +217,20 @@ impl Cut<'_> {
         let mut kept = Vec::new();
         for extent in &queue.segments {
             let range = sequences(extent);
-            let whole = queue.live.covers(&range) && !queue.settled.touches(&range);
-            let none = !queue.live.touches(&range) || queue.settled.covers(&range);
+            let part = match (queue.live.share(&range), queue.settled.share(&range)) {
+                (Share::All, settled) => settled.of_the_rest(),
+                (Share::None, _) | (_, Share::All) => Share::None,
+                (Share::Some, Share::None | Share::Some) => Share::Some,
+            };
             let keep = |sequence| queue.live.contains(sequence) && !queue.settled.contains(sequence);
-            self.extent(extent, (whole, none), &keep, &mut kept, damage)?;
+            self.extent(extent, part, &keep, &mut kept, damage)?;
         }
         for extent in &queue.extents {
-            let range = sequences(extent);
-            let cases = (!queue.settled.touches(&range), queue.settled.covers(&range));
-            self.extent(extent, cases, &|sequence| !queue.settled.contains(sequence), &mut kept, damage)?;
+            let part = queue.settled.share(&sequences(extent)).of_the_rest();
+            self.extent(extent, part, &|sequence| !queue.settled.contains(sequence), &mut kept, damage)?;
         }
         queue.extents = self.in_order(kept, damage)?;
-        for extent in &queue.extents {
-            if let Some(file) = self.files.get(extent.location.file) {
-                file.add_live(u64::from(extent.count));
-            }
-        }
+        self.count_live(&queue.extents);
         let delivered = queue.redelivered.iter().filter(|range| !queue.settled.covers(range)).collect();
         Ok(RecoveredQueue { extents: queue.extents, next_sequence: queue.next_sequence, redelivered: delivered })
     }
@@ -221,31 +239,46 @@ impl Cut<'_> {
     fn in_order(&self, mut extents: Vec<Extent>, damage: &mut Vec<Damage>) -> Result<Vec<Extent>, OpenError> {
         extents.sort_by_key(|extent| extent.first);
         let mut ordered: Vec<Extent> = Vec::with_capacity(extents.len());
-        let mut taken = RangeSet::default();
+        // No extent before began later, so that none of them leaves a gap between here and the end of the furthest.
+        let mut taken = None;
         for extent in &extents {
             let range = sequences(extent);
-            let cases = (!taken.touches(&range), taken.covers(&range));
-            self.extent(extent, cases, &|sequence| !taken.contains(sequence), &mut ordered, damage)?;
-            taken.insert(&range);
+            let part = match taken {
+                Some(last) if last >= *range.end() => Share::None,
+                Some(last) if last >= *range.start() => Share::Some,
+                _ => Share::All,
+            };
+            self.extent(extent, part, &|sequence| taken < Some(sequence), &mut ordered, damage)?;
+            taken = taken.max(Some(*range.end()));
         }
         Ok(ordered)
+    }
+
+    fn count_live(&self, extents: &[Extent]) {
+        for run in extents.chunk_by(|one, next| one.location.file == next.location.file) {
+            let file = run.first().and_then(|extent| self.files.get(extent.location.file));
+            if let Some(file) = file {
+                file.add_live(run.iter().map(|extent| u64::from(extent.count)).sum());
+            }
+        }
     }
 
     /// Keeps all of an extent, or nothing, or those records whose numbers are to be kept.
     fn extent(
         &self,
         extent: &Extent,
-        (whole, none): (bool, bool),
+        part: Share,
         keep: &dyn Fn(u64) -> bool,
         kept: &mut Vec<Extent>,
         damage: &mut Vec<Damage>,
     ) -> Result<(), OpenError> {
-        if none {
-            return Ok(());
-        }
-        if whole {
-            kept.push(*extent);
-            return Ok(());
+        match part {
+            Share::None => return Ok(()),
+            Share::All => {
+                kept.push(*extent);
+                return Ok(());
+            }
+            Share::Some => {}
         }
         let read = self.files.read(self.key, extent, &mut |sequence, place, _| {
             if keep(sequence) {
