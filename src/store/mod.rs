@@ -11,13 +11,17 @@ mod log;
 pub mod meta;
 mod options;
 mod place;
+mod reclaim;
 mod recovery;
+mod segment;
 
 pub use self::checkpoint::{Checkpoint, QueueCheckpoint};
 pub use self::log::{Batch, FileUse, Log, ReadError, ReadProblem, Waiter, WriteError, WriteOperation, Writer};
 pub use self::options::Options;
 pub use self::place::{Extent, FileNumber, Location, Position, QueueKey};
+pub use self::reclaim::{Held, Holders, Progress, Reclaim, ReclaimError, ReclaimOptions, Reclaimed, SegmentSizes};
 pub use self::recovery::{
     CheckReport, CheckedFile, CheckedQueue, Damage, DamageKind, OpenError, OpenSegment, Recovered, RecoveredQueue,
     RecoveryReport, check_log, open_log,
 };
+pub use self::segment::{SegmentDamage, SegmentError, SegmentOperation, open_listed};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::FileUse;
 use super::slots::Slot;
@@ -81,6 +81,8 @@ impl StoredFile {
 #[derive(Debug, Default)]
 pub(in crate::store) struct FileTable {
     files: RwLock<BTreeMap<FileNumber, Arc<StoredFile>>>,
+    /// Files of the log that were given up, until nobody reads them any more.
+    retired: Mutex<Vec<Arc<StoredFile>>>,
 }
 
 impl FileTable {
@@ -106,8 +108,17 @@ impl FileTable {
         self.insert(StoredFile::unwritten(number))
     }
 
-    pub(super) fn remove(&self, number: FileNumber) -> Option<Arc<StoredFile>> {
-        self.files.write().remove(&number)
+    /// Gives a file up: whoever is reading it goes on, nobody begins.
+    pub(super) fn retire(&self, number: FileNumber) {
+        let file = self.files.write().remove(&number);
+        self.retired.lock().extend(file.filter(|file| file.slot().is_some()));
+    }
+
+    /// The slots of files that were given up and that nobody uses any more. Nobody can come to use them again: this is
+    /// the only place that knows them.
+    pub(super) fn take_unread(&self) -> Vec<Slot> {
+        let mut retired = self.retired.lock();
+        retired.extract_if(.., |file| Arc::strong_count(file) == 1).filter_map(|file| file.slot()).collect()
     }
 
     pub(super) fn usage(&self) -> Vec<FileUse> {

@@ -134,8 +134,16 @@ impl Log {
         self.files.insert(StoredFile::segment(number, file, live));
     }
 
-    /// Forgets a file; reads of it fail from now on. A file of the log becomes free to hold a later number: only after
-    /// a checkpoint that begins behind it was committed. The file being written stays.
+    /// Files of the log before this one are not written to any more, and everything in them was appended.
+    pub(super) fn first_unsealed(&self) -> FileNumber {
+        let gathering = self.gathering.lock();
+        // The file of the last append may not be the current one, when nothing has come to that yet.
+        gathering.oldest_unwritten().min(gathering.appended().file())
+    }
+
+    /// Forgets a file; reads of it fail from now on. A file of the log becomes free to hold a later number, as soon as
+    /// reads under way are over: only after a checkpoint that begins behind it was committed. The file being written
+    /// stays.
     ///
     /// # Errors
     /// What the system says of cutting a long file back.
@@ -143,10 +151,12 @@ impl Log {
         if !number.is_segment() && number >= self.gathering.lock().oldest_unwritten() {
             return Ok(());
         }
-        match self.files.remove(number).and_then(|file| file.slot()) {
-            Some(slot) => self.slots.release(slot),
-            None => Ok(()),
-        }
+        self.files.retire(number);
+        self.free_unread()
+    }
+
+    fn free_unread(&self) -> std::io::Result<()> {
+        self.files.take_unread().into_iter().try_for_each(|slot| self.slots.release(slot))
     }
 
     /// Has a file ready for the time when the current one is full, so that the writer need not make one: call it from a
@@ -155,6 +165,7 @@ impl Log {
     /// # Errors
     /// What the system says; the log works without.
     pub fn prepare(&self) -> std::io::Result<bool> {
+        self.free_unread()?;
         self.slots.prepare(self.files.log_files())
     }
 

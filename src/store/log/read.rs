@@ -37,6 +37,22 @@ impl Log {
         })
     }
 
+    /// Reads bytes as they are into `buffer`, in place of what is there. Waits until they are written.
+    ///
+    /// # Errors
+    /// `Gone` when the file was given up, `Damaged` when it ends before, and the system's.
+    pub(in crate::store) fn read_raw(&self, place: Location, buffer: &mut Vec<u8>) -> Result<(), ReadError> {
+        let error = |problem| ReadError { file: place.file, offset: u64::from(place.offset), problem };
+        let file = self.files.get(place.file).ok_or_else(|| error(ReadProblem::Gone))?;
+        if !place.file.is_segment() {
+            let end = Position::new(place.file, place.offset.saturating_add(place.length));
+            self.wait_until_written(end).map_err(error)?;
+        }
+        buffer.clear();
+        buffer.resize(usize::try_from(place.length).unwrap_or(usize::MAX), 0);
+        fill(&file, place, buffer).map_err(error)
+    }
+
     fn wait_until_written(&self, end: Position) -> Result<(), ReadProblem> {
         if self.written_position.load(Ordering::Acquire) >= end.0 {
             return Ok(());
@@ -101,11 +117,15 @@ fn read_extent(
 }
 
 fn read_bytes(file: &StoredFile, place: Location) -> Result<Vec<u8>, ReadProblem> {
+    let mut bytes = vec![0; usize::try_from(place.length).unwrap_or(usize::MAX)];
+    fill(file, place, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn fill(file: &StoredFile, place: Location, bytes: &mut [u8]) -> Result<(), ReadProblem> {
     let file = file.file().ok_or(ReadProblem::Gone)?;
-    let length = usize::try_from(place.length).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    let read = read_fully(&**file, u64::from(place.offset), &mut bytes)?;
-    if read < length { Err(ReadProblem::Damaged) } else { Ok(bytes) }
+    let read = read_fully(&**file, u64::from(place.offset), bytes)?;
+    if read < bytes.len() { Err(ReadProblem::Damaged) } else { Ok(()) }
 }
 
 /// Reads until the buffer is full or the file ends; how many bytes came.

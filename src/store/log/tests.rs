@@ -412,3 +412,23 @@ fn append_and_wait(log: &super::Log, queue: u64, rounds: u64) {
         assert!(log.durable() >= position);
     }
 }
+
+#[test]
+fn a_file_that_is_being_read_is_not_written_to_again_before_the_read_is_over() {
+    let mut trial = trial();
+    for sequence in 1..=4 {
+        trial.put(1, &[1; 2500], true);
+        trial.settle(1, sequence..=sequence);
+    }
+    trial.step(0).unwrap();
+    assert_eq!(trial.log.end().file(), FileNumber(2));
+    let reading = trial.log.files.get(FileNumber(1)).unwrap();
+    let path = reading.slot().unwrap().path;
+    trial.log.forget(FileNumber(1)).unwrap();
+    trial.log.prepare().unwrap();
+    let slots = || std::iter::from_fn(|| trial.log.slots.take_free()).map(|slot| slot.path).collect::<Vec<_>>();
+    assert!(!slots().contains(&path));
+    drop(reading);
+    trial.log.prepare().unwrap();
+    assert!(slots().contains(&path));
+}

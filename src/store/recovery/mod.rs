@@ -9,7 +9,7 @@ mod check;
 mod discover;
 mod error;
 mod frames;
-mod ranges;
+pub(super) mod ranges;
 mod replay;
 mod tail;
 #[cfg(test)]

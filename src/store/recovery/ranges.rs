@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 
 /// Ranges that neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct RangeSet {
+pub(in crate::store) struct RangeSet {
     /// The last number of each, by the first.
     ranges: BTreeMap<u64, u64>,
 }
 
 impl RangeSet {
     /// Adds all numbers of a range.
-    pub(super) fn insert(&mut self, range: &RangeInclusive<u64>) {
+    pub(in crate::store) fn insert(&mut self, range: &RangeInclusive<u64>) {
         if range.is_empty() {
             return;
         }
@@ -29,12 +29,12 @@ impl RangeSet {
     }
 
     /// Whether the number is in it.
-    pub(super) fn contains(&self, number: u64) -> bool {
+    pub(in crate::store) fn contains(&self, number: u64) -> bool {
         self.ranges.range(..=number).next_back().is_some_and(|(_, last)| *last >= number)
     }
 
     /// Whether all numbers of the range are in it.
-    pub(super) fn covers(&self, range: &RangeInclusive<u64>) -> bool {
+    pub(in crate::store) fn covers(&self, range: &RangeInclusive<u64>) -> bool {
         self.ranges.range(..=*range.start()).next_back().is_some_and(|(_, last)| last >= range.end())
     }
 
@@ -47,8 +47,13 @@ impl RangeSet {
         }
     }
 
+    /// Whether any number of the range is in it.
+    pub(in crate::store) fn touches(&self, range: &RangeInclusive<u64>) -> bool {
+        self.ranges.range(..=*range.end()).next_back().is_some_and(|(_, last)| last >= range.start())
+    }
+
     /// The ranges in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
+    pub(in crate::store) fn iter(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
         self.ranges.iter().map(|(first, last)| *first..=*last)
     }
 }
