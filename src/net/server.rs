@@ -90,10 +90,11 @@ impl RunningServer {
         shutdown.await;
         stop.cancel();
         self.node.close_all(SHUTDOWN_REASON);
-        if tokio::time::timeout(SHUTDOWN_PATIENCE, tasks.ended()).await.is_err() {
+        let orderly = tokio::time::timeout(SHUTDOWN_PATIENCE, tasks.ended()).await.is_ok();
+        if !orderly {
             tracing::warn!("some connections did not answer connection.close and are dropped");
         }
-        self.node.close();
+        self.node.close(orderly);
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 //! its messages in the log. What it decides is put into outboxes and into the log under the lock: their order is its order.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,7 +12,9 @@ use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
-use crate::broker::queue::{Arrival, Delivery, Effect, Input, Place, Queue, QueueEntry, Refusal, Run, Subscription};
+use crate::broker::queue::{
+    Arrival, Contents, Delivery, Effect, Input, Place, Queue, QueueEntry, Refusal, Run, SequenceRange, Subscription,
+};
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
 
@@ -72,7 +76,7 @@ impl QueueCell {
         Self::running(entry, storage, queue)
     }
 
-    /// A queue with what was found of it in the store. All of it may have been delivered before.
+    /// A queue with what was found of it in the store.
     pub(super) fn restored(
         entry: Arc<QueueEntry>,
         storage: &Arc<Storage>,
@@ -80,15 +84,26 @@ impl QueueCell {
     ) -> Self {
         let found = recovered.remove(&storage::key(entry.id)).unwrap_or_default();
         let runs = found.extents.into_iter().filter_map(storage::run).collect();
-        let next = found.next_sequence.max(1);
-        let before = SequenceNumber(1)..=SequenceNumber(next - 1);
-        let queue = Queue::recovered(entry.auto_delete, runs, SequenceNumber(next), &[before]);
+        let next = SequenceNumber(found.next_sequence.max(1));
+        let redelivered =
+            found.redelivered.iter().map(|range| SequenceNumber(*range.start())..=SequenceNumber(*range.end()));
+        let queue = Queue::recovered(entry.auto_delete, runs, next, &redelivered.collect::<Vec<_>>());
         Self::running(entry, Some(Arc::clone(storage)), queue)
     }
 
-    fn running(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>, queue: Queue) -> Self {
+    fn running(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>, mut queue: Queue) -> Self {
+        if let Some(storage) = &storage {
+            queue.set_memory_limit(storage.queue_memory());
+        }
         let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new() };
         Self { entry, storage, running: Mutex::new(running) }
+    }
+
+    /// Makes a queue whose messages may have to survive known to the store.
+    pub(super) fn register(self: &Arc<Self>) {
+        if let Some(storage) = self.storage.as_ref().filter(|_| self.entry.durable) {
+            storage.cells.add(self);
+        }
     }
 
     pub(super) const fn storage(&self) -> Option<&Arc<Storage>> {
@@ -110,11 +125,14 @@ impl QueueCell {
     }
 
     /// Writes records of those messages that need one, and notes where they are.
-    fn record(&self, storage: &Storage, queue: &mut Queue, arrivals: &mut [Arrival]) -> Option<Position> {
+    fn record(self: &Arc<Self>, storage: &Storage, queue: &mut Queue, arrivals: &mut [Arrival]) -> Option<Position> {
         let all = Self::keeps_all(storage, queue);
         let keeps = |arrival: &Arrival| all || self.keeps(arrival);
         if !arrivals.iter().any(keeps) {
             return None;
+        }
+        if all {
+            storage.cells.add(self);
         }
         let sync = arrivals.iter().any(|arrival| self.keeps(arrival));
         let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1);
@@ -213,6 +231,9 @@ impl QueueCell {
     ) {
         // A queue that is gone wants nothing.
         let _gone = self.act(|running, outcome| {
+            if let Some(storage) = &self.storage {
+                running.queue.set_memory_limit(storage.queue_memory());
+            }
             running.run(now, Input::Loaded { run, messages }, outcome)?;
             for outbox in std::mem::take(&mut running.getters) {
                 outcome.wake(&outbox);
@@ -236,6 +257,37 @@ impl QueueCell {
             })
         });
         done.map(drop)
+    }
+
+    /// What the queue has in a file.
+    pub(super) fn held_in(&self, file: NonZeroU32) -> Contents {
+        self.running.lock().queue.held_in(file)
+    }
+
+    /// The next number and those of all messages in segments; `None` when the queue is deleted.
+    pub(super) fn held_in_segments(&self) -> Option<(SequenceNumber, Vec<SequenceRange>)> {
+        let running = self.running.lock();
+        let queue = &running.queue;
+        (!queue.is_deleted()).then(|| (queue.next_sequence(), queue.held_in_segments()))
+    }
+
+    /// Messages have a new place; how many really do.
+    pub(super) fn relocate(
+        self: &Arc<Self>,
+        from: NonZeroU32,
+        runs: &[Run],
+        singles: &[(SequenceNumber, Place)],
+    ) -> u64 {
+        let input = Input::Relocate { from, runs, singles };
+        // Time plays no part in it.
+        let outcome = self.run(Timestamp::ZERO, input);
+        outcome.map_or(0, |outcome| u64::try_from(outcome.relocated).unwrap_or(u64::MAX))
+    }
+
+    /// The numbers of ready messages that were delivered before and came back.
+    pub(super) fn delivered(&self) -> Vec<RangeInclusive<u64>> {
+        let ranges = self.running.lock().queue.delivered_ranges();
+        ranges.into_iter().map(|range| range.start().0..=range.end().0).collect()
     }
 
     /// Ready messages and consumers.

@@ -7,6 +7,7 @@ mod cell;
 mod clock;
 mod definitions;
 mod fail_stop;
+mod keeper;
 mod memory;
 mod open;
 mod outbox;
@@ -117,7 +118,7 @@ impl Node {
         clock: Clock,
         definitions: Definitions,
         stored: Stored,
-        durable: Option<Durable>,
+        storage: Option<Arc<Storage>>,
         cell: &mut dyn FnMut(Arc<QueueEntry>) -> QueueCell,
     ) -> Result<Self, NodeError> {
         let vhost = ShortString::new(config.default_vhost.as_bytes()).map_err(|_| NodeError::VhostName)?;
@@ -126,7 +127,6 @@ impl Node {
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
-        let storage = durable.as_ref().map(|durable| Arc::clone(&durable.storage));
         let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), cell)?;
         Ok(Self {
             clock,
@@ -140,7 +140,7 @@ impl Node {
             definitions,
             last_id: AtomicU64::new(0),
             storage,
-            durable,
+            durable: None,
         })
     }
 

@@ -1,7 +1,9 @@
 //! Opening a node on its data directory: definitions and log are read, queues come back with their messages, and the
 //! threads that the store needs are started. Everything is done before the first connection.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rand::RngCore;
@@ -9,18 +11,25 @@ use thiserror::Error;
 
 use super::cell::QueueCell;
 use super::clock::Clock;
+use super::fail_stop::fail_stop;
+use super::keeper::Keeper;
 use super::memory;
-use super::storage::{Loader, Storage};
+use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
 use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
 use crate::config::Config;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
-use crate::store::meta::{CheckpointError, Meta};
-use crate::store::{Options, QueueKey, Recovered, open_log};
+use crate::store::meta::{CheckpointError, CleanStop, Meta};
+use crate::store::{
+    Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes, open_listed, open_log,
+};
 
 /// The log's directory in the data directory.
 const LOG_DIRECTORY: &str = "log";
+
+/// The directory of segments in the data directory.
+const SEGMENTS: &str = "segments";
 
 /// Why a node cannot start on its data directory.
 #[derive(Debug, Error)]
@@ -37,6 +46,9 @@ pub enum OpenError {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A segment cannot be read, or is damaged.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// The log cannot be read, or is damaged.
     #[error(transparent)]
     Log(#[from] crate::store::OpenError),
@@ -48,8 +60,8 @@ pub enum OpenError {
 /// What a node holds of its data directory while it runs.
 #[derive(Debug)]
 pub(super) struct Durable {
-    pub(super) storage: Arc<Storage>,
-    pub(super) threads: Threads,
+    threads: Threads,
+    meta: Arc<Meta>,
     _directory: DataDirectory,
 }
 
@@ -67,24 +79,57 @@ impl Node {
         let options = Options::new(LOG_DIRECTORY.into(), rand::rng().next_u64());
         let queues = stored.queues();
         let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
+        let segments = open_listed(&*directory.disk, Path::new(SEGMENTS), &checkpoint.segments, None);
+        let segments = segments.map_err(OpenError::from)?;
+        let sizes = SegmentSizes::of(&segments);
         let (log, writer, recovered) =
-            open_log(&directory.disk, &options, &checkpoint, Vec::new(), &known).map_err(OpenError::from)?;
+            open_log(&directory.disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
+        let mut recovered = recovered;
+        apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
         report(&recovered, clock);
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
-        let threads = Threads::start(writer, loader_thread, &log, clock).map_err(OpenError::Thread)?;
-        let storage = Arc::new(Storage::new(log, loader, memory::budget()));
+        let storage = Arc::new(Storage::new(Arc::clone(&log), loader, memory::budget()));
         let mut queues = recovered.queues;
         let for_cells = Arc::clone(&storage);
         let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
-        let durable = Durable { storage, threads, _directory: directory };
-        Self::restore(config, clock, definitions, stored, Some(durable), &mut cell)
+        let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
+        let disk = Arc::clone(&directory.disk);
+        let reclaim = Reclaim::new(disk, log, ReclaimOptions::new(SEGMENTS.into()), checkpoint, sizes);
+        let keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock };
+        let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
+        node.durable = Some(Durable { threads, meta, _directory: directory });
+        Ok(node)
     }
 
-    /// Writes what is left to write. Nothing may be published any more.
-    pub fn close(&self) {
-        if let Some(durable) = &self.durable {
-            durable.threads.stop();
+    /// Writes what is left to write. `orderly`: every connection has ended, so that it is known which messages were
+    /// delivered before; the next start then need not suspect all of them.
+    pub fn close(&self, orderly: bool) {
+        let (Some(durable), Some(storage)) = (&self.durable, &self.storage) else { return };
+        durable.threads.stop();
+        if !orderly {
+            return;
         }
+        let mut stop = CleanStop { end: storage.log.end(), delivered: BTreeMap::new() };
+        for vhost in &self.vhosts {
+            vhost.each_cell(|cell| {
+                let delivered = cell.delivered();
+                if !delivered.is_empty() {
+                    stop.delivered.insert(storage::key(cell.entry.id), delivered);
+                }
+            });
+        }
+        durable.meta.leave_clean_stop(&stop).unwrap_or_else(|error| fail_stop(&error));
+    }
+}
+
+/// After a stop in order it is known which messages were delivered before. After any other, all may have been.
+fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
+    let clean = stop.filter(|stop| recovered.report.end.is_none_or(|end| end == stop.end));
+    for (key, queue) in &mut recovered.queues {
+        queue.redelivered = match &clean {
+            Some(stop) => stop.delivered.get(key).cloned().unwrap_or_default(),
+            None => vec![0..=queue.next_sequence],
+        };
     }
 }
 

@@ -10,15 +10,13 @@ use parking_lot::Mutex;
 
 use super::clock::Clock;
 use super::fail_stop::fail_stop;
+use super::keeper::Keeper;
 use super::storage::LoaderThread;
 use crate::broker::time::Timestamp;
-use crate::store::{Log, Writer};
+use crate::store::Writer;
 
 /// How long the writer waits for something to write before it looks whether settles have waited long enough.
 const WRITER_PATIENCE: Duration = Duration::from_millis(50);
-
-/// How often it is looked whether the log needs another file.
-const KEEPER_PERIOD: Duration = Duration::from_millis(100);
 
 /// The node's threads.
 #[derive(Debug)]
@@ -29,20 +27,22 @@ pub(super) struct Threads {
 
 impl Threads {
     /// Starts what writes the log, what reads from it, and what keeps files ready for it.
-    pub(super) fn start(writer: Writer, loader: LoaderThread, log: &Arc<Log>, clock: Clock) -> io::Result<Self> {
+    pub(super) fn start(writer: Writer, loader: LoaderThread, keeper: Keeper) -> io::Result<Self> {
+        let clock = keeper.clock;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let handle = spawn("log", move || write(writer, clock, &stopped))?;
         spawn("loader", move || loader.run())?;
-        let (log, stopped) = (Arc::clone(log), Arc::clone(&stop));
-        spawn("keeper", move || keep(&log, &stopped))?;
+        let stopped = Arc::clone(&stop);
+        spawn("keeper", move || keeper.run(&stopped))?;
         Ok(Self { stop, writer: Mutex::new(Some(handle)) })
     }
 
     /// Ends the writer once everything is on the disk.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
-        if let Some(writer) = self.writer.lock().take() {
+        let writer = self.writer.lock().take();
+        if let Some(writer) = writer {
             // It ends the process itself where it fails.
             let _ended = writer.join();
         }
@@ -65,16 +65,5 @@ fn write(mut writer: Writer, clock: Clock, stop: &AtomicBool) {
         if stopping && !something && writer.is_idle() {
             return;
         }
-    }
-}
-
-fn keep(log: &Log, stop: &AtomicBool) {
-    while !stop.load(Ordering::Acquire) {
-        match log.prepare() {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::warn!("no log file can be made ready, which makes confirms slower: {error}"),
-        }
-        thread::sleep(KEEPER_PERIOD);
     }
 }

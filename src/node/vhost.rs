@@ -47,7 +47,9 @@ impl RunningVhost {
         let cells = DashMap::new();
         for effect in effects {
             if let Effect::QueueCreated(entry) = effect {
-                cells.insert(entry.id, Arc::new(cell(entry)));
+                let cell = Arc::new(cell(entry));
+                cell.register();
+                cells.insert(cell.entry.id, cell);
             }
         }
         let number = AtomicU64::new(machine.topology().number);
@@ -67,6 +69,11 @@ impl RunningVhost {
 
     pub(super) fn cell(&self, queue: QueueId) -> Option<Arc<QueueCell>> {
         self.cells.get(&queue).map(|cell| Arc::clone(&cell))
+    }
+
+    /// Looks at every queue.
+    pub(super) fn each_cell(&self, mut look: impl FnMut(&Arc<QueueCell>)) {
+        self.cells.iter().for_each(|cell| look(&cell));
     }
 
     /// Changes exchanges or bindings.
@@ -151,7 +158,9 @@ impl RunningVhost {
         for effect in effects {
             match effect {
                 Effect::QueueCreated(entry) => {
-                    self.cells.insert(entry.id, Arc::new(QueueCell::new(entry, self.storage.clone())));
+                    let cell = Arc::new(QueueCell::new(entry, self.storage.clone()));
+                    cell.register();
+                    self.cells.insert(cell.entry.id, cell);
                 }
                 Effect::QueueRemoved(queue) => {
                     if let Some((_, cell)) = self.cells.remove(&queue) {

@@ -23,6 +23,8 @@ impl Session {
         out: &mut BytesMut,
     ) -> Option<Reply> {
         let kept = self.deliverable(channel, out);
+        let storage = self.node.storage.clone();
+        let _moving = storage.as_ref().map(|storage| storage.cells.moving());
         let settled = self.settle_apart(now, settlements);
         let routed: Vec<_> =
             kept.iter().map(|kept| Routed { arrival: &kept.arrival, targets: &kept.targets }).collect();

@@ -1,6 +1,7 @@
 //! The store as the running node uses it: records of messages, the memory that ready messages may take, and what is read
 //! back from disk. Decides nothing about queues.
 
+mod cells;
 mod gone;
 mod loader;
 mod payload;
@@ -9,10 +10,11 @@ mod place;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub(super) use self::cells::Cells;
 pub(super) use self::gone::Gone;
 pub(super) use self::loader::{Loader, LoaderThread};
 pub(super) use self::payload::Payload;
-pub(super) use self::place::{extent, key, place, run};
+pub(super) use self::place::{extent, key, location, place, run};
 use crate::broker::queue::Arrival;
 use crate::store::Log;
 
@@ -33,14 +35,15 @@ const TARGET_BOUND: usize = 24;
 pub(super) struct Storage {
     pub(super) log: Arc<Log>,
     pub(super) loader: Loader,
+    pub(super) cells: Cells,
     /// Bytes of ready messages in memory, of all queues.
     loaded: AtomicUsize,
     budget: usize,
 }
 
 impl Storage {
-    pub(super) const fn new(log: Arc<Log>, loader: Loader, budget: usize) -> Self {
-        Self { log, loader, loaded: AtomicUsize::new(0), budget }
+    pub(super) fn new(log: Arc<Log>, loader: Loader, budget: usize) -> Self {
+        Self { log, loader, cells: Cells::default(), loaded: AtomicUsize::new(0), budget }
     }
 
     /// Bytes of ready messages that a queue may keep in memory now, beyond which new ones are left on disk.

@@ -11,8 +11,8 @@ use crate::store::place::{FileNumber, Position};
 
 /// A group that has grown so long is complete: what one write takes.
 const GROUP_MAX: usize = 8 << 20;
-/// A buffer larger than this is given back rather than used again.
-const BUFFER_KEPT: usize = 9 << 20;
+/// A buffer that is larger, and was mostly not needed, is given back rather than used again.
+const BUFFER_KEPT: usize = 1 << 20;
 const BUFFERS_KEPT: usize = 2;
 
 /// Appends that become one frame.
@@ -155,12 +155,16 @@ impl Gathering {
         let mut seal = Group::new(Arc::clone(&self.active.file), self.active.base, None, Vec::new());
         seal.appended_bytes = self.appended_bytes;
         self.active.base += FRAME_HEADER;
+        // The log is idle: buffers are for those who write.
+        self.active.body = Vec::new();
+        self.spare.clear();
         Some(seal)
     }
 
     /// Takes a written buffer back to be used again.
     pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        if self.spare.len() < BUFFERS_KEPT && buffer.capacity() <= BUFFER_KEPT {
+        let wanted = buffer.capacity() <= BUFFER_KEPT.max(4 * buffer.len().min(GROUP_MAX));
+        if wanted && buffer.capacity() > 0 && self.spare.len() < BUFFERS_KEPT {
             buffer.clear();
             self.spare.push(buffer);
         }

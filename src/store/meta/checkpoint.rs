@@ -2,11 +2,10 @@
 //! checkpoint writes what differs. docs/storage-format.md describes every byte.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use super::{Change, Fatal, Meta, Row, Space};
+use super::{Change, Fatal, Meta, Row, Space, ranges};
 use crate::store::format::varint;
 use crate::store::{Checkpoint, FileNumber, QueueCheckpoint, QueueKey};
 
@@ -78,12 +77,7 @@ fn queue_change(queue: QueueKey, checkpoint: Option<&QueueCheckpoint>) -> Change
     let Some(checkpoint) = checkpoint else { return Change::Remove { key } };
     let mut value = Vec::new();
     varint::write(&mut value, checkpoint.next_sequence);
-    let mut before = 0;
-    for range in checkpoint.live.iter().filter(|range| !range.is_empty()) {
-        varint::write(&mut value, varint::fold(range.start().wrapping_sub(before)));
-        varint::write(&mut value, range.end() - range.start());
-        before = *range.end();
-    }
+    ranges::write(&mut value, &checkpoint.live);
     Change::Put { key, value }
 }
 
@@ -103,20 +97,7 @@ fn take(checkpoint: &mut Checkpoint, (key, value): &Row) -> Option<()> {
 
 fn queue_checkpoint(mut value: &[u8]) -> Option<QueueCheckpoint> {
     let next_sequence = varint::read(&mut value)?;
-    let mut live = Vec::new();
-    let mut before = 0;
-    while !value.is_empty() {
-        let range = range(&mut value, before)?;
-        before = *range.end();
-        live.push(range);
-    }
-    Some(QueueCheckpoint { next_sequence, live })
-}
-
-fn range(value: &mut &[u8], before: u64) -> Option<RangeInclusive<u64>> {
-    let start = before.wrapping_add(varint::unfold(varint::read(value)?));
-    let end = start.checked_add(varint::read(value)?)?;
-    Some(start..=end)
+    Some(QueueCheckpoint { next_sequence, live: ranges::read(value)? })
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 mod backend;
 mod checkpoint;
+mod clean_stop;
+mod ranges;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ use thiserror::Error;
 
 use self::backend::Backend;
 pub use self::checkpoint::{CheckpointChange, CheckpointError};
+pub use self::clean_stop::CleanStop;
 use super::disk::Disk;
 
 const FILE: &str = "meta.redb";
@@ -25,22 +28,25 @@ const CACHE: usize = 8 * 1024 * 1024;
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
-/// One of the database's two sets of rows.
+/// One of the database's sets of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
     /// What clients and operators declared.
     Definitions,
     /// What the log's files and segments hold.
     Checkpoint,
+    /// The word that a stop in order leaves.
+    CleanStop,
 }
 
 impl Space {
-    const ALL: [Self; 2] = [Self::Definitions, Self::Checkpoint];
+    const ALL: [Self; 3] = [Self::Definitions, Self::Checkpoint, Self::CleanStop];
 
     fn table(self) -> Table {
         match self {
             Self::Definitions => TableDefinition::new("definitions"),
             Self::Checkpoint => TableDefinition::new("checkpoint"),
+            Self::CleanStop => TableDefinition::new("clean_stop"),
         }
     }
 }

@@ -28,6 +28,10 @@ pub trait Holders {
     /// order; none when there is no such queue any more.
     fn snapshot(&self, queue: QueueKey) -> Option<QueueCheckpoint>;
 
+    /// Returns once everything that a snapshot so far may have missed, since it was on its way out of a queue, has its
+    /// record in the log.
+    fn settled(&self);
+
     /// The records of a file that have a copy elsewhere from now on: `extents` cut each run that the queue held in one
     /// or more pieces, `singles` are for messages one by one or for each record of a run. What is settled by now, or
     /// is not covered, is passed over. How many messages have the new place: from now on these are to be released from

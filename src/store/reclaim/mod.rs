@@ -150,6 +150,7 @@ impl Reclaim {
         match pass.stage {
             Stage::Copy => {
                 if pass.copy(holders, &self.checkpoint)? {
+                    holders.settled();
                     pass.stage = Stage::Barrier(self.log.end());
                 }
                 Ok(Progress::Working)

@@ -47,11 +47,6 @@ impl RangeSet {
         }
     }
 
-    /// Whether any number of the range is in it.
-    pub(in crate::store) fn touches(&self, range: &RangeInclusive<u64>) -> bool {
-        self.ranges.range(..=*range.end()).next_back().is_some_and(|(_, last)| last >= range.start())
-    }
-
     /// The ranges in order.
     pub(in crate::store) fn iter(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
         self.ranges.iter().map(|(first, last)| *first..=*last)

@@ -423,6 +423,9 @@ fn cover(run: &Extent, extents: &[Extent], singles: &[(u64, Location)]) -> Optio
 }
 
 impl Holders for Queues {
+    /// Here a queue and the log change at once.
+    fn settled(&self) {}
+
     fn holders(&self) -> Vec<QueueKey> {
         self.0.lock().keys().copied().collect()
     }

@@ -1,9 +1,9 @@
 //! The power goes at every operation of a run, and at every operation of the recovery after it.
 
 use super::script::run;
-use crate::store::disk::FaultyDisk;
 use crate::store::disk::faulty::Unsynced;
-use crate::store::harness::{Random, Trial, live, open, recover};
+use crate::store::disk::{Disk, FaultyDisk};
+use crate::store::harness::{Random, Trial, expected, live, open, recover};
 
 const FATES: [Unsynced; 6] = [
     Unsynced::Lost,
@@ -99,4 +99,22 @@ fn a_log_that_crashes_again_and_again_keeps_what_was_durable() {
             trial.take_over(&recovered, &context);
         }
     }
+}
+
+#[test]
+fn frames_whose_header_was_lost_do_not_come_back_behind_what_recovery_writes_there() {
+    let mut trial = Trial::new(FaultyDisk::new()).unwrap();
+    trial.put(1, &[1; 3000], true);
+    trial.step(0).unwrap();
+    for length in [3000, 1000] {
+        trial.put(1, &vec![2; length], false);
+        trial.step(0).unwrap();
+    }
+    let after = trial.disk.after_power_cut(Unsynced::Kept);
+    let second = Disk::open(&after, "data/log/01.log".as_ref(), false).unwrap();
+    second.write_at(0, &[&[0; 4096]]).unwrap();
+    // The same file takes the same number, and the copy of the first message ends where the frame of the third begins.
+    let expected = expected(trial.appends.iter().take(1).map(|(append, _)| append));
+    assert_eq!(recover(&after, &trial.checkpoint, 2).unwrap(), expected);
+    assert_eq!(recover(&after, &trial.checkpoint, 3).unwrap(), expected);
 }
