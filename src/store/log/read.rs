@@ -94,8 +94,8 @@ fn read_extent(
     let mut rest = &bytes[..];
     let mut offset = place.offset;
     let mut next = extent.first;
-    let end = extent.first.saturating_add(u64::from(extent.count));
-    while next < end {
+    let mut missing = extent.count;
+    while missing > 0 {
         let damaged = (offset, ReadProblem::Damaged);
         let Ok((raw, behind)) = Raw::split(rest) else { return Err(damaged) };
         if !raw.verifies() {
@@ -108,7 +108,8 @@ fn read_extent(
             && put.targets().any(|target| target == (queue, next))
         {
             each(next, Location { file: file.number, offset, length }, put.payload);
-            next += 1;
+            next = next.wrapping_add(1);
+            missing -= 1;
         }
         offset = offset.saturating_add(length);
         rest = behind;

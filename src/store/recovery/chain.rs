@@ -70,7 +70,9 @@ fn by_number(found: Vec<FoundSlot>, first: FileNumber) -> Result<(ByNumber, Vec<
         match header.filter(|header| header.number >= first) {
             Some(header) => {
                 let path = slot.path.clone();
-                if files.insert(header.number, (slot, header)).is_some() {
+                // The next number has to be one of the log, too; no server comes that far.
+                let beyond = FileNumber(header.number.0.saturating_add(1)).is_segment();
+                if beyond || files.insert(header.number, (slot, header)).is_some() {
                     return Err(Damage { path, offset: 0, kind: DamageKind::Order }.into());
                 }
             }

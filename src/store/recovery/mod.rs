@@ -6,9 +6,11 @@
 
 mod chain;
 mod check;
+mod cut;
 mod discover;
 mod error;
 mod frames;
+mod queue;
 pub(super) mod ranges;
 mod replay;
 mod tail;
