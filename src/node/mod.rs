@@ -3,9 +3,11 @@
 //!
 //! Lock order: a vhost, then one queue, then an outbox. Never two queues at once, never anything under an outbox.
 
+mod alarms;
 mod cell;
 mod clock;
 mod definitions;
+mod disk_alarm;
 mod fail_stop;
 mod keeper;
 mod memory;
@@ -29,6 +31,7 @@ use leveret_protocol::ShortString;
 use rand::RngCore;
 use thiserror::Error;
 
+use self::alarms::{AlarmBoard, Outboxes};
 use self::cell::QueueCell;
 pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
@@ -42,7 +45,7 @@ use self::vhost::RunningVhost;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::Settings;
-use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
+use crate::broker::ids::{ConsumerId, QueueId};
 use crate::broker::queue::QueueEntry;
 use crate::config::Config;
 use crate::store::Position;
@@ -93,7 +96,8 @@ pub struct Node {
     open_connections: AtomicU32,
     users: Users,
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
-    outboxes: DashMap<ConnectionId, Arc<Outbox>>,
+    outboxes: Arc<Outboxes>,
+    alarms: Arc<AlarmBoard>,
     requesters: DashMap<Vec<u8>, Requester>,
     definitions: Arc<Definitions>,
     last_id: AtomicU64,
@@ -128,6 +132,7 @@ impl Node {
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
         let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), cell)?;
+        let outboxes = Arc::new(Outboxes::new());
         Ok(Self {
             clock,
             settings: Arc::new(settings(config)),
@@ -135,7 +140,8 @@ impl Node {
             open_connections: AtomicU32::new(0),
             users: Users::new(config, vhost, permissions, salt),
             vhosts,
-            outboxes: DashMap::new(),
+            alarms: Arc::new(AlarmBoard::new(&outboxes)),
+            outboxes,
             requesters: DashMap::new(),
             definitions,
             last_id: AtomicU64::new(0),
@@ -151,7 +157,7 @@ impl Node {
 
     /// Asks every connection to close with 320 and this reason.
     pub fn close_all(&self, reason: &str) {
-        for outbox in &self.outboxes {
+        for outbox in self.outboxes.iter() {
             outbox.force_close(reason);
         }
     }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::cell::QueueCell;
 use super::clock::Clock;
+use super::disk_alarm::{self, DiskAlarm};
 use super::fail_stop::fail_stop;
 use super::keeper::Keeper;
 use super::memory;
@@ -18,6 +19,7 @@ use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
 use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
+use crate::broker::time::Timestamp;
 use crate::config::Config;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::meta::{CheckpointError, CleanStop, Meta};
@@ -94,8 +96,12 @@ impl Node {
         let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
         let disk = Arc::clone(&directory.disk);
-        let reclaim = Reclaim::new(disk, log, ReclaimOptions::new(SEGMENTS.into()), checkpoint, sizes);
-        let keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock };
+        let reclaim = Reclaim::new(Arc::clone(&disk), log, ReclaimOptions::new(SEGMENTS.into()), checkpoint, sizes);
+        let alarm = DiskAlarm::new(disk_alarm::limit(config.disk_free_limit, memory::total()));
+        let board = Arc::clone(&node.alarms);
+        let mut keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock, disk, alarm, board };
+        // Before the first connection: it must not publish what there is no room for.
+        keeper.measure(Timestamp::ZERO.until(clock.now()));
         let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
         node.durable = Some(Durable { threads, meta, _directory: directory });
         Ok(node)
