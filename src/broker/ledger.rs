@@ -74,6 +74,9 @@ impl<V> Ledger<V> {
 
     /// Puts back entries that were taken out.
     pub fn restore(&mut self, entries: Vec<(u64, V)>) {
+        if entries.is_empty() {
+            return;
+        }
         self.held += entries.len();
         self.slots.retain(|(_, value)| value.is_some());
         self.slots.extend(entries.into_iter().map(|(number, value)| (number, Some(value))));

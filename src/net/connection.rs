@@ -30,6 +30,13 @@ const UNSENT_LIMIT: usize = 256 * 1024;
 /// before it reads on would wait for ever for a broker that does the same.
 const UNREAD_LIMIT: usize = 1024 * 1024;
 
+/// Read of a peer that is not read from otherwise, each time that its heartbeats are looked for.
+const SIGN_OF_LIFE: usize = 4 * 1024;
+
+/// What is kept unhandled of a peer that is not read from and goes on writing. Beyond this, that it does is not seen any
+/// more and it is taken to be alive.
+const UNHANDLED_LIMIT: usize = READ_BUFFER + 64 * 1024;
+
 /// A thread's buffers that grew beyond this, for large messages, are given back.
 const KEPT_BUFFER: usize = 1024 * 1024;
 
@@ -62,6 +69,8 @@ struct Served {
     unsent: BytesMut,
     /// There may be more in the outbox than was encoded.
     more: bool,
+    /// The peer is gone, as was seen when its heartbeats were looked for.
+    lost: bool,
 }
 
 /// What to do after a turn of work.
@@ -72,9 +81,7 @@ enum Turn {
 }
 
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) {
-    let session = Session::open(&node, peer);
-    let mut served =
-        Served { socket, session, partial: BytesMut::new(), held: false, unsent: BytesMut::new(), more: false };
+    let mut served = Served::new(socket, Session::open(&node, peer));
     loop {
         match served.turn() {
             Turn::Again => {
@@ -90,6 +97,11 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) 
 }
 
 impl Served {
+    fn new(socket: TcpStream, session: Session) -> Self {
+        let (partial, unsent) = (BytesMut::new(), BytesMut::new());
+        Self { socket, session, partial, held: false, unsent, more: false, lost: false }
+    }
+
     /// Reads, handles, encodes and writes what can be without waiting.
     fn turn(&mut self) -> Turn {
         BUFFERS.with_borrow_mut(|buffers| {
@@ -102,7 +114,7 @@ impl Served {
             if output.capacity() > KEPT_BUFFER {
                 *output = BytesMut::with_capacity(WRITE_BUFFER);
             }
-            let lost = read.is_err() || wrote.is_err();
+            let lost = self.lost || read.is_err() || wrote.is_err();
             if lost || (self.session.is_closed() && self.unsent.is_empty()) {
                 return Turn::End;
             }
@@ -185,6 +197,26 @@ impl Served {
         Ok(length)
     }
 
+    /// Sees whether a peer that is not read from is alive: a client that is busy still sends heartbeats, and one that
+    /// hangs must not keep its messages for ever. What it says is handled when it is read from again.
+    fn look_for_life(&mut self) {
+        if self.partial.len() >= UNHANDLED_LIMIT {
+            return self.session.note_received();
+        }
+        let mut octets = [0; SIGN_OF_LIFE];
+        match self.socket.try_read(&mut octets) {
+            // What waits for the store still counts, though its peer is gone: the end is seen behind it.
+            Ok(0) => self.lost = !self.session.is_paused(),
+            Ok(length) => {
+                self.partial.extend_from_slice(octets.get(..length).unwrap_or_default());
+                self.held = true;
+                self.session.note_received();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.lost = true,
+        }
+    }
+
     /// Writes what was left before, then what is new; keeps what the peer does not take.
     fn write(&mut self, output: &mut BytesMut) -> io::Result<()> {
         while !self.unsent.is_empty() {
@@ -248,6 +280,9 @@ impl Served {
     }
 
     fn tick(&mut self) {
+        if !self.reads() && !self.session.is_closed() {
+            self.look_for_life();
+        }
         BUFFERS.with_borrow_mut(|buffers| {
             self.session.tick(&mut buffers.work, &mut buffers.output);
             self.unsent.extend_from_slice(&buffers.output);
@@ -286,5 +321,88 @@ async fn sleep_until(deadline: Option<std::time::Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Shutdown};
+
+    use leveret_protocol::{PROTOCOL_HEADER, frame};
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// A connection on its way, and its peer's end.
+    async fn pair() -> (Served, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, address) = listener.accept().await.unwrap();
+        let node = Arc::new(Node::new(&Config::default()).unwrap());
+        (Served::new(socket, Session::open(&node, address)), peer)
+    }
+
+    /// Leaves so much unsent that the peer is not read from.
+    fn hold_up(served: &mut Served) -> usize {
+        served.unsent = BytesMut::from(frame::HEARTBEAT.repeat(UNREAD_LIMIT / frame::HEARTBEAT.len()).as_slice());
+        served.unsent.len()
+    }
+
+    #[tokio::test]
+    async fn what_a_held_up_peer_says_is_seen_at_once_and_handled_later() {
+        let (mut served, mut peer) = pair().await;
+        let owed = hold_up(&mut served);
+        peer.try_write(&PROTOCOL_HEADER).unwrap();
+        served.socket.readable().await.unwrap();
+        served.look_for_life();
+        assert_eq!((&served.partial[..], served.held, served.lost), (&PROTOCOL_HEADER[..], true, false));
+        // Nothing more comes, but what was said is answered: with connection.start, a method frame on channel 0.
+        let mut answer = vec![0; owed + 11];
+        let reading = peer.read_exact(&mut answer);
+        let serving = async {
+            while !matches!(served.turn(), Turn::Wait) || !served.reads() || served.held {
+                served.socket.writable().await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            read = reading => assert_eq!(read.unwrap(), owed + 11),
+            () = serving => {}
+        }
+        assert_eq!(answer[owed..owed + 3], [1, 0, 0]);
+        assert_eq!(answer[owed + 7..], [0, 10, 0, 10], "connection.start");
+    }
+
+    #[tokio::test]
+    async fn a_held_up_peer_that_has_closed_its_side_is_lost() {
+        let (mut served, peer) = pair().await;
+        hold_up(&mut served);
+        let peer = peer.into_std().unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        served.socket.readable().await.unwrap();
+        served.look_for_life();
+        assert!(served.lost);
+        assert!(matches!(served.turn(), Turn::End));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_of_a_held_up_peer_is_bounded() {
+        let (mut served, peer) = pair().await;
+        hold_up(&mut served);
+        let said = vec![8; 32 * UNHANDLED_LIMIT];
+        let mut rest = &said[..];
+        while served.partial.len() < UNHANDLED_LIMIT {
+            if let Ok(length) = peer.try_write(rest) {
+                rest = &rest[length..];
+            }
+            served.socket.readable().await.unwrap();
+            served.look_for_life();
+        }
+        let kept = served.partial.len();
+        served.look_for_life();
+        assert_eq!(served.partial.len(), kept);
+        assert!(kept < UNHANDLED_LIMIT + SIGN_OF_LIFE);
     }
 }

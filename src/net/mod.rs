@@ -4,3 +4,6 @@ mod connection;
 mod listen;
 pub mod server;
 mod spawn;
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ mod vhost;
 
 #[cfg(test)]
 mod restart_tests;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -45,6 +47,7 @@ use self::vhost::RunningVhost;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::Settings;
+use crate::broker::error::ConnectionError;
 use crate::broker::ids::{ConsumerId, QueueId};
 use crate::broker::queue::QueueEntry;
 use crate::config::Config;
@@ -93,6 +96,8 @@ pub struct Node {
     /// What connections need to know of the configuration.
     pub settings: Arc<Settings>,
     connection_max: Option<u32>,
+    channel_max: Option<u32>,
+    channel_count: AtomicU32,
     open_connections: AtomicU32,
     users: Users,
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
@@ -137,6 +142,8 @@ impl Node {
             clock,
             settings: Arc::new(settings(config)),
             connection_max: config.connection_max,
+            channel_max: config.channel_max_per_node,
+            channel_count: AtomicU32::new(0),
             open_connections: AtomicU32::new(0),
             users: Users::new(config, vhost, permissions, salt),
             vhosts,
@@ -169,6 +176,24 @@ impl Node {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1))
             .map(|_| ConnectionSlot(Arc::clone(node)))
             .map_err(|_| limit)
+    }
+
+    /// Takes one of the node's channels.
+    fn take_channel(&self) -> Result<(), ConnectionError> {
+        let Some(limit) = self.channel_max else { return Ok(()) };
+        let one_more = |count: u32| (count < limit).then_some(count + 1);
+        match self.channel_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ConnectionError::NotAllowed(format!(
+                "number of channels opened on node '{}' has reached the maximum allowed limit of {limit}",
+                self.settings.cluster_name
+            ))),
+        }
+    }
+
+    /// Gives a channel back that was taken.
+    fn return_channel(&self) {
+        self.channel_count.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn next_id(&self) -> u64 {
@@ -232,6 +257,7 @@ fn settings(config: &Config) -> Settings {
         frame_max: config.frame_max,
         initial_frame_max: config.initial_frame_max,
         channel_max: config.channel_max,
+        limits_channels: config.channel_max_per_node.is_some(),
         heartbeat: config.heartbeat,
         handshake_timeout: config.handshake_timeout,
         max_message_size: config.max_message_size,

@@ -40,10 +40,19 @@ pub(crate) fn with_broker(test: impl AsyncFnOnce(&Broker)) {
 
 /// As [`with_broker`], with further settings for the server.
 pub(crate) fn with_settings(settings: &[(&str, &str)], test: impl AsyncFnOnce(&Broker)) {
-    let broker = Broker { server: Server::start_with(settings) };
+    with_own_broker(settings, async |broker| test(broker).await);
+}
+
+/// Runs a test against a new server that it ends and starts again.
+pub(crate) fn with_lasting_broker(test: impl AsyncFnOnce(&mut Broker)) {
+    with_own_broker(&[], test);
+}
+
+fn with_own_broker(settings: &[(&str, &str)], test: impl AsyncFnOnce(&mut Broker)) {
+    let mut broker = Broker { server: Server::start_with(settings) };
     // A worker besides the test's own thread: connections close while the server is dropped.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(test(&broker));
+    runtime.block_on(test(&mut broker));
     drop(broker);
 }
 

@@ -103,10 +103,19 @@ impl Peer {
 
 /// The frames of a publish on channel 1.
 pub(crate) fn published(publish: &Method, body: &[u8]) -> Vec<u8> {
+    published_with(publish, &Properties::default(), body)
+}
+
+/// The frames of a publish of a persistent message on channel 1.
+pub(crate) fn persistent(publish: &Method, body: &[u8]) -> Vec<u8> {
+    published_with(publish, &Properties::default().delivery_mode(2), body)
+}
+
+fn published_with(publish: &Method, properties: &Properties, body: &[u8]) -> Vec<u8> {
     use crate::support::raw::{frame, header};
     let mut frames = frame(1, 1, &publish.encode());
     let size = u64::try_from(body.len()).unwrap();
-    frames.extend(frame(2, 1, &header(60, 0, size, &Properties::default().encode())));
+    frames.extend(frame(2, 1, &header(60, 0, size, &properties.encode())));
     for part in body.chunks(131_064) {
         frames.extend(frame(3, 1, part));
     }

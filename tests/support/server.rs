@@ -1,8 +1,10 @@
-//! A Leveret server of its own for a test, on a free port of the loopback interface and with an empty data directory.
+//! A Leveret server of its own for a test, on a free port of the loopback interface and with a data directory that is
+//! empty at first and outlives its restarts.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -22,10 +24,26 @@ const READY: &str = "AMQP on ";
 /// A running server; dropping it ends the process.
 #[derive(Debug)]
 pub(crate) struct Server {
+    process: Process,
+    directory: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+/// The server's process, of which a data directory may see several.
+#[derive(Debug)]
+struct Process {
     child: Child,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
-    directory: TempDir,
+}
+
+/// How a process ends before the next one is started on its data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// In order, after SIGTERM.
+    Stop,
+    /// In the middle of whatever it does, by SIGKILL.
+    Kill,
 }
 
 impl Server {
@@ -36,42 +54,63 @@ impl Server {
     /// Starts a server with further settings, `("key", "value")` each.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be made");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
-        command.arg("server").arg("--data-dir").arg(directory.path());
-        command.args(["--set", "listeners.tcp.default=127.0.0.1:0"]);
-        for (key, value) in settings {
-            command.arg("--set").arg(format!("{key}={value}"));
+        let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self { process: Process::start(directory.path(), &settings), directory, settings }
+    }
+
+    /// Ends the server and starts it again on the same data, mostly on another port.
+    pub(crate) fn restart(&mut self, ending: Ending) {
+        self.end(ending);
+        self.begin();
+    }
+
+    /// Ends the server; `begin` starts it again.
+    pub(crate) fn end(&mut self, ending: Ending) {
+        match ending {
+            Ending::Stop => {
+                self.signal("TERM");
+                let status = self.wait_for_exit(STOP).expect("it ends in time");
+                assert!(status.success(), "it ended with {status} and wrote:\n{}", self.log());
+            }
+            Ending::Kill => {
+                self.process.child.kill().expect("the server is a child of this process");
+                self.process.child.wait().expect("the server is a child of this process");
+            }
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the server can be started");
-        let log = Arc::new(Mutex::new(String::new()));
-        let (ready, listening) = channel();
-        drain(child.stdout.take().expect("standard output is piped"), &log, Some(ready));
-        drain(child.stderr.take().expect("standard error is piped"), &log, None);
-        let Some(address) = wait_until_ready(&listening) else {
+    }
+
+    /// Starts a server that has ended again, on the same data and with the same settings.
+    pub(crate) fn begin(&mut self) {
+        self.process = Process::start(self.directory.path(), &self.settings);
+    }
+
+    /// What another process says that is started on the same data and has to give up.
+    pub(crate) fn refusal(&self) -> Output {
+        let mut child = command(self.directory.path(), &self.settings).spawn().expect("the server can be started");
+        let ended = wait(&mut child, START).is_some();
+        if !ended {
             drop(child.kill());
-            let status = child.wait();
-            let log = log.lock().expect("the log is readable").clone();
-            panic!("the server did not say `{READY}ADDRESS` in time; it ended with {status:?} and wrote:\n{log}");
-        };
-        Self { child, address, log, directory }
+        }
+        let output = child.wait_with_output().expect("the server is a child of this process");
+        assert!(ended, "it did not give up: {output:?}");
+        output
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.process.address
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.address.port()
+        self.process.address.port()
     }
 
     /// URI of the default vhost as user `guest`.
     pub(crate) fn uri(&self) -> String {
-        format!("amqp://guest:guest@{}/%2f", self.address)
+        format!("amqp://guest:guest@{}/%2f", self.process.address)
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.child.id()
     }
 
     /// Memory of the server's process that is in RAM, in bytes.
@@ -90,39 +129,73 @@ impl Server {
 
     /// How the process ended, if it ends within the time given.
     pub(crate) fn wait_for_exit(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + patience;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().expect("the server is a child of this process") {
-                return Some(status);
-            }
-            thread::park_timeout(Duration::from_millis(10));
-        }
-        None
+        wait(&mut self.process.child, patience)
     }
 
     /// Where the server keeps its data.
-    pub(crate) fn directory(&self) -> &std::path::Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// Everything that the server has written to its standard streams so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().expect("the log is readable").clone()
+        self.process.log.lock().expect("the log is readable").clone()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().is_ok_and(|status| status.success());
-        if asked && self.wait_for_exit(STOP).is_some() {
-            return;
-        }
-        drop(self.child.kill());
-        drop(self.child.wait());
+impl Process {
+    fn start(directory: &Path, settings: &[(String, String)]) -> Self {
+        let mut child = command(directory, settings).spawn().expect("the server can be started");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (ready, listening) = channel();
+        drain(child.stdout.take().expect("standard output is piped"), &log, Some(ready));
+        drain(child.stderr.take().expect("standard error is piped"), &log, None);
+        let Some(address) = wait_until_ready(&listening) else {
+            drop(child.kill());
+            let status = child.wait();
+            let log = log.lock().expect("the log is readable").clone();
+            panic!("the server did not say `{READY}ADDRESS` in time; it ended with {status:?} and wrote:\n{log}");
+        };
+        Self { child, address, log }
     }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let child = &mut self.child;
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        let asked = Command::new("kill").arg(child.id().to_string()).status().is_ok_and(|status| status.success());
+        if asked && wait(child, STOP).is_some() {
+            return;
+        }
+        drop(child.kill());
+        drop(child.wait());
+    }
+}
+
+fn command(directory: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
+    command.arg("server").arg("--data-dir").arg(directory);
+    command.args(["--set", "listeners.tcp.default=127.0.0.1:0"]);
+    for (key, value) in settings {
+        command.arg("--set").arg(format!("{key}={value}"));
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// How a process ended, if it ends within the time given.
+fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().expect("the server is a child of this process") {
+            return Some(status);
+        }
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    None
 }
 
 /// Copies a stream of the child into the log, so that the child never blocks on it.

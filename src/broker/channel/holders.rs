@@ -4,16 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Channel, Mode};
+use crate::broker::connection::Effect;
 use crate::broker::ids::{ConsumerId, QueueId};
 
-/// Consumers that have gone holding nothing may stay this many without a look at who they are.
-const FREE_GONE: usize = 32;
+/// Holders that hold nothing may stay this many without a look at who they are.
+const FREE_IDLE: usize = 32;
 
 /// By consumer, with its queue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holders {
     consumers: BTreeMap<ConsumerId, QueueId>,
-    /// Kept to the channel's end, as their queues count their hand-outs to it.
+    /// Their queues count their hand-outs, and so are told when one is forgotten.
     getters: BTreeMap<ConsumerId, QueueId>,
 }
 
@@ -39,10 +40,26 @@ impl Channel {
     pub(super) fn add_holder(&mut self, consumer: ConsumerId, queue: QueueId) {
         self.holders.consumers.insert(consumer, queue);
         let needed = self.consumer_tags.len() + self.unsettled_count();
-        if self.holders.consumers.len() > 2 * needed + FREE_GONE {
+        if self.holders.consumers.len() > 2 * needed + FREE_IDLE {
             let holding = self.holding();
             self.holders.consumers.retain(|consumer, _| holding.contains(consumer));
         }
+    }
+
+    /// Forgets stand-ins for basic.get that hold nothing, once there are many: a channel may get from a queue of its own
+    /// for each request it makes.
+    pub(in crate::broker) fn forget_idle_getters(&mut self, effects: &mut Vec<Effect>) {
+        if self.holders.getters.len() <= 2 * self.unsettled_count() + FREE_IDLE {
+            return;
+        }
+        let holding = self.holding();
+        self.holders.getters.retain(|getter, queue| {
+            let holds = holding.contains(getter);
+            if !holds {
+                effects.push(Effect::Abandon { queue: *queue, consumer: *getter });
+            }
+            holds
+        });
     }
 
     /// The consumers that run or hold something.

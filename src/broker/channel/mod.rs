@@ -9,6 +9,9 @@ pub mod reply_to;
 mod settle;
 mod shared_limit;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use leveret_protocol::{FrameKind, Method, MethodError, RawFrame, ShortString, basic, channel, queue};

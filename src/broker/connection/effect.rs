@@ -1,6 +1,6 @@
 //! What a connection wants done, and what it is told in return. Plain data.
 
-use leveret_protocol::{FieldTable, Method, ShortString};
+use leveret_protocol::{FieldTable, Method, ShortString, channel};
 
 use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::error::BrokerError;
@@ -32,6 +32,9 @@ pub enum Effect {
     },
     /// Enter a vhost; answer with `Connection::vhost_opened`. Nothing is read until then.
     OpenVhost(ShortString),
+    /// Let the client have one more channel; answer with `Connection::channel_allowed`. Nothing is read until then.
+    /// Asked only where the node limits channels.
+    OpenChannel(u16),
     /// Do something with exchanges and queues; answer with `Connection::answer`. Nothing is read until then.
     Request {
         /// For this channel.
@@ -134,6 +137,8 @@ impl Effect {
     #[must_use]
     pub const fn channel(&self) -> Option<u16> {
         match self {
+            // A client that closes the channel by itself waits for the answer whatever happened before.
+            Self::Send { method: Method::Channel(channel::Method::CloseOk(_)), .. } => None,
             Self::Send { channel, .. }
             | Self::Request { channel, .. }
             | Self::Publish { channel, .. }
@@ -143,6 +148,7 @@ impl Effect {
             | Self::SendHeartbeat
             | Self::Authenticate { .. }
             | Self::OpenVhost(_)
+            | Self::OpenChannel(_)
             | Self::Settle { .. }
             | Self::SetPrefetch { .. }
             | Self::SetChannelLimited { .. }

@@ -255,8 +255,32 @@ impl Connection {
             );
             return self.fail(now, 0, NO_METHOD, BrokerError::Connection(ConnectionError::NotAllowed(text)), effects);
         }
-        self.channels.insert(frame.channel, Channel::new(self.prefers_dynamic_prefetch(), &self.settings));
-        Self::send(frame.channel, channel::OpenOk::default(), effects);
+        if self.settings.limits_channels {
+            self.waiting = true;
+            effects.push(Effect::OpenChannel(frame.channel));
+            return;
+        }
+        self.begin_channel(frame.channel, effects);
+    }
+
+    /// The node's word on one more channel.
+    pub fn channel_allowed(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        allowed: Result<(), ConnectionError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.waiting = false;
+        match allowed {
+            Ok(()) => self.begin_channel(channel, effects),
+            Err(error) => self.close_with(now, NO_METHOD, &error, effects),
+        }
+    }
+
+    fn begin_channel(&mut self, channel: u16, effects: &mut Vec<Effect>) {
+        self.channels.insert(channel, Channel::new(self.prefers_dynamic_prefetch(), &self.settings));
+        Self::send(channel, channel::OpenOk::default(), effects);
     }
 
     /// py-amqp (Celery, kombu) believes what the specification says: that basic.qos acts on the running channel.

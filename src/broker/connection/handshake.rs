@@ -185,6 +185,7 @@ mod tests {
             frame_max,
             initial_frame_max,
             channel_max: 2047,
+            limits_channels: false,
             heartbeat: 60,
             handshake_timeout: Duration::from_secs(10),
             max_message_size: 1024,

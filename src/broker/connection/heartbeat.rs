@@ -36,7 +36,8 @@ impl Heartbeat {
             send_check: now.after(interval / 2),
             receive_check: Some(now.after(interval)),
             sent: false,
-            received: false,
+            // As in RabbitMQ, which compares with nothing at the first check: the handshake has been received.
+            received: true,
             silent_checks: 0,
         })
     }
@@ -113,6 +114,15 @@ mod tests {
         let mut heartbeat = Heartbeat::new(10, at(0)).unwrap();
         heartbeat.on_received();
         assert_ne!(heartbeat.check(at(10)), Beat::Dead);
+        assert_ne!(heartbeat.check(at(20)), Beat::Dead, "one silent check");
+        assert_eq!(heartbeat.check(at(30)), Beat::Dead, "two");
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_after_its_handshake_is_given_up_at_the_third_check() {
+        // Its connection.open may have come together with tune-ok, before heartbeats were agreed on.
+        let mut heartbeat = Heartbeat::new(10, at(0)).unwrap();
+        assert_ne!(heartbeat.check(at(10)), Beat::Dead, "the handshake counts");
         assert_ne!(heartbeat.check(at(20)), Beat::Dead, "one silent check");
         assert_eq!(heartbeat.check(at(30)), Beat::Dead, "two");
     }

@@ -133,9 +133,7 @@ impl Connection {
         arena: &mut MessageArena,
         effects: &mut Vec<Effect>,
     ) -> usize {
-        if let Some(heartbeat) = &mut self.heartbeat {
-            heartbeat.on_received();
-        }
+        self.note_received();
         let mut consumed = 0;
         while !self.waiting && !self.is_blocked() {
             let rest = input.get(consumed..).unwrap_or_default();
@@ -174,6 +172,13 @@ impl Connection {
     pub fn note_sent(&mut self) {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.on_sent();
+        }
+    }
+
+    /// Something was read from the socket that is not handled yet: the client is alive.
+    pub fn note_received(&mut self) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.on_received();
         }
     }
 
@@ -270,6 +275,7 @@ impl Connection {
                 if let Some(method) = open.answered(reply) {
                     effects.push(Effect::Send { channel, method });
                 }
+                open.forget_idle_getters(effects);
             }
             Err(error) => self.fail(now, channel, method, error, effects),
         }

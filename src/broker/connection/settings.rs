@@ -23,6 +23,8 @@ pub struct Settings {
     pub initial_frame_max: u32,
     /// Channels offered; 0 is no limit.
     pub channel_max: u16,
+    /// Whether the node limits the channels of all connections together, so that it is asked for each.
+    pub limits_channels: bool,
     /// Heartbeat offered, in seconds; 0 is none.
     pub heartbeat: u16,
     /// From the socket's opening until connection.open-ok.

@@ -6,7 +6,7 @@ use leveret_protocol::{ReplyCode, channel, connection};
 
 use super::{CLOSE_TIMEOUT, Connection, Effect, Note, SILENT_CLOSE, State};
 use crate::broker::channel::Channel;
-use crate::broker::error::{BrokerError, ConnectionError};
+use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
 use crate::broker::time::Timestamp;
 
 impl Connection {
@@ -41,19 +41,11 @@ impl Connection {
     }
 
     /// A publish turned out to be wrong. Later effects of that channel in the same batch are void.
-    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: BrokerError, effects: &mut Vec<Effect>) {
-        if self.state != State::Running {
-            effects.push(Effect::Note(match error {
-                BrokerError::Channel(_) => Note::ChannelError(channel, error),
-                BrokerError::Connection(_) => Note::ConnectionError(error),
-            }));
-            return;
-        }
-        let closed_by_client = !self.channels.contains_key(&channel);
-        self.fail(now, channel, (60, 40), error, effects);
-        if closed_by_client && self.state == State::Running {
-            // It sent channel.close in the same batch, whose close-ok is void now but which it waits for (pika).
-            Self::send(channel, channel::CloseOk {}, effects);
+    pub fn publish_refused(&mut self, now: Timestamp, channel: u16, error: ChannelError, effects: &mut Vec<Effect>) {
+        if self.state == State::Running {
+            self.fail(now, channel, (60, 40), error.into(), effects);
+        } else {
+            effects.push(Effect::Note(Note::ChannelError(channel, error.into())));
         }
     }
 
@@ -118,6 +110,8 @@ impl Connection {
 
     /// Gives back what the connection holds: unacked messages first, then its exclusive queues.
     fn release(&mut self, effects: &mut Vec<Effect>) {
+        // All of them at once: looking for those of each channel would cost their product.
+        self.consumers.clear();
         let numbers: Vec<u16> = self.channels.keys().copied().collect();
         for channel in numbers {
             self.end_channel(channel, effects);

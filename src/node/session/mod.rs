@@ -13,7 +13,7 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ use self::windows::Windows;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
 use super::{ConnectionSlot, Node};
+use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
 use crate::broker::error::{BrokerError, ConnectionError};
@@ -61,8 +62,10 @@ pub struct Session {
     settled: Settled,
     /// Messages of transactions, by channel, until they are committed.
     kept: BTreeMap<u16, Vec<Kept>>,
+    /// Channels taken of the node, where it limits them.
+    taken_channels: BTreeSet<u16>,
     /// What stands for a channel where it uses basic.get.
-    getters: BTreeMap<(u16, QueueId), ConsumerId>,
+    getters: BTreeMap<(QueueId, u16), ConsumerId>,
     /// Direct reply-to: the channel's token and consumer.
     reply_tokens: BTreeMap<u16, (String, ConsumerId)>,
     /// Deliveries taken from the outbox that did not fit the last write.
@@ -107,6 +110,7 @@ impl Session {
             batch: Batch::default(),
             settled: Settled::default(),
             kept: BTreeMap::new(),
+            taken_channels: BTreeSet::new(),
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
             backlog: Vec::new().into_iter(),
@@ -148,6 +152,11 @@ impl Session {
     /// Something was written to the socket.
     pub fn note_sent(&mut self) {
         self.connection.note_sent();
+    }
+
+    /// Something was read that is not handled yet.
+    pub fn note_received(&mut self) {
+        self.connection.note_received();
     }
 
     /// Handles what was read; returns how many bytes are done with. The rest is an incomplete frame, or what is left
@@ -199,23 +208,21 @@ impl Session {
     }
 
     fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
-        let mut failed: Option<u16> = None;
+        let mut failed: Vec<u16> = Vec::new();
         let mut answers = Vec::new();
         let mut effects = effects.drain(..);
         while let Some(effect) = effects.next() {
-            if let Some(channel) = failed
-                && effect.channel() == Some(channel)
-            {
+            if let Some(channel) = effect.channel().filter(|channel| failed.contains(channel)) {
                 self.drop_effect(now, channel, &effect);
                 continue;
             }
             if let Some((queue, consumer)) = leaves_with(&effect, effects.as_slice().first()) {
                 self.flush_settled(now);
-                self.written.remove(&consumer);
+                self.forget(queue, consumer);
                 self.run_queue(now, queue, Input::Leave(consumer));
                 continue;
             }
-            failed = self.carry_out(now, effect, &mut answers, out).or(failed);
+            failed.extend(self.carry_out(now, effect, &mut answers, out));
             while !answers.is_empty() {
                 let more = std::mem::take(&mut answers);
                 for effect in more {
@@ -262,16 +269,16 @@ impl Session {
                 self.confirms.owe(channel, (first, through), self.appended, self.node.durable(), out);
             }
             Effect::Authenticate { mechanism, login } => {
-                let found = self.node.users.authenticate(&login, self.peer.ip());
-                if let Err(reason) = &found {
-                    tracing::warn!(peer = %self.peer, "{} login refused: {reason}", mechanism.name());
-                }
-                self.user = found.ok();
+                self.authenticate(mechanism, &login);
                 self.connection.authenticated(now, self.user.is_some(), answers);
             }
             Effect::OpenVhost(name) => {
                 let opened = self.open_vhost(&name);
                 self.connection.vhost_opened(now, opened, answers);
+            }
+            Effect::OpenChannel(channel) => {
+                let allowed = self.take_channel(channel);
+                self.connection.channel_allowed(now, channel, allowed, answers);
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
             Effect::Rollback(channel) => {
@@ -290,7 +297,7 @@ impl Session {
             Effect::Unsubscribe { queue, consumer, .. } => self.unsubscribe(now, queue, consumer, out),
             Effect::CloseReplyTo(channel) => self.close_reply_to(channel),
             Effect::Abandon { queue, consumer } => {
-                self.written.remove(&consumer);
+                self.forget(queue, consumer);
                 self.run_queue(now, queue, Input::Abandon(consumer));
                 self.share_windows(now, self.written.len());
             }
@@ -300,6 +307,29 @@ impl Session {
             Effect::Disconnect => {}
         }
         None
+    }
+
+    /// Keeps nothing of a consumer, or of what stands for a channel, that is given up.
+    fn forget(&mut self, queue: QueueId, consumer: ConsumerId) {
+        self.written.remove(&consumer);
+        let mut getters = self.getters.range((queue, 0)..=(queue, u16::MAX));
+        if let Some((&getter, _)) = getters.find(|(_, getter)| **getter == consumer) {
+            self.getters.remove(&getter);
+        }
+    }
+
+    fn authenticate(&mut self, mechanism: Mechanism, login: &Login) {
+        let found = self.node.users.authenticate(login, self.peer.ip());
+        if let Err(reason) = &found {
+            tracing::warn!(peer = %self.peer, "{} login refused: {reason}", mechanism.name());
+        }
+        self.user = found.ok();
+    }
+
+    fn take_channel(&mut self, channel: u16) -> Result<(), ConnectionError> {
+        self.node.take_channel()?;
+        self.taken_channels.insert(channel);
+        Ok(())
     }
 
     fn open_vhost(&mut self, name: &ShortString) -> Result<(), ConnectionError> {
@@ -362,7 +392,10 @@ impl Session {
         self.kept.remove(&channel);
         self.confirms.forget(channel);
         self.close_reply_to(channel);
-        self.getters.retain(|(other, _), _| *other != channel);
+        self.getters.retain(|(_, other), _| *other != channel);
+        if self.taken_channels.remove(&channel) {
+            self.node.return_channel();
+        }
     }
 
     fn release_exclusive(&self, now: Timestamp) {

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::Session;
 use crate::broker::auth::Permission;
 use crate::broker::channel::{checks, reply_to};
-use crate::broker::error::{BrokerError, ChannelError};
+use crate::broker::error::ChannelError;
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::CheckoutId;
 use crate::broker::message::{Message, Traits};
@@ -62,7 +62,7 @@ impl Session {
         mandatory: bool,
         in_transaction: bool,
         out: &mut BytesMut,
-    ) -> Result<(), BrokerError> {
+    ) -> Result<(), ChannelError> {
         let plain = message.traits() == Traits::default() || message.traits() == Traits::PERSISTENT;
         if plain && !in_transaction && self.cached(&message) {
             if self.cache.targets.is_empty() && mandatory {
@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Checks a message in RabbitMQ's order and finds its queues.
-    fn route(&mut self, channel: u16, message: Message) -> Result<(Message, Targets), BrokerError> {
+    fn route(&mut self, channel: u16, message: Message) -> Result<(Message, Targets), ChannelError> {
         let (Some(vhost), Some(actor)) = (&self.vhost, &self.actor) else {
             return Ok((message, Targets::new()));
         };
@@ -137,7 +137,7 @@ impl Session {
         actor.require(Permission::Write, &resource)?;
         let exchange = topology.exchange(message.exchange()).ok_or_else(|| ChannelError::NotFound(resource.clone()))?;
         if exchange.internal {
-            return Err(ChannelError::InternalExchange(resource).into());
+            return Err(ChannelError::InternalExchange(resource));
         }
         let token = self.reply_tokens.get(&channel).map(|(token, _)| token.as_str());
         let checked = checks::check(&message, &actor.user, token)?;

@@ -182,7 +182,7 @@ impl Session {
     ) -> Result<Got, ChannelError> {
         let cell = access(place, queue)?;
         let node = &self.node;
-        let consumer = *self.getters.entry((channel, cell.entry.id)).or_insert_with(|| node.next_consumer());
+        let consumer = *self.getters.entry((cell.entry.id, channel)).or_insert_with(|| node.next_consumer());
         let outcome = cell
             .get(now, consumer, no_ack, &self.outbox)
             .map_err(|_| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))?;

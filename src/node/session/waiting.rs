@@ -12,8 +12,8 @@ use crate::broker::time::Timestamp;
 use crate::store::{Position, Waiter};
 
 /// Bytes in the log that are not on disk from which on connections that add to them are not read. On a slow disk that
-/// is a tenth of a second; memory is bounded by it.
-const LOG_LAG_LIMIT: usize = 32 * 1024 * 1024;
+/// is some tens of milliseconds; twice as much is in memory while it is written.
+const LOG_LAG_LIMIT: usize = 8 * 1024 * 1024;
 
 /// A request that is answered later.
 #[derive(Debug)]

@@ -44,6 +44,7 @@ fn settings() -> Settings {
         frame_max: 131_072,
         initial_frame_max: 8192,
         channel_max: 2047,
+        limits_channels: false,
         heartbeat: 60,
         handshake_timeout: Duration::from_secs(10),
         max_message_size: 1000,
@@ -184,7 +185,7 @@ impl Peer {
 
     fn refuse_publish(&mut self, channel: u16, error: ChannelError) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.connection.publish_refused(self.now, channel, error.into(), &mut effects);
+        self.connection.publish_refused(self.now, channel, error, &mut effects);
         effects
     }
 

@@ -11,7 +11,7 @@ use leveret_protocol::{
     frame, queue,
 };
 
-use super::{Session, Workspace};
+use super::super::{Session, Workspace};
 use crate::config::Config;
 use crate::node::Node;
 
@@ -272,42 +272,4 @@ fn a_shared_limit_holds_exactly_and_wastes_no_room() {
             world.alive -= acknowledged;
         }
     }
-}
-
-#[test]
-fn a_channel_close_behind_a_failing_publish_is_answered() {
-    let node = Arc::new(Node::new(&Config::default()).unwrap());
-    let mut client = Client::connect(&node);
-    let mut both = octets(basic::Publish { exchange: name("missing"), ..Default::default() }, 1);
-    ContentHeader { class_id: 60, weight: 0, body_size: 0, properties: Properties::default() }
-        .write_frame(1, &mut both);
-    both.extend_from_slice(&octets(channel::Close { reply_code: 200, ..Default::default() }, 1));
-    client.send_octets(&both);
-    client.look();
-    let names: Vec<_> = client.replies.iter().map(Method::name).collect();
-    assert_eq!(names, ["channel.close", "channel.close-ok"]);
-}
-
-#[test]
-fn what_a_read_settles_is_settled_before_what_follows_it() {
-    let node = Arc::new(Node::new(&Config::default()).unwrap());
-    let mut client = Client::connect(&node);
-    client.call(queue::Declare { queue: name("one"), ..Default::default() });
-    client.consume(("a", "one"));
-    (0..600).for_each(|_| client.publish("one"));
-    client.settle_down();
-    assert_eq!(client.unacked.len(), 600);
-    client.call(basic::Cancel { consumer_tag: name("a"), nowait: false });
-    client.replies.clear();
-    let mut read = BytesMut::new();
-    for delivery_tag in 1..=300 {
-        read.extend_from_slice(&octets(basic::Ack { delivery_tag, multiple: false }, 1));
-    }
-    for delivery_tag in 301..=600 {
-        read.extend_from_slice(&octets(basic::Nack { delivery_tag, multiple: false, requeue: true }, 1));
-    }
-    read.extend_from_slice(&octets(queue::Purge { queue: name("one"), ..Default::default() }, 1));
-    client.send_octets(&read);
-    client.look();
-    assert_eq!(client.replies, [queue::PurgeOk { message_count: 300 }.into()]);
 }

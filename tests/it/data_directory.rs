@@ -1,0 +1,114 @@
+//! A data directory that a server must not start on: it says why, ends with an exit code, and leaves everything as it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use crate::peer::{Peer, persistent};
+use crate::support::commands::{declare, method, publish};
+use crate::support::server::{Ending, Server};
+
+/// A server with a durable queue, and a client whose publishes are confirmed.
+fn filled(messages: u32) -> Server {
+    let server = Server::start();
+    let mut peer = Peer::open(server.address());
+    peer.call(1, &declare("jobs").flag("durable"), "queue.declare-ok");
+    peer.call(1, &method("confirm.select"), "confirm.select-ok");
+    for number in 0..messages {
+        let body = format!("message {number} {}", ".".repeat(1000));
+        peer.raw.send(&persistent(&publish("", "jobs"), body.as_bytes()));
+        peer.expect("basic.ack");
+    }
+    server
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
+/// Every file with its contents.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            files.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn a_second_server_on_the_same_data_says_who_has_it() {
+    let server = Server::start();
+    let second = server.refusal();
+    assert_eq!(second.status.code(), Some(69), "{}", text(&second));
+    let expected = format!(
+        "the data directory {} is in use by another server (pid {})",
+        server.directory().display(),
+        server.pid()
+    );
+    assert!(text(&second).contains(&expected), "{}", text(&second));
+    Peer::open(server.address());
+}
+
+#[test]
+fn data_of_a_newer_format_is_refused() {
+    let mut server = filled(1);
+    server.end(Ending::Stop);
+    let format = server.directory().join("FORMAT");
+    let newer = std::fs::read_to_string(&format).unwrap().replace("format: 1", "format: 2");
+    std::fs::write(&format, newer).unwrap();
+    let before = contents(server.directory());
+    let refused = server.refusal();
+    assert_eq!(refused.status.code(), Some(69), "{}", text(&refused));
+    assert!(text(&refused).contains("has format 2, and this version knows formats up to 1"), "{}", text(&refused));
+    assert_same(&before, &contents(server.directory()));
+}
+
+#[test]
+fn a_log_that_is_damaged_where_it_was_durable_is_refused_with_file_and_offset() {
+    let mut server = filled(20);
+    server.end(Ending::Kill);
+    let (path, offset) = find(server.directory(), b"message 7 ");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[offset + 200] ^= 0x40;
+    std::fs::write(&path, &bytes).unwrap();
+    let before = contents(server.directory());
+    for attempt in 1..=2 {
+        let refused = server.refusal();
+        let told = text(&refused);
+        assert_eq!(refused.status.code(), Some(69), "attempt {attempt}: {told}");
+        assert!(told.contains(path.file_name().unwrap().to_str().unwrap()), "attempt {attempt}: {told}");
+        let after = told.split_once("damaged at offset ").expect(&told).1;
+        let named: usize = after.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+        assert!((offset.saturating_sub(1024)..=offset).contains(&named), "{named} is not just before {offset}");
+        assert_same(&before, &contents(server.directory()));
+    }
+    bytes[offset + 200] ^= 0x40;
+    std::fs::write(&path, &bytes).unwrap();
+    server.begin();
+    let mut peer = Peer::open(server.address());
+    let declared = peer.call(1, &declare("jobs").flag("durable"), "queue.declare-ok");
+    assert_eq!(declared.number("message-count"), 20);
+}
+
+/// Where some bytes are in a file of the log.
+fn find(directory: &Path, bytes: &[u8]) -> (PathBuf, usize) {
+    let files = contents(&directory.join("log"));
+    let mut found = files.into_iter().filter_map(|(path, content)| {
+        let offset = content.windows(bytes.len()).position(|window| window == bytes)?;
+        Some((path, offset))
+    });
+    found.next().expect("it is in the log")
+}
+
+/// The lock file tells who had the directory last, and the database mends itself when it is opened after a kill.
+fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) {
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    for (path, content) in before.iter().filter(|(path, _)| !path.ends_with("LOCK") && !path.ends_with("meta.redb")) {
+        assert!(after[path] == *content, "{} has changed", path.display());
+    }
+}
