@@ -53,7 +53,12 @@ impl Server {
 
     /// Starts a server with further settings, `("key", "value")` each.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        let directory = TempDir::new().expect("a temporary directory can be made");
+        Self::start_under(&std::env::temp_dir(), settings)
+    }
+
+    /// As `start_with`, with the data directory under another one.
+    pub(crate) fn start_under(parent: &Path, settings: &[(&str, &str)]) -> Self {
+        let directory = TempDir::new_in(parent).expect("a temporary directory can be made");
         let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Self { process: Process::start(directory.path(), &settings), directory, settings }
     }
