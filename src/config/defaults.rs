@@ -39,6 +39,7 @@ impl Default for Config {
             log_level: LogLevel::Info,
             log_format: LogFormat::Plaintext,
             data_dir: PathBuf::from("leveret-data"),
+            salvage: false,
             worker_threads: None,
         }
     }

@@ -95,6 +95,9 @@ pub struct Config {
     /// Directory of everything that outlives a restart. Default `leveret-data` in the working directory. Own key
     /// `data_dir`.
     pub data_dir: PathBuf,
+    /// Whether to start without what is damaged in the data directory. Default false. No key: it is asked for at one
+    /// start, on the command line.
+    pub salvage: bool,
     /// Threads that run connections; `None` is one for each core. Default `None`. Own key `runtime.worker_threads`.
     pub worker_threads: Option<usize>,
 }

@@ -5,6 +5,7 @@
 
 mod alarms;
 mod cell;
+pub mod check;
 mod clock;
 mod definitions;
 mod disk_alarm;
@@ -68,6 +69,14 @@ pub enum NodeError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+}
+
+impl NodeError {
+    /// Whether files of the data directory are not what was written, or are missing.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Open(error) if error.is_damage())
+    }
 }
 
 /// Where replies to a direct reply-to token go.

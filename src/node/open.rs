@@ -24,14 +24,15 @@ use crate::config::Config;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::meta::{CheckpointError, CleanStop, Meta};
 use crate::store::{
-    Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes, open_listed, open_log,
+    Checkpoint, OpenSegment, Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes,
+    open_listed, open_log,
 };
 
 /// The log's directory in the data directory.
-const LOG_DIRECTORY: &str = "log";
+pub(super) const LOG_DIRECTORY: &str = "log";
 
 /// The directory of segments in the data directory.
-const SEGMENTS: &str = "segments";
+pub(super) const SEGMENTS: &str = "segments";
 
 /// Why a node cannot start on its data directory.
 #[derive(Debug, Error)]
@@ -59,6 +60,19 @@ pub enum OpenError {
     Thread(io::Error),
 }
 
+impl OpenError {
+    /// Whether files are not what was written, or are missing.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        use crate::store::OpenError as Log;
+        match self {
+            Self::Log(error) => matches!(error, Log::Damaged(_) | Log::Missing(_) | Log::Read(_)),
+            Self::Segment(error) => matches!(error, SegmentError::Damaged { .. } | SegmentError::Missing(_)),
+            Self::Directory(_) | Self::Meta(_) | Self::Definitions(_) | Self::Checkpoint(_) | Self::Thread(_) => false,
+        }
+    }
+}
+
 /// What a node holds of its data directory while it runs.
 #[derive(Debug)]
 pub(super) struct Durable {
@@ -78,11 +92,10 @@ impl Node {
         let meta = Arc::new(Meta::open(&*directory.disk).map_err(OpenError::from)?);
         let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
         let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
-        let options = Options::new(LOG_DIRECTORY.into(), rand::rng().next_u64());
+        let options = Options { salvage: config.salvage, ..Options::new(LOG_DIRECTORY.into(), rand::rng().next_u64()) };
         let queues = stored.queues();
         let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
-        let segments = open_listed(&*directory.disk, Path::new(SEGMENTS), &checkpoint.segments, None);
-        let segments = segments.map_err(OpenError::from)?;
+        let segments = open_segments(&directory, &checkpoint, config.salvage).map_err(OpenError::from)?;
         let sizes = SegmentSizes::of(&segments);
         let (log, writer, recovered) =
             open_log(&directory.disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
@@ -128,6 +141,17 @@ impl Node {
     }
 }
 
+/// The segments; when salvaging without those that are damaged, which are told of.
+fn open_segments(
+    directory: &DataDirectory,
+    checkpoint: &Checkpoint,
+    salvage: bool,
+) -> Result<Vec<OpenSegment>, SegmentError> {
+    let mut skip = |error| tracing::error!("lost with all messages in it: {error}");
+    let damaged = salvage.then_some(&mut skip as &mut dyn FnMut(SegmentError));
+    open_listed(&*directory.disk, Path::new(SEGMENTS), &checkpoint.segments, damaged)
+}
+
 /// After a stop in order it is known which messages were delivered before. After any other, all may have been.
 fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
     let clean = stop.filter(|stop| recovered.report.end.is_none_or(|end| end == stop.end));
@@ -159,6 +183,6 @@ fn report(recovered: &Recovered, clock: Clock) {
         );
     }
     for damage in &report.damage {
-        tracing::error!("skipped what is damaged: {damage}");
+        tracing::error!("lost, since this start was asked to go on without it: {damage}");
     }
 }

@@ -89,6 +89,11 @@ impl Server {
         self.process = Process::start(self.directory.path(), &self.settings);
     }
 
+    /// As `begin`, with further arguments this once.
+    pub(crate) fn begin_with(&mut self, arguments: &[&str]) {
+        self.process = Process::launch(command(self.directory.path(), &self.settings).args(arguments));
+    }
+
     /// What another process says that is started on the same data and has to give up.
     pub(crate) fn refusal(&self) -> Output {
         let mut child = command(self.directory.path(), &self.settings).spawn().expect("the server can be started");
@@ -150,7 +155,11 @@ impl Server {
 
 impl Process {
     fn start(directory: &Path, settings: &[(String, String)]) -> Self {
-        let mut child = command(directory, settings).spawn().expect("the server can be started");
+        Self::launch(&mut command(directory, settings))
+    }
+
+    fn launch(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the server can be started");
         let log = Arc::new(Mutex::new(String::new()));
         let (ready, listening) = channel();
         drain(child.stdout.take().expect("standard output is piped"), &log, Some(ready));
