@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("store", &["store"]),
     ("node", &["broker", "config", "store", "node"]),
     ("net", &["broker", "config", "node", "net"]),
-    ("cli", &["config", "logging", "net", "cli"]),
+    ("cli", &["config", "logging", "net", "node", "cli"]),
 ];
 
 /// What a machine may not name: time, tasks, files, sockets, locks, chance, logs.

@@ -4,6 +4,7 @@
 //! Nothing here does IO, awaits, locks, logs, reads a clock or draws a random number, so that the same code runs in
 //! tests with exact effect lists, in simulations and, later, inside a replicated state machine.
 
+pub mod alarm;
 pub mod auth;
 pub mod channel;
 pub mod connection;

@@ -1,16 +1,23 @@
 //! Why a command failed, what to do about it, and the exit code (sysexits.h, as RabbitMQ's tools use).
 
-use std::{error::Error, io, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use thiserror::Error as ThisError;
 use tracing::subscriber::SetGlobalDefaultError;
 
-use crate::{config::ConfigError, net::server::ServerError};
+use crate::{config::ConfigError, net::server::ServerError, node::check::CheckError};
 
 /// `EX_USAGE`: the command line is wrong.
 pub(super) const USAGE: u8 = 64;
 /// `EX_UNAVAILABLE`: the system does not give what is needed.
 const UNAVAILABLE: u8 = 69;
+/// `EX_IOERR`: what is on the disk cannot be read, or is not what was written.
+const IO: u8 = 74;
 /// `EX_CONFIG`: the configuration is wrong.
 const CONFIG: u8 = 78;
 
@@ -38,12 +45,34 @@ pub(super) enum CliError {
         #[from]
         error: ServerError,
     },
+    #[error(
+        "the data directory {0} is damaged: {error}\nNothing was changed. Bring the directory back from a backup; or \
+         see all that is damaged:\n  leveret ctl store check --data-dir {0}\nor start with what is intact, without the \
+         rest:\n  leveret server --data-dir {0} --recover=salvage",
+        data_dir.display()
+    )]
+    Damaged { data_dir: PathBuf, error: ServerError },
+    #[error("{0}")]
+    Check(CheckError),
 }
 
 impl CliError {
+    /// The server could not start on this data directory.
+    pub(super) fn starting(error: ServerError, data_dir: &Path) -> Self {
+        if error.is_damage() { Self::Damaged { data_dir: data_dir.to_owned(), error } } else { Self::Server { error } }
+    }
+
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Config(_) | Self::ReadConfig { .. } | Self::DataDir { .. } => CONFIG,
+            Self::Damaged { .. } => IO,
+            Self::Check(error) => {
+                if error.is_io() {
+                    IO
+                } else {
+                    UNAVAILABLE
+                }
+            }
             Self::Logging(_) | Self::Runtime(_) | Self::Signals(_) | Self::Server { .. } => UNAVAILABLE,
         })
     }

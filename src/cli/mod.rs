@@ -1,6 +1,7 @@
 //! The command line: which commands there are and how the process ends. One file for each command.
 
 mod announcement;
+mod ctl;
 mod error;
 mod server;
 mod signals;
@@ -34,6 +35,9 @@ enum Command {
     /// Run the broker (what `leveret` alone does)
     #[command(after_help = server::EXAMPLES)]
     Server(server::Arguments),
+    /// Look after a broker's data
+    #[command(after_help = ctl::EXAMPLES)]
+    Ctl(ctl::Arguments),
 }
 
 /// Does what the arguments say, the first of which is the program's name, and returns how the process should end.
@@ -44,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match line.command {
         Some(Command::Server(arguments)) => server::run(arguments),
+        Some(Command::Ctl(arguments)) => ctl::run(arguments),
         None => server::run(line.server),
     };
     match result {

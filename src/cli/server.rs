@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 use super::{announcement::Announcement, error::CliError, signals::Signals};
@@ -47,7 +47,8 @@ Environment:
       The file to read when there is no --config
 
 SIGTERM and SIGINT (Ctrl-C) end the broker in order, a second one at once.
-Exit codes: 0 ended by a signal, 64 wrong use, 69 address or system resource not available, 78 wrong configuration.";
+Exit codes: 0 ended by a signal, 64 wrong use, 69 address or system resource not available, 74 data damaged or the
+disk failed, 78 wrong configuration.";
 
 /// Options of `leveret server`.
 #[derive(Debug, Default, Args)]
@@ -58,9 +59,19 @@ pub(super) struct Arguments {
     /// Directory for everything that outlives a restart; created if missing [default: ./leveret-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Start on a damaged data directory with what is intact, and say what is lost
+    #[arg(long, value_name = "HOW")]
+    recover: Option<Recover>,
     /// Set a configuration key, over files and environment; may be given again
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// What to do about damage in the data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Recover {
+    /// Go on without what is damaged
+    Salvage,
 }
 
 /// Runs the broker until it is told to stop.
@@ -92,7 +103,9 @@ fn load(arguments: Arguments) -> Result<Loaded, CliError> {
     }
     sources.set = arguments.set;
     sources.data_dir = arguments.data_dir;
-    Ok(Config::load(&sources)?)
+    let mut loaded = Config::load(&sources)?;
+    loaded.config.salvage = arguments.recover == Some(Recover::Salvage);
+    Ok(loaded)
 }
 
 /// The files of the command line, or else RabbitMQ's variable, which may be set to nothing.
@@ -138,7 +151,7 @@ fn runtime(config: &Config) -> Result<Runtime, CliError> {
 async fn serve(config: Config) -> Result<ExitCode, CliError> {
     // Before the listeners open: whoever waits for them may send a signal at once.
     let mut signals = Signals::new().map_err(CliError::Signals)?;
-    let server = server::bind(config.clone()).await?;
+    let server = server::bind(config.clone()).await.map_err(|error| CliError::starting(error, &config.data_dir))?;
     announce(&config, &server);
     let (stop, stopped) = oneshot::channel();
     let second_signal = async {

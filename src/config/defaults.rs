@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Config, DefaultPermissions, LogFormat, LogLevel, Mechanism, Secret};
+use super::{Config, DefaultPermissions, DiskFreeLimit, LogFormat, LogLevel, Mechanism, Secret};
 
 impl Default for Config {
     fn default() -> Self {
@@ -23,6 +23,7 @@ impl Default for Config {
             channel_max_per_node: None,
             consumer_max_per_channel: None,
             max_message_size: 16 * 1024 * 1024,
+            disk_free_limit: DiskFreeLimit::default(),
             default_user: "guest".to_owned(),
             default_pass: Secret::new("guest"),
             default_vhost: "/".to_owned(),
@@ -38,8 +39,16 @@ impl Default for Config {
             log_level: LogLevel::Info,
             log_format: LogFormat::Plaintext,
             data_dir: PathBuf::from("leveret-data"),
+            salvage: false,
             worker_threads: None,
         }
+    }
+}
+
+impl Default for DiskFreeLimit {
+    /// More than RabbitMQ's 50 MB: the log has to write before it can free anything.
+    fn default() -> Self {
+        Self { absolute: 1 << 30, relative: None }
     }
 }
 

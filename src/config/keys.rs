@@ -172,6 +172,20 @@ pub const KEYS: &[Key] = &[
         max_message_size = values::message_size
     ),
     field!(
+        "disk_free_limit.absolute",
+        "size",
+        "1GiB",
+        "Free space on the disk below which publishers are blocked, until one and a half times as much is free.",
+        disk_free_limit.absolute = values::size
+    ),
+    field!(
+        "disk_free_limit.relative",
+        "number above 0, such as 1.5",
+        "",
+        "As `disk_free_limit.absolute`, in times of the machine's memory; counts instead of it when both are set.",
+        disk_free_limit.relative = |text| values::times(text).map(Some)
+    ),
+    field!(
         "default_user",
         "text",
         "guest",

@@ -24,7 +24,7 @@ pub use self::{
     keys::{KEYS, Key},
     load::{Loaded, SourceFile, Sources},
     secret::Secret,
-    values::{LogFormat, LogLevel, Mechanism},
+    values::{LogFormat, LogLevel, Mechanism, Times},
 };
 
 /// Everything that a user may set, with the names of RabbitMQ's keys.
@@ -57,6 +57,9 @@ pub struct Config {
     pub consumer_max_per_channel: Option<u32>,
     /// Largest message body taken, in bytes, at most 512 MiB. Default 16 MiB. Key `max_message_size`.
     pub max_message_size: u64,
+    /// Free space on the disk below which publishers are blocked. Default 1 GiB (RabbitMQ: 50 MB). Keys
+    /// `disk_free_limit.absolute`, `disk_free_limit.relative`.
+    pub disk_free_limit: DiskFreeLimit,
     /// Name of the user that a new node is created with. Default `guest`. Key `default_user`.
     pub default_user: String,
     /// Password of that user. Default `guest`. Key `default_pass`.
@@ -92,8 +95,20 @@ pub struct Config {
     /// Directory of everything that outlives a restart. Default `leveret-data` in the working directory. Own key
     /// `data_dir`.
     pub data_dir: PathBuf,
+    /// Whether to start without what is damaged in the data directory. Default false. No key: it is asked for at one
+    /// start, on the command line.
+    pub salvage: bool,
     /// Threads that run connections; `None` is one for each core. Default `None`. Own key `runtime.worker_threads`.
     pub worker_threads: Option<usize>,
+}
+
+/// How much space has to be free on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskFreeLimit {
+    /// Bytes. Key `disk_free_limit.absolute`.
+    pub absolute: u64,
+    /// Times the machine's memory, instead of `absolute`. Key `disk_free_limit.relative`.
+    pub relative: Option<Times>,
 }
 
 /// What the default user may do in the default vhost: a regular expression over names for each kind of operation.

@@ -34,8 +34,6 @@ pub(super) const NOT_YET: &[&str] = &[
     "default_users.*",
     "definitions.*",
     "deprecated_features.permit.NAME",
-    "disk_free_limit.absolute",
-    "disk_free_limit.relative",
     "disk_monitor_failure_retries",
     "disk_monitor_failure_retry_interval",
     "lazy_queue_explicit_gc_run_operation_threshold",

@@ -116,6 +116,18 @@ fn a_message_size_above_512_mib_is_refused() {
 }
 
 #[test]
+fn the_disk_limit_is_a_size_or_times_of_the_memory() {
+    let limit = |text: &str| config(text).disk_free_limit;
+    assert_eq!(limit("disk_free_limit.absolute = 50MB").absolute, 50_000_000);
+    assert_eq!(limit("disk_free_limit.absolute = 1GiB"), limit(""));
+    let relative = |text: &str| limit(&format!("disk_free_limit.relative = {text}")).relative.unwrap().thousandths;
+    assert_eq!([relative("1"), relative("1.5"), relative("0.25"), relative("2.125")], [1000, 1500, 250, 2125]);
+    for text in ["0", "0.0", "-1", ".5", "1.2345", "a", "1e3", "99999999999999999999"] {
+        assert!(error(&format!("disk_free_limit.relative = {text}")).contains("expected a number above 0"), "{text}");
+    }
+}
+
+#[test]
 fn the_last_setting_of_a_key_wins() {
     assert_eq!(config("heartbeat = 1\nheartbeat = 2").heartbeat, 2);
 }

@@ -113,6 +113,24 @@ pub(super) fn size(text: &str) -> Result<u64, Expected> {
     number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(expected)
 }
 
+/// A factor, to three decimal places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// A thousand times the factor.
+    pub thousandths: u64,
+}
+
+/// A number above 0 with up to three decimal places.
+pub(super) fn times(text: &str) -> Result<Times, Expected> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{decimals:0<3}");
+    let valid = !whole.is_empty() && decimals.len() <= 3 && digits.chars().all(|digit| digit.is_ascii_digit());
+    let thousandths = valid.then(|| digits.parse().ok()).flatten().filter(|thousandths| *thousandths > 0);
+    thousandths
+        .map(|thousandths| Times { thousandths })
+        .ok_or_else(|| "a number above 0 with at most three decimal places, such as 1.5".to_owned())
+}
+
 /// `PORT` for all addresses, `IP:PORT`, or `[IPv6]:PORT`. IPv6 without brackets is taken as well, as RabbitMQ's guides
 /// write it: `::1:5672`.
 pub(super) fn listener(text: &str) -> Result<SocketAddr, Expected> {

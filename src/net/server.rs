@@ -41,6 +41,14 @@ pub enum ServerError {
     Node(#[from] NodeError),
 }
 
+impl ServerError {
+    /// Whether files of the data directory are not what was written, or are missing.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Node(error) if error.is_damage())
+    }
+}
+
 /// A server whose listeners are open.
 #[derive(Debug)]
 pub struct RunningServer {

@@ -1,17 +1,22 @@
-//! What keeps the log going in the background: files made ready before they are needed, and old ones emptied. Runs on a
-//! thread of its own, step by step.
+//! What keeps the log going in the background: files made ready before they are needed, old ones emptied, and an eye on
+//! the room on the disk. Runs on a thread of its own, step by step.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::alarms::AlarmBoard;
 use super::clock::Clock;
+use super::disk_alarm::{Change, DiskAlarm};
 use super::fail_stop::fail_stop;
 use super::storage::Storage;
+use crate::broker::alarm::Alarm;
 use crate::broker::time::Timestamp;
+use crate::store::disk::Disk;
 use crate::store::meta::Meta;
-use crate::store::{Progress, Reclaim, Reclaimed};
+use crate::store::{Progress, Reclaim, ReclaimError, Reclaimed};
 
 /// How often it is looked whether there is something to do.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -26,6 +31,9 @@ pub(super) struct Keeper {
     pub(super) reclaim: Reclaim,
     pub(super) meta: Arc<Meta>,
     pub(super) clock: Clock,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) alarm: DiskAlarm,
+    pub(super) board: Arc<AlarmBoard>,
 }
 
 impl Keeper {
@@ -38,17 +46,57 @@ impl Keeper {
         }
     }
 
+    /// Looks how much room there is, where it is time to.
+    pub(super) fn measure(&mut self, now: Duration) {
+        if !self.alarm.is_due(now) {
+            return;
+        }
+        match self.disk.free_space() {
+            Ok(free) => {
+                let change = self.alarm.measured(now, free);
+                self.announce(change, &format!("{free} bytes are free"));
+            }
+            Err(error) => {
+                self.alarm.not_measured(now);
+                tracing::warn!("cannot find out how much room is on the disk: {error}");
+            }
+        }
+    }
+
+    fn found_full(&mut self, error: &dyn std::error::Error) {
+        let change = self.alarm.found_full();
+        self.announce(change, &error.to_string());
+    }
+
+    /// RabbitMQ: the first words are those that monitoring looks for in its log.
+    fn announce(&self, change: Option<Change>, found: &str) {
+        let (limit, clear_at) = (self.alarm.limit(), self.alarm.clear_at());
+        match change {
+            None => return,
+            Some(Change::On) => tracing::warn!(
+                "disk resource limit alarm set: {found}, the limit is {limit} bytes (disk_free_limit). Publishers are \
+                 blocked until {clear_at} bytes are free; consumers go on"
+            ),
+            Some(Change::Off) => tracing::warn!("disk resource limit alarm cleared: {found}"),
+        }
+        self.board.set(Alarm::Disk, change == Some(Change::On));
+    }
+
     /// One piece of work; how long to pause after it.
     fn turn(&mut self) -> Option<Duration> {
-        match self.storage.log.prepare() {
-            Ok(true) => return None,
-            Ok(false) => {}
-            Err(error) => tracing::warn!("no log file can be made ready, which makes confirms slower: {error}"),
+        let now = Timestamp::ZERO.until(self.clock.now());
+        self.measure(now);
+        if !self.alarm.is_full() {
+            match self.storage.log.prepare() {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(error) if is_full(&error) => self.found_full(&error),
+                Err(error) => tracing::warn!("no log file can be made ready, which makes confirms slower: {error}"),
+            }
         }
         if !self.reclaim.needs_work() {
             return Some(PERIOD);
         }
-        let now = Timestamp::ZERO.until(self.clock.now());
         match self.reclaim.step(now, &self.storage.cells, &self.meta) {
             Ok(Progress::Working) => None,
             Ok(Progress::Waiting(_)) => Some(SHORT),
@@ -59,11 +107,18 @@ impl Keeper {
             }
             Err(error) if error.is_fatal() => fail_stop(&error),
             Err(error) => {
+                if matches!(error, ReclaimError::NoSpace(_)) {
+                    self.found_full(&error);
+                }
                 tracing::error!("{error}; the log grows until this is mended");
                 Some(PERIOD * 10)
             }
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn report(done: &Reclaimed) {

@@ -3,9 +3,12 @@
 //!
 //! Lock order: a vhost, then one queue, then an outbox. Never two queues at once, never anything under an outbox.
 
+mod alarms;
 mod cell;
+pub mod check;
 mod clock;
 mod definitions;
+mod disk_alarm;
 mod fail_stop;
 mod keeper;
 mod memory;
@@ -33,6 +36,7 @@ use leveret_protocol::ShortString;
 use rand::RngCore;
 use thiserror::Error;
 
+use self::alarms::{AlarmBoard, Outboxes};
 use self::cell::QueueCell;
 pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
@@ -47,7 +51,7 @@ use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::Settings;
 use crate::broker::error::ConnectionError;
-use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
+use crate::broker::ids::{ConsumerId, QueueId};
 use crate::broker::queue::QueueEntry;
 use crate::config::Config;
 use crate::store::Position;
@@ -67,6 +71,14 @@ pub enum NodeError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+}
+
+impl NodeError {
+    /// Whether files of the data directory are not what was written, or are missing.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Open(error) if error.is_damage())
+    }
 }
 
 /// Where replies to a direct reply-to token go.
@@ -100,7 +112,8 @@ pub struct Node {
     open_connections: AtomicU32,
     users: Users,
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
-    outboxes: DashMap<ConnectionId, Arc<Outbox>>,
+    outboxes: Arc<Outboxes>,
+    alarms: Arc<AlarmBoard>,
     requesters: DashMap<Vec<u8>, Requester>,
     definitions: Arc<Definitions>,
     last_id: AtomicU64,
@@ -135,6 +148,7 @@ impl Node {
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
         let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), cell)?;
+        let outboxes = Arc::new(Outboxes::new());
         Ok(Self {
             clock,
             settings: Arc::new(settings(config)),
@@ -144,7 +158,8 @@ impl Node {
             open_connections: AtomicU32::new(0),
             users: Users::new(config, vhost, permissions, salt),
             vhosts,
-            outboxes: DashMap::new(),
+            alarms: Arc::new(AlarmBoard::new(&outboxes)),
+            outboxes,
             requesters: DashMap::new(),
             definitions,
             last_id: AtomicU64::new(0),
@@ -160,7 +175,7 @@ impl Node {
 
     /// Asks every connection to close with 320 and this reason.
     pub fn close_all(&self, reason: &str) {
-        for outbox in &self.outboxes {
+        for outbox in self.outboxes.iter() {
             outbox.force_close(reason);
         }
     }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::cell::QueueCell;
 use super::clock::Clock;
+use super::disk_alarm::{self, DiskAlarm};
 use super::fail_stop::fail_stop;
 use super::keeper::Keeper;
 use super::memory;
@@ -18,19 +19,21 @@ use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
 use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
+use crate::broker::time::Timestamp;
 use crate::config::Config;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::disk::Disk;
 use crate::store::meta::{CheckpointError, CleanStop, Meta};
 use crate::store::{
-    Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes, open_listed, open_log,
+    Checkpoint, OpenSegment, Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes,
+    open_listed, open_log,
 };
 
 /// The log's directory in the data directory.
-const LOG_DIRECTORY: &str = "log";
+pub(super) const LOG_DIRECTORY: &str = "log";
 
 /// The directory of segments in the data directory.
-const SEGMENTS: &str = "segments";
+pub(super) const SEGMENTS: &str = "segments";
 
 /// Why a node cannot start on its data directory.
 #[derive(Debug, Error)]
@@ -56,6 +59,19 @@ pub enum OpenError {
     /// The system gives no more threads.
     #[error("cannot start a thread for the log: {0}")]
     Thread(io::Error),
+}
+
+impl OpenError {
+    /// Whether files are not what was written, or are missing.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        use crate::store::OpenError as Log;
+        match self {
+            Self::Log(error) => matches!(error, Log::Damaged(_) | Log::Missing(_) | Log::Read(_)),
+            Self::Segment(error) => matches!(error, SegmentError::Damaged { .. } | SegmentError::Missing(_)),
+            Self::Directory(_) | Self::Meta(_) | Self::Definitions(_) | Self::Checkpoint(_) | Self::Thread(_) => false,
+        }
+    }
 }
 
 /// What a node holds of its data directory while it runs.
@@ -108,11 +124,10 @@ impl Node {
         let meta = Arc::new(Meta::open(&**disk).map_err(OpenError::from)?);
         let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
         let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
-        let options = sizes.log(rand::rng().next_u64());
+        let options = Options { salvage: config.salvage, ..sizes.log(rand::rng().next_u64()) };
         let queues = stored.queues();
         let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
-        let segments = open_listed(&**disk, Path::new(SEGMENTS), &checkpoint.segments, None);
-        let segments = segments.map_err(OpenError::from)?;
+        let segments = open_segments(&**disk, &checkpoint, config.salvage).map_err(OpenError::from)?;
         let segment_sizes = SegmentSizes::of(&segments);
         let (log, writer, recovered) =
             open_log(disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
@@ -126,7 +141,12 @@ impl Node {
         let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
-        let keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock };
+        let alarm = DiskAlarm::new(disk_alarm::limit(config.disk_free_limit, memory::total()));
+        let board = Arc::clone(&node.alarms);
+        let disk = Arc::clone(disk);
+        let mut keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock, disk, alarm, board };
+        // Before the first connection: it must not publish what there is no room for.
+        keeper.measure(Timestamp::ZERO.until(clock.now()));
         let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
         node.durable = Some(Durable { threads, meta, directory: None });
         Ok(node)
@@ -151,6 +171,13 @@ impl Node {
         }
         durable.meta.leave_clean_stop(&stop).unwrap_or_else(|error| fail_stop(&error));
     }
+}
+
+/// The segments; when salvaging without those that are damaged, which are told of.
+fn open_segments(disk: &dyn Disk, checkpoint: &Checkpoint, salvage: bool) -> Result<Vec<OpenSegment>, SegmentError> {
+    let mut skip = |error| tracing::error!("lost with all messages in it: {error}");
+    let damaged = salvage.then_some(&mut skip as &mut dyn FnMut(SegmentError));
+    open_listed(disk, Path::new(SEGMENTS), &checkpoint.segments, damaged)
 }
 
 /// After a stop in order it is known which messages were delivered before. After any other, all may have been.
@@ -184,6 +211,6 @@ fn report(recovered: &Recovered, clock: Clock) {
         );
     }
     for damage in &report.damage {
-        tracing::error!("skipped what is damaged: {damage}");
+        tracing::error!("lost, since this start was asked to go on without it: {damage}");
     }
 }

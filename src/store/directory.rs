@@ -50,6 +50,11 @@ pub enum DirectoryError {
         directory.display()
     )]
     FormatMissing { directory: PathBuf },
+    #[error(
+        "the data directory {} has no {FORMAT_FILE}: no server has used it yet; is that the right one?",
+        directory.display()
+    )]
+    Unused { directory: PathBuf },
     #[error("the data directory {}: {operation}: {source}", directory.display())]
     Io { directory: PathBuf, operation: &'static str, source: io::Error },
 }
@@ -90,6 +95,43 @@ impl DataDirectory {
         };
         let node = identify(&disk, root, fresh)?;
         Ok(Self { disk: Arc::new(disk), node, _lock: lock })
+    }
+}
+
+/// A data directory that is looked at and not changed; no server can use it meanwhile.
+#[derive(Debug)]
+pub struct InspectedDirectory {
+    /// Its files.
+    pub disk: RealDisk,
+    /// Who the node is.
+    pub node: NodeUuid,
+    _lock: Option<Lock>,
+}
+
+impl InspectedDirectory {
+    /// Keeps servers from a directory, without writing to it.
+    ///
+    /// # Errors
+    /// When a server has it, when it is of a newer format or not ours, and what the system says.
+    pub fn open(root: &Path) -> Result<Self, DirectoryError> {
+        let io = |operation| move |source| DirectoryError::Io { directory: root.to_owned(), operation, source };
+        let disk = RealDisk::read_only(root).map_err(io("opening it"))?;
+        let lock = match disk.share(Path::new(LOCK_FILE)) {
+            Ok(Locked::Ours(lock)) => Some(lock),
+            Ok(Locked::Theirs(pid)) => {
+                return Err(DirectoryError::InUse { directory: root.to_owned(), pid: pid.trim().to_owned() });
+            }
+            // A copy may have been made without it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io("locking it")(error)),
+        };
+        let names = disk.list(Path::new("")).map_err(io("listing it"))?;
+        if !names.iter().any(|name| name == Path::new(FORMAT_FILE)) {
+            return Err(DirectoryError::Unused { directory: root.to_owned() });
+        }
+        let text = read_format(&disk).map_err(io("reading FORMAT"))?;
+        let node = parse(&text, root)?;
+        Ok(Self { disk, node, _lock: lock })
     }
 }
 

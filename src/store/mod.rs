@@ -21,7 +21,7 @@ pub use self::options::Options;
 pub use self::place::{Extent, FileNumber, Location, Position, QueueKey};
 pub use self::reclaim::{Held, Holders, Progress, Reclaim, ReclaimError, ReclaimOptions, Reclaimed, SegmentSizes};
 pub use self::recovery::{
-    CheckReport, CheckedFile, CheckedQueue, Damage, DamageKind, OpenError, OpenSegment, Recovered, RecoveredQueue,
-    RecoveryReport, check_log, open_log,
+    CheckReport, CheckedFile, CheckedQueue, Damage, DamageKind, Lost, OpenError, OpenSegment, Recovered,
+    RecoveredQueue, RecoveryReport, check_log, open_log,
 };
-pub use self::segment::{SegmentDamage, SegmentError, SegmentOperation, open_listed};
+pub use self::segment::{SegmentDamage, SegmentError, SegmentOperation, look_at_listed, open_listed};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::peer::{Peer, persistent};
 use crate::support::commands::{declare, method, publish};
@@ -80,7 +80,7 @@ fn a_log_that_is_damaged_where_it_was_durable_is_refused_with_file_and_offset() 
     for attempt in 1..=2 {
         let refused = server.refusal();
         let told = text(&refused);
-        assert_eq!(refused.status.code(), Some(69), "attempt {attempt}: {told}");
+        assert_eq!(refused.status.code(), Some(74), "attempt {attempt}: {told}");
         assert!(told.contains(path.file_name().unwrap().to_str().unwrap()), "attempt {attempt}: {told}");
         let after = told.split_once("damaged at offset ").expect(&told).1;
         let named: usize = after.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
@@ -93,6 +93,100 @@ fn a_log_that_is_damaged_where_it_was_durable_is_refused_with_file_and_offset() 
     let mut peer = Peer::open(server.address());
     let declared = peer.call(1, &declare("jobs").flag("durable"), "queue.declare-ok");
     assert_eq!(declared.number("message-count"), 20);
+}
+
+/// `leveret ctl store check`.
+fn check(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
+    command.args(["ctl", "store", "check", "--data-dir"]).arg(directory).args(arguments).output().unwrap()
+}
+
+/// Flips a bit in a message of a log that no server has open; where, as a name under the data directory.
+fn damage(directory: &Path, message: &[u8]) -> (String, usize) {
+    let (path, offset) = find(directory, message);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[offset + 200] ^= 0x40;
+    std::fs::write(&path, &bytes).unwrap();
+    (path.strip_prefix(directory).unwrap().display().to_string(), offset)
+}
+
+#[test]
+fn a_check_counts_what_is_there_and_changes_not_a_byte() {
+    for ending in [Ending::Stop, Ending::Kill] {
+        let mut server = filled(20);
+        server.end(ending);
+        let before = contents(server.directory());
+        let told = check(server.directory(), &[]);
+        assert_eq!(told.status.code(), Some(0), "{}", text(&told));
+        let lines = text(&told);
+        for wanted in ["Nothing is damaged.", "Queues: 1\n", "log/", "Segments: 0"] {
+            assert!(lines.contains(wanted), "{wanted} is missing in\n{lines}");
+        }
+        let row = lines.lines().find(|line| line.contains("  jobs  ")).expect(&lines);
+        assert_eq!(row.split_whitespace().take(3).collect::<Vec<_>>(), ["/", "jobs", "20"]);
+        let json: serde_json::Value = serde_json::from_slice(&check(server.directory(), &["--json"]).stdout).unwrap();
+        assert_eq!(json["queues"][0]["messages"], 20);
+        assert_eq!(json["queues"][0]["name"], "jobs");
+        assert_eq!(json["damage"], serde_json::json!([]));
+        assert!(json["log"][0]["records"].as_u64().unwrap() >= 20);
+        assert_eq!(before, contents(server.directory()), "nothing has changed, LOCK and database included");
+    }
+}
+
+#[test]
+fn a_check_names_file_and_offset_of_what_is_damaged() {
+    let mut server = filled(20);
+    server.end(Ending::Kill);
+    let (file, offset) = damage(server.directory(), b"message 7 ");
+    let before = contents(server.directory());
+    let told = check(server.directory(), &[]);
+    assert_eq!(told.status.code(), Some(1), "{}", text(&told));
+    let damaged = format!("{file} is damaged at offset ");
+    assert!(text(&told).contains(&damaged) && text(&told).contains("records in"), "{}", text(&told));
+    let json: serde_json::Value = serde_json::from_slice(&check(server.directory(), &["--json"]).stdout).unwrap();
+    let found = &json["damage"][0];
+    assert_eq!(found["file"], file.as_str());
+    let named = usize::try_from(found["offset"].as_u64().unwrap()).unwrap();
+    assert!((offset.saturating_sub(1024)..=offset).contains(&named), "{named} is not just before {offset}");
+    assert_eq!(json["queues"][0]["messages"], 19);
+    assert_eq!(before, contents(server.directory()));
+}
+
+#[test]
+fn a_check_is_refused_while_a_server_uses_the_data_and_where_there_is_none() {
+    let server = filled(1);
+    let refused = check(server.directory(), &[]);
+    assert_eq!(refused.status.code(), Some(69), "{}", text(&refused));
+    assert!(text(&refused).contains(&format!("in use by another server (pid {})", server.pid())), "{}", text(&refused));
+    let empty = tempfile::tempdir().unwrap();
+    let refused = check(empty.path(), &[]);
+    assert_eq!(refused.status.code(), Some(69), "{}", text(&refused));
+    assert!(text(&refused).contains("has no FORMAT"), "{}", text(&refused));
+    let nowhere = check(&empty.path().join("nowhere"), &[]);
+    assert_eq!(nowhere.status.code(), Some(74), "{}", text(&nowhere));
+    assert!(contents(empty.path()).is_empty());
+}
+
+#[test]
+fn a_damaged_log_is_salvaged_only_when_asked_for_and_says_what_is_lost() {
+    let mut server = filled(20);
+    server.end(Ending::Kill);
+    let (file, _) = damage(server.directory(), b"message 7 ");
+    let refused = text(&server.refusal());
+    for wanted in ["is damaged at offset", "backup", "leveret ctl store check --data-dir", "--recover=salvage"] {
+        assert!(refused.contains(wanted), "{wanted} is missing in\n{refused}");
+    }
+    server.begin_with(&["--recover=salvage"]);
+    assert!(server.log().contains(&format!("{file} is damaged at offset ")), "{}", server.log());
+    assert_eq!(server.log().matches("records in").count(), 1, "each damage is told once:\n{}", server.log());
+    let count = |server: &Server| {
+        let mut peer = Peer::open(server.address());
+        peer.call(1, &declare("jobs").flag("durable"), "queue.declare-ok").number("message-count")
+    };
+    assert_eq!(count(&server), 19);
+    // What was damaged is left behind: the next start needs no salvage.
+    server.restart(Ending::Stop);
+    assert_eq!(count(&server), 19);
 }
 
 /// Where some bytes are in a file of the log.

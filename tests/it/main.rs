@@ -25,6 +25,7 @@ mod confirms;
 mod consumers;
 mod data_directory;
 mod direct_reply_to;
+mod disk_alarm;
 mod exchange_bindings;
 mod exchanges;
 mod floods;

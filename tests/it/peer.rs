@@ -1,6 +1,7 @@
 //! A raw-frame client that is past the handshake, and its waits. Every wait has a deadline.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use crate::client::PATIENCE;
 use crate::support::commands::method;
@@ -41,8 +42,9 @@ impl Peer {
 
     /// The next event that is no heartbeat.
     pub(crate) fn event(&mut self) -> Event {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let event = self.raw.next(PATIENCE);
+            let event = self.raw.next(deadline.saturating_duration_since(Instant::now()));
             if !matches!(event, Event::Heartbeat { .. }) {
                 return event;
             }

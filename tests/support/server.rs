@@ -53,7 +53,12 @@ impl Server {
 
     /// Starts a server with further settings, `("key", "value")` each.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
-        let directory = TempDir::new().expect("a temporary directory can be made");
+        Self::start_under(&std::env::temp_dir(), settings)
+    }
+
+    /// As `start_with`, with the data directory under another one.
+    pub(crate) fn start_under(parent: &Path, settings: &[(&str, &str)]) -> Self {
+        let directory = TempDir::new_in(parent).expect("a temporary directory can be made");
         let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Self { process: Process::start(directory.path(), &settings), directory, settings }
     }
@@ -82,6 +87,11 @@ impl Server {
     /// Starts a server that has ended again, on the same data and with the same settings.
     pub(crate) fn begin(&mut self) {
         self.process = Process::start(self.directory.path(), &self.settings);
+    }
+
+    /// As `begin`, with further arguments this once.
+    pub(crate) fn begin_with(&mut self, arguments: &[&str]) {
+        self.process = Process::launch(command(self.directory.path(), &self.settings).args(arguments));
     }
 
     /// What another process says that is started on the same data and has to give up.
@@ -145,7 +155,11 @@ impl Server {
 
 impl Process {
     fn start(directory: &Path, settings: &[(String, String)]) -> Self {
-        let mut child = command(directory, settings).spawn().expect("the server can be started");
+        Self::launch(&mut command(directory, settings))
+    }
+
+    fn launch(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the server can be started");
         let log = Arc::new(Mutex::new(String::new()));
         let (ready, listening) = channel();
         drain(child.stdout.take().expect("standard output is piped"), &log, Some(ready));

@@ -44,6 +44,11 @@ enum Purpose {
 }
 
 impl Channel {
+    /// Whether a message has begun whose content is not complete.
+    pub(in crate::broker) const fn awaits_content(&self) -> bool {
+        self.assembly.is_some()
+    }
+
     /// The body size in a content header that belongs to basic; `None`: let the frame-by-frame path tell what is
     /// wrong.
     pub(in crate::broker) fn announced_size(&self, header: &[u8]) -> Option<usize> {

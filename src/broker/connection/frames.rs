@@ -5,6 +5,7 @@ use leveret_protocol::{
 };
 
 use super::{Connection, Effect, State};
+use crate::broker::alarm::Alarms;
 use crate::broker::channel::{Channel, Context, Step};
 use crate::broker::error::{BrokerError, ConnectionError};
 use crate::broker::ids::ConsumerId;
@@ -14,7 +15,7 @@ use crate::broker::time::Timestamp;
 const NO_METHOD: (u16, u16) = (0, 0);
 
 impl Connection {
-    /// Handles one frame, or one whole publish, and returns its length; 0 when it is not complete.
+    /// Handles one frame, or one whole publish, and returns its length; 0 when it is not complete or has to wait.
     pub(super) fn receive_frame(
         &mut self,
         now: Timestamp,
@@ -23,12 +24,14 @@ impl Connection {
         effects: &mut Vec<Effect>,
     ) -> usize {
         if self.state == State::Running
+            && self.alarms() == Alarms::NONE
             && let Some(consumed) = self.receive_publish(now, input, arena, effects)
         {
             return consumed;
         }
         match frame::split(input, self.frame_max) {
             Ok(Split::Incomplete { .. }) => 0,
+            Ok(Split::Frame { frame, .. }) if self.holds_up(&frame, effects) => 0,
             Ok(Split::Frame { frame, consumed }) => {
                 self.dispatch(now, frame, effects);
                 consumed

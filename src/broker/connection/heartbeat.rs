@@ -10,7 +10,8 @@ use crate::broker::time::Timestamp;
 pub(super) struct Heartbeat {
     interval: Duration,
     send_check: Timestamp,
-    receive_check: Timestamp,
+    /// When to look whether the client was heard; never while it is not read.
+    receive_check: Option<Timestamp>,
     sent: bool,
     received: bool,
     silent_checks: u8,
@@ -33,7 +34,7 @@ impl Heartbeat {
         (seconds > 0).then(|| Self {
             interval,
             send_check: now.after(interval / 2),
-            receive_check: now.after(interval),
+            receive_check: Some(now.after(interval)),
             sent: false,
             // As in RabbitMQ, which compares with nothing at the first check: the handshake has been received.
             received: true,
@@ -54,12 +55,23 @@ impl Heartbeat {
     }
 
     pub(super) fn next_deadline(&self) -> Timestamp {
-        self.send_check.min(self.receive_check)
+        self.receive_check.map_or(self.send_check, |receive_check| receive_check.min(self.send_check))
+    }
+
+    /// Nothing is read from now on: silence means nothing.
+    pub(super) fn expect_nothing(&mut self) {
+        self.receive_check = None;
+    }
+
+    /// Reading goes on.
+    pub(super) fn expect_from(&mut self, now: Timestamp) {
+        self.receive_check = Some(now.after(self.interval));
+        self.silent_checks = 0;
     }
 
     pub(super) fn check(&mut self, now: Timestamp) -> Beat {
-        if now >= self.receive_check {
-            self.receive_check = now.after(self.interval);
+        if self.receive_check.is_some_and(|receive_check| now >= receive_check) {
+            self.receive_check = Some(now.after(self.interval));
             self.silent_checks = if std::mem::take(&mut self.received) { 0 } else { self.silent_checks + 1 };
             if self.silent_checks >= SILENT_CHECKS {
                 return Beat::Dead;

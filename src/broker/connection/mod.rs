@@ -1,6 +1,7 @@
 //! A client's connection: bytes in, effects out. Owns the handshake, the channels and the rules of closing; what
 //! happens on a channel is `channel`'s.
 
+mod blocking;
 mod effect;
 mod frames;
 mod handshake;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use leveret_protocol::{FieldTable, Method, ShortString};
 
+use self::blocking::Blocking;
 pub use self::effect::{Effect, Note, Reply, Request, Settlement};
 use self::heartbeat::{Beat, Heartbeat};
 pub use self::settings::Settings;
@@ -94,6 +96,7 @@ pub struct Connection {
     consumers: BTreeMap<ConsumerId, ConsumerRecord>,
     /// A request is with the node: nothing is read until it is answered.
     waiting: bool,
+    blocking: Blocking,
 }
 
 impl Connection {
@@ -116,11 +119,13 @@ impl Connection {
             channels: BTreeMap::new(),
             consumers: BTreeMap::new(),
             waiting: false,
+            blocking: Blocking::default(),
         }
     }
 
     /// Handles complete frames at the front of `input` and returns how many bytes they were. Stops early at an effect
-    /// that wants an answer; call again with the rest once it is given.
+    /// that wants an answer, and at a publish while an alarm is on; call again with the rest once the answer is given or
+    /// the alarm is over.
     pub fn receive(
         &mut self,
         now: Timestamp,
@@ -130,7 +135,7 @@ impl Connection {
     ) -> usize {
         self.note_received();
         let mut consumed = 0;
-        while !self.waiting {
+        while !self.waiting && !self.is_blocked() {
             let rest = input.get(consumed..).unwrap_or_default();
             let step = match self.state {
                 State::Header => self.receive_header(rest, effects),

@@ -19,6 +19,7 @@ impl Session {
     /// Takes what others left in the outbox and encodes it until `out` holds `limit` bytes. `true`: there is more.
     pub fn drain(&mut self, limit: usize, work: &mut Workspace, out: &mut BytesMut) -> bool {
         let now = self.node.clock.now();
+        self.hear_of_alarms(now, work, out);
         self.hear_from_the_store(now, work, out);
         if self.write_backlog(limit, out) {
             return true;

@@ -136,11 +136,11 @@ impl Session {
         self.connection.is_closed()
     }
 
-    /// Whether nothing may be read now: a request waits for the store, or the log is too far behind. The outbox brings
-    /// news of either.
+    /// Whether nothing may be read now: a request waits for the store, the log is too far behind, or the client published
+    /// while an alarm was on. The outbox brings news of each.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.connection.is_waiting() || self.outruns_the_log()
+        self.connection.is_waiting() || self.connection.is_blocked() || self.outruns_the_log()
     }
 
     /// When `tick` wants to be called.
@@ -164,6 +164,7 @@ impl Session {
     /// answers.
     pub fn receive(&mut self, input: &[u8], limit: usize, work: &mut Workspace, out: &mut BytesMut) -> usize {
         let now = self.node.clock.now();
+        self.hear_of_alarms(now, work, out);
         let mut consumed = 0;
         loop {
             let rest = input.get(consumed..).unwrap_or_default();
@@ -177,6 +178,15 @@ impl Session {
         self.flush_published(now);
         self.await_the_log();
         consumed
+    }
+
+    /// Tells the connection of the node's alarms where they have changed.
+    fn hear_of_alarms(&mut self, now: Timestamp, work: &mut Workspace, out: &mut BytesMut) {
+        let alarms = self.node.alarms.alarms();
+        if alarms != self.connection.alarms() {
+            self.connection.alarm(now, alarms, &mut work.effects);
+            self.execute(now, &mut work.effects, out);
+        }
     }
 
     /// Time has passed.

@@ -20,6 +20,15 @@ const DIRECTORY_MODE: u32 = 0o750;
 #[derive(Debug)]
 pub struct RealDisk {
     root: PathBuf,
+    access: Access,
+}
+
+/// What may be done to the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Full,
+    /// Every change is refused, and nothing is made.
+    Read,
 }
 
 #[derive(Debug)]
@@ -47,7 +56,20 @@ impl RealDisk {
     /// When it cannot be made or is no directory.
     pub fn new(root: &Path) -> io::Result<Self> {
         make_directory(root)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), access: Access::Full })
+    }
+
+    /// The files under that directory, to be read alone: whatever would change something is an error.
+    ///
+    /// # Errors
+    /// When there is no such directory.
+    pub fn read_only(root: &Path) -> io::Result<Self> {
+        fs::read_dir(root)?;
+        Ok(Self { root: root.to_owned(), access: Access::Read })
+    }
+
+    fn changes(&self) -> io::Result<()> {
+        if self.access == Access::Read { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
     }
 
     /// The directory that all paths start from.
@@ -61,6 +83,7 @@ impl RealDisk {
     /// # Errors
     /// When the file cannot be made, locked or written; also on file systems that know no locks.
     pub fn lock(&self, path: &Path, holder: &str) -> io::Result<Locked> {
+        self.changes()?;
         let file = open(&self.root.join(path), true)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -71,11 +94,27 @@ impl RealDisk {
         file.write_all_at(holder.as_bytes(), 0)?;
         Ok(Locked::Ours(Lock { _file: file }))
     }
+
+    /// Keeps others from locking a file, together with whoever does the same, without writing anything. Does not wait.
+    ///
+    /// # Errors
+    /// When the file is not there or cannot be locked.
+    pub fn share(&self, path: &Path) -> io::Result<Locked> {
+        let file = fs::File::open(self.root.join(path))?;
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Locked::Ours(Lock { _file: file })),
+            Err(Errno::WOULDBLOCK) => Ok(Locked::Theirs(io::read_to_string(&file)?)),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Disk for RealDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn File>> {
         let path = self.root.join(path);
+        if self.access == Access::Read {
+            return Ok(Arc::new(RealFile(fs::File::open(&path)?)));
+        }
         let file = match open(&path, create) {
             Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
                 path.parent().map_or(Ok(()), make_directory)?;
@@ -88,7 +127,12 @@ impl Disk for RealDisk {
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let directory = self.root.join(directory);
-        make_directory(&directory)?;
+        if self.access == Access::Read && !directory.exists() {
+            return Ok(Vec::new());
+        }
+        if self.access == Access::Full {
+            make_directory(&directory)?;
+        }
         let mut names = Vec::new();
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
@@ -101,15 +145,18 @@ impl Disk for RealDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.changes()?;
         fs::rename(self.root.join(from), self.root.join(to))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.changes()?;
         fs::remove_file(self.root.join(path))
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        sync_names(&self.root.join(directory))
+        // Nothing was changed that would have to last.
+        if self.access == Access::Read { Ok(()) } else { sync_names(&self.root.join(directory)) }
     }
 
     fn free_space(&self) -> io::Result<u64> {
@@ -240,6 +287,41 @@ mod tests {
         disk.remove(Path::new("a")).unwrap();
         assert_eq!(disk.remove(Path::new("a")).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(disk.free_space().unwrap() > 0);
+    }
+
+    #[test]
+    fn what_is_only_read_cannot_be_changed() {
+        let (directory, disk) = disk();
+        disk.open(Path::new("log/01.log"), true).unwrap().write_at(0, &[b"abc"]).unwrap();
+        let reading = RealDisk::read_only(disk.root()).unwrap();
+        assert!(reading.list(Path::new("segments")).unwrap().is_empty());
+        assert!(!disk.root().join("segments").exists());
+        assert_eq!(reading.list(Path::new("log")).unwrap(), [PathBuf::from("01.log")]);
+        let file = reading.open(Path::new("log/01.log"), true).unwrap();
+        let mut bytes = [0; 3];
+        assert_eq!((file.read_at(0, &mut bytes).unwrap(), &bytes), (3, b"abc"));
+        assert!(file.write_at(0, &[b"x"]).is_err() && file.write_at(0, &[b"x", b"y"]).is_err());
+        assert!(file.set_len(0).is_err());
+        assert!(reading.open(Path::new("log/02.log"), true).is_err());
+        assert!(reading.remove(Path::new("log/01.log")).is_err());
+        assert!(reading.rename(Path::new("log/01.log"), Path::new("log/02.log")).is_err());
+        assert!(reading.lock(Path::new("LOCK"), "1").is_err());
+        reading.sync_directory(Path::new("log")).unwrap();
+        assert!(RealDisk::read_only(&directory.path().join("nowhere")).is_err());
+    }
+
+    #[test]
+    fn readers_share_a_lock_and_keep_a_server_out() {
+        let (_directory, disk) = disk();
+        let path = Path::new("LOCK");
+        assert_eq!(disk.share(path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        drop(disk.lock(path, "41\n").unwrap());
+        let Locked::Ours(one) = disk.share(path).unwrap() else { panic!("nobody holds it") };
+        assert!(matches!(disk.share(path).unwrap(), Locked::Ours(_)));
+        assert!(matches!(disk.lock(path, "42\n").unwrap(), Locked::Theirs(holder) if holder == "41\n"));
+        drop(one);
+        let Locked::Ours(_server) = disk.lock(path, "42\n").unwrap() else { panic!("nobody holds it") };
+        assert!(matches!(disk.share(path).unwrap(), Locked::Theirs(holder) if holder == "42\n"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::store::place::FileNumber;
 
 /// A write or a sync failed: nothing is known of what it covered, and the process has to end.
 #[derive(Debug, thiserror::Error)]
-#[error("log file {} at offset {offset}: {operation} failed: {source}", .file.0)]
+#[error("log file {} at offset {offset}: {operation} failed: {source}{}", .file.0, advice(source))]
 pub struct WriteError {
     /// Which file of the log.
     pub file: FileNumber,
@@ -16,6 +16,14 @@ pub struct WriteError {
     pub operation: WriteOperation,
     /// What the system said.
     pub source: io::Error,
+}
+
+/// What to do about it, where anything can be done.
+fn advice(source: &io::Error) -> &'static str {
+    if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return "; the disk is full: the server has to end. Make room and start it again: what was confirmed is there";
+    }
+    ""
 }
 
 /// What the writer does with files.

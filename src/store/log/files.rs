@@ -11,6 +11,7 @@ use super::FileUse;
 use super::slots::Slot;
 use crate::store::disk::File;
 use crate::store::place::FileNumber;
+use crate::store::segment::usual_path;
 
 /// A file of records: of the log, or a segment.
 #[derive(Debug)]
@@ -98,8 +99,11 @@ impl FileTable {
         self.files.read().get(&number).cloned()
     }
 
-    /// The name of a file of the log.
+    /// The name of a file.
     pub(in crate::store) fn path(&self, number: FileNumber) -> Option<PathBuf> {
+        if number.is_segment() {
+            return Some(usual_path(number));
+        }
         self.get(number)?.slot().map(|slot| slot.path)
     }
 

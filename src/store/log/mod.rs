@@ -28,6 +28,7 @@ pub use self::waiters::Waiter;
 use self::waiters::Waiters;
 pub use self::writer::Writer;
 use super::disk::File;
+use super::format::CONTENT_START;
 use super::place::{FileNumber, Position};
 
 /// The log, shared by all who append to it and read from it.
@@ -160,13 +161,16 @@ impl Log {
     }
 
     /// Has a file ready for the time when the current one is full, so that the writer need not make one: call it from a
-    /// thread that may wait for the disk. True when it made one: call it again.
+    /// thread that may wait for the disk. True when it made one: call it again. Once a quarter of a file is used a second
+    /// one is kept in reserve: on a full disk messages can still be settled, which is what makes room.
     ///
     /// # Errors
     /// What the system says; the log works without.
     pub fn prepare(&self) -> std::io::Result<bool> {
         self.free_unread()?;
-        self.slots.prepare(self.files.log_files())
+        let (in_use, little) = (self.files.log_files(), CONTENT_START + self.slots.file_size() / 4);
+        let wanted = if in_use > 1 || self.end().offset() > little { 2 } else { 1 };
+        self.slots.prepare(in_use, wanted)
     }
 
     fn failed(&self) {

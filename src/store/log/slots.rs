@@ -88,14 +88,19 @@ impl Slots {
         self.state.lock().free.pop()
     }
 
-    /// Adds a slot filled with zeros, when none is free and fewer than the regular number are in use.
-    pub(in crate::store) fn prepare(&self, in_use: usize) -> io::Result<bool> {
+    /// Adds a slot filled with zeros, when fewer than `wanted` are free and there are fewer than the regular number. What
+    /// cannot be filled is removed again: on a full disk it would be in everybody's way.
+    pub(in crate::store) fn prepare(&self, in_use: usize, wanted: usize) -> io::Result<bool> {
         let free = self.state.lock().free.len();
-        if free > 0 || in_use >= self.regular {
+        if free >= wanted || in_use + free >= self.regular {
             return Ok(false);
         }
         let slot = self.create()?;
-        self.fill(&*slot.file)?;
+        if let Err(error) = self.fill(&*slot.file) {
+            // One that stays has no header, so that the next start takes it for free.
+            let _ = self.disk.remove(&slot.path);
+            return Err(error);
+        }
         self.disk.sync_directory(&self.directory)?;
         self.state.lock().free.push(slot);
         Ok(true)

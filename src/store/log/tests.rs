@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{ReadProblem, Waiter, WriteOperation};
-use crate::store::disk::FaultyDisk;
 use crate::store::disk::faulty::{Operation, Unsynced};
+use crate::store::disk::{Disk, FaultyDisk};
 use crate::store::harness::{Append, FILE_SIZE, Trial, recover};
 use crate::store::{Extent, FileNumber, Location, Position, QueueKey};
 
@@ -175,7 +175,7 @@ fn a_damaged_record_and_one_of_another_queue_do_not_read() {
     let place = trial.places()[&(1, 1)];
     let problem = read_at(&trial, 2, 1, place).unwrap_err();
     assert!(matches!(problem, ReadProblem::Damaged), "{problem}");
-    let disk: &dyn crate::store::disk::Disk = &trial.disk;
+    let disk: &dyn Disk = &trial.disk;
     let file = disk.open("data/log/00.log".as_ref(), false).unwrap();
     file.write_at(u64::from(place.offset + place.length - 1), &[b"x"]).unwrap();
     let problem = read(&trial, 1, 1).unwrap_err();
@@ -273,6 +273,49 @@ fn prepared_files_are_filled_and_taken_first() {
     trial.step(0).unwrap();
     let after = trial.disk.trace().split_off(usize::try_from(before).unwrap());
     assert!(!after.iter().any(|operation| matches!(operation, Operation::Open(_))), "{after:?}");
+}
+
+#[test]
+fn a_second_file_is_kept_in_reserve_once_the_log_is_used() {
+    let mut trial = trial();
+    assert!(trial.log.prepare().unwrap());
+    assert!(!trial.log.prepare().unwrap(), "little was written");
+    trial.put(1, &[1; 3000], true);
+    trial.step(0).unwrap();
+    assert!(trial.log.prepare().unwrap());
+    assert!(!trial.log.prepare().unwrap());
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_left_behind_and_messages_are_settled_in_the_reserve() {
+    let mut trial = trial();
+    trial.put(1, &[1; 3000], true);
+    trial.step(0).unwrap();
+    while trial.log.prepare().unwrap() {}
+    let directory = std::path::Path::new("data/log");
+    let names = trial.disk.list(directory).unwrap();
+    let used: u64 = names.iter().map(|name| length(&trial, &directory.join(name))).sum();
+    trial.disk.capacity(used + u64::from(FILE_SIZE) / 2);
+    // The file is full: the next one comes out of those that are ready, and no other can be made.
+    trial.put(1, &[1; 3000], true);
+    trial.step(0).unwrap();
+    let error = trial.log.prepare().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(trial.disk.list(directory).unwrap(), names);
+    // Settles fill what is left of it, and go on in the reserve.
+    let current = trial.log.end().file();
+    let mut sequence = 0;
+    while trial.log.end().file() == current {
+        sequence += 1;
+        trial.settle(1, sequence..=sequence);
+        trial.step(200).unwrap();
+    }
+    trial.step(200).unwrap();
+    assert!(trial.log.durable() >= trial.log.end());
+}
+
+fn length(trial: &Trial, path: &std::path::Path) -> u64 {
+    trial.disk.open(path, false).unwrap().len().unwrap()
 }
 
 #[test]

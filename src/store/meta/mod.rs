@@ -18,13 +18,16 @@ use thiserror::Error;
 use self::backend::Backend;
 pub use self::checkpoint::{CheckpointChange, CheckpointError};
 pub use self::clean_stop::CleanStop;
-use super::disk::Disk;
+use super::disk::{Disk, MemoryDisk};
 
 const FILE: &str = "meta.redb";
 const NEW_FILE: &str = "meta.redb.new";
 
 /// Bytes of pages kept in memory. Commits touch few pages; the start reads each once.
 const CACHE: usize = 8 * 1024 * 1024;
+
+/// Bytes copied at once.
+const COPY_PIECE: usize = 1 << 20;
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -111,6 +114,18 @@ impl Meta {
         Ok(Self { database: database.map_err(failed("opening it"))? })
     }
 
+    /// Opens a copy in memory, so that nothing on the disk changes: a database that was not closed in order is mended when
+    /// it is opened.
+    ///
+    /// # Errors
+    /// What the system says, or that the file is missing or damaged.
+    pub fn open_copy(disk: &dyn Disk) -> Result<Self, OpenError> {
+        let failed = |operation| move |source| OpenError { operation, source: Box::new(source) };
+        let copy = MemoryDisk::new();
+        copy_file(disk, &copy).map_err(io_error).map_err(failed("reading it"))?;
+        Self::open(&copy)
+    }
+
     /// Makes all changes in this order, at once and lasting: when it returns, they are on the disk. No change, no
     /// access to the disk. Waits for a commit of another thread.
     ///
@@ -174,6 +189,20 @@ fn create(disk: &dyn Disk) -> Result<Meta, redb::Error> {
     disk.rename(Path::new(NEW_FILE), Path::new(FILE))?;
     disk.sync_directory(Path::new(""))?;
     Ok(Meta { database })
+}
+
+fn copy_file(from: &dyn Disk, to: &dyn Disk) -> io::Result<()> {
+    let (from, to) = (from.open(Path::new(FILE), false)?, to.open(Path::new(FILE), true)?);
+    let mut piece = vec![0; COPY_PIECE];
+    let mut offset = 0;
+    loop {
+        let read = from.read_at(offset, &mut piece)?;
+        if read == 0 {
+            return Ok(());
+        }
+        to.write_at(offset, &[piece.get(..read).unwrap_or_default()])?;
+        offset += read as u64;
+    }
 }
 
 fn io_error(error: io::Error) -> redb::Error {

@@ -29,7 +29,7 @@ pub(super) struct ChainFile {
 
 impl ChainFile {
     pub(super) fn damage(&self, offset: u32, kind: DamageKind) -> Damage {
-        Damage { path: self.slot.path.clone(), offset: u64::from(offset), kind }
+        Damage { path: self.slot.path.clone(), offset: u64::from(offset), kind, lost: None }
     }
 }
 
@@ -73,7 +73,7 @@ fn by_number(found: Vec<FoundSlot>, first: FileNumber) -> Result<(ByNumber, Vec<
                 // The next number has to be one of the log, too; no server comes that far.
                 let beyond = FileNumber(header.number.0.saturating_add(1)).is_segment();
                 if beyond || files.insert(header.number, (slot, header)).is_some() {
-                    return Err(Damage { path, offset: 0, kind: DamageKind::Order }.into());
+                    return Err(Damage { path, offset: 0, kind: DamageKind::Order, lost: None }.into());
                 }
             }
             None => free.push(slot),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::chain::Chain;
 use super::discover;
-use super::error::{Damage, OpenError};
+use super::error::{Damage, DamageKind, OpenError};
 use super::frames::Scan;
 use super::replay::Replay;
 use super::tail::Tail;
@@ -15,7 +15,7 @@ use crate::store::disk::Disk;
 use crate::store::format::CONTENT_START;
 use crate::store::log::{FileTable, StoredFile};
 use crate::store::options::Options;
-use crate::store::place::{FileNumber, QueueKey};
+use crate::store::place::{Extent, FileNumber, QueueKey};
 
 /// What was found in a log.
 #[derive(Debug, Default)]
@@ -88,6 +88,7 @@ pub fn check_log(
     for (key, queue) in replay.finish(&files, true, &mut report.damage)? {
         let mut checked = CheckedQueue { next_sequence: queue.next_sequence, ..CheckedQueue::default() };
         for extent in &queue.extents {
+            verify_moved(&files, key, extent, &mut report.damage);
             checked.messages += u64::from(extent.count);
             checked.bytes += u64::from(extent.location.length);
             checked.extents += 1;
@@ -95,6 +96,18 @@ pub fn check_log(
         report.queues.insert(key, checked);
     }
     Ok(report)
+}
+
+/// Reads live records of a segment. Those in the log have been verified with their frames.
+fn verify_moved(files: &FileTable, queue: QueueKey, extent: &Extent, damage: &mut Vec<Damage>) {
+    let file = extent.location.file;
+    if !file.is_segment() {
+        return;
+    }
+    if let Err(error) = files.read(queue, extent, &mut |_, _, _| ()) {
+        let path = files.path(file).unwrap_or_default();
+        damage.push(Damage { path, offset: error.offset, kind: DamageKind::Record, lost: None });
+    }
 }
 
 /// Replays all files where they are, the last one up to its end.
@@ -115,7 +128,7 @@ fn frames(
         while let Some((frame, body)) = scan.next(end, &mut report.damage)? {
             match replay.frame(&frame, frame.position, body) {
                 Ok(()) => counts.count(&frame),
-                Err(offset) => report.damage.push(file.damage(offset, super::DamageKind::Record)),
+                Err(offset) => report.damage.push(file.damage(offset, DamageKind::Record)),
             }
         }
         report.files.push(CheckedFile {

@@ -43,7 +43,7 @@ pub(super) fn slots(disk: &dyn Disk, options: &Options) -> Result<Found, OpenErr
             HeaderPage::Blank => None,
             HeaderPage::Version(version) => return Err(OpenError::Version { path: slot.path, version }),
             HeaderPage::Damaged => {
-                let damage = Damage { path: slot.path.clone(), offset: 0, kind: DamageKind::Header };
+                let damage = Damage { path: slot.path.clone(), offset: 0, kind: DamageKind::Header, lost: None };
                 if !options.salvage {
                     return Err(damage.into());
                 }

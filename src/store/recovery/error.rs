@@ -40,7 +40,7 @@ pub enum OpenError {
 
 /// Bytes that are not what was written, where they had been made durable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is damaged at offset {offset}: {kind}", .path.display())]
+#[error("{} is damaged at offset {offset}: {kind}{}", .path.display(), told(lost.as_ref()))]
 pub struct Damage {
     /// Which file.
     pub path: PathBuf,
@@ -48,6 +48,25 @@ pub struct Damage {
     pub offset: u64,
     /// What is wrong there.
     pub kind: DamageKind,
+    /// How much was passed over because of it, where something was and it is known.
+    pub lost: Option<Lost>,
+}
+
+/// What was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Records in them, where what is left tells.
+    pub records: Option<u32>,
+}
+
+fn told(lost: Option<&Lost>) -> String {
+    match lost {
+        None => String::new(),
+        Some(Lost { bytes, records: None }) => format!(" ({bytes} bytes are lost)"),
+        Some(Lost { bytes, records: Some(records) }) => format!(" ({records} records in {bytes} bytes are lost)"),
+    }
 }
 
 /// What is wrong.

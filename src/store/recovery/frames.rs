@@ -1,7 +1,7 @@
 //! Reading frames one behind the other, through a window that moves over the file.
 
 use super::chain::ChainFile;
-use super::error::{Damage, DamageKind, OpenError};
+use super::error::{Damage, DamageKind, Lost, OpenError};
 use crate::store::format::{CONTENT_START, FRAME_HEADER, FrameHeader};
 use crate::store::log::read_fully;
 use crate::store::place::Position;
@@ -44,10 +44,26 @@ impl<'a> Scan<'a> {
             if !self.salvage {
                 return Err(found.into());
             }
-            damage.push(found);
-            self.offset = self.search(self.offset.saturating_add(8))?.map_or(end, |frame| frame.position.offset());
+            let lost = self.skip(end)?;
+            damage.push(Damage { lost, ..found });
         }
         Ok(None)
+    }
+
+    /// Goes to the next frame that verifies, or to the end; what is lost in between.
+    fn skip(&mut self, end: u32) -> Result<Option<Lost>, OpenError> {
+        let from = self.offset;
+        let position = Position::new(self.file.header.number, from);
+        let salt = self.file.header.salt;
+        let header = self.bytes(u64::from(from), u64::from(FRAME_HEADER))?;
+        let frame = header.and_then(|header| FrameHeader::decode(header, salt, position));
+        self.offset = self.search(from.saturating_add(8))?.map_or(end, |frame| frame.position.offset());
+        if u64::from(self.offset) > self.length {
+            return Ok(None);
+        }
+        let bytes = u64::from(self.offset.saturating_sub(from));
+        let whole = |frame: &FrameHeader| bytes == u64::from(FRAME_HEADER) + u64::from(frame.body_length);
+        Ok(Some(Lost { bytes, records: frame.filter(whole).map(|frame| frame.records) }))
     }
 
     /// Goes behind a frame that verified, and gives it with its body.

@@ -17,13 +17,13 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use self::chain::Chain;
 pub use self::check::{CheckReport, CheckedFile, CheckedQueue, check_log};
-pub use self::error::{Damage, DamageKind, OpenError};
+pub use self::error::{Damage, DamageKind, Lost, OpenError};
 use self::frames::Scan;
 use self::replay::Replay;
 use self::tail::Tail;
@@ -117,6 +117,9 @@ pub fn open_log(
     if let Some(slot) = superseded {
         slots.release(slot.clone()).map_err(|source| OpenError::io(&slot.path, "cut back", source))?;
     }
+    // The last file is gone through twice.
+    let mut seen = BTreeSet::new();
+    report.damage.retain(|damage| seen.insert((damage.path.clone(), damage.offset)));
     let (log, writer) = Log::new(&current, end, files, slots);
     Ok((log, writer, Recovered { queues, report }))
 }

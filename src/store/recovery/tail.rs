@@ -134,7 +134,7 @@ fn previous_end(chain: &Chain, tail: Option<&Tail>) -> Position {
 /// A free slot, filled with zeros beforehand if it has to be made.
 fn take_slot(slots: &Slots, options: &Options) -> Result<Slot, OpenError> {
     let io = |source| OpenError::io(&options.directory, "make a log file", source);
-    slots.prepare(0).map_err(io)?;
+    slots.prepare(0, 1).map_err(io)?;
     slots.take().map_err(io)
 }
 

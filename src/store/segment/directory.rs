@@ -22,9 +22,22 @@ pub fn open_listed(
     disk: &dyn Disk,
     directory: &Path,
     listed: &[FileNumber],
-    mut damaged: Option<&mut dyn FnMut(SegmentError)>,
+    damaged: Option<&mut dyn FnMut(SegmentError)>,
 ) -> Result<Vec<OpenSegment>, SegmentError> {
     remove_others(disk, directory, listed)?;
+    look_at_listed(disk, directory, listed, damaged)
+}
+
+/// As [`open_listed`], but removes nothing.
+///
+/// # Errors
+/// Those of [`open_listed`].
+pub fn look_at_listed(
+    disk: &dyn Disk,
+    directory: &Path,
+    listed: &[FileNumber],
+    mut damaged: Option<&mut dyn FnMut(SegmentError)>,
+) -> Result<Vec<OpenSegment>, SegmentError> {
     let mut segments = Vec::with_capacity(listed.len());
     for number in listed {
         match (open(disk, directory, *number), &mut damaged) {

@@ -10,7 +10,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub use self::directory::open_listed;
+pub use self::directory::{look_at_listed, open_listed};
 pub use self::error::{SegmentDamage, SegmentError, SegmentOperation};
 pub(super) use self::writer::SegmentWriter;
 use super::disk::Disk;
@@ -25,6 +25,11 @@ const UNFINISHED: &str = "tmp";
 /// The name of a segment in its directory.
 pub(super) fn path_of(directory: &Path, number: FileNumber) -> PathBuf {
     directory.join(format!("{:08}.{EXTENSION}", number.number()))
+}
+
+/// Where a segment is in a data directory, for texts.
+pub(super) fn usual_path(number: FileNumber) -> PathBuf {
+    path_of(Path::new("segments"), number)
 }
 
 /// The name it has while it is written.

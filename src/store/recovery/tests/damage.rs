@@ -138,7 +138,7 @@ fn a_header_that_cannot_be_read_is_refused_and_not_taken_for_a_free_file() {
     for (path, _) in files(&trial.disk) {
         let damaged = flipped(&flipped(&trial.disk, &path, 20, 1), &path, 2048 + 30, 1);
         let error = recover(&damaged, &trial.checkpoint, 2).unwrap_err();
-        let expected = Damage { path, offset: 0, kind: DamageKind::Header };
+        let expected = Damage { path, offset: 0, kind: DamageKind::Header, lost: None };
         assert!(matches!(&error, OpenError::Damaged(damage) if *damage == expected), "{error}");
         assert!(error.to_string().contains("is damaged at offset 0"), "{error}");
     }
@@ -189,7 +189,15 @@ fn salvaging_skips_what_is_damaged_and_says_where() {
     assert_eq!(live, expected);
     assert_eq!(trial.expected().len() - live.len(), 1, "one frame, which held one message");
     let frame = u64::from(first.offset) - 48;
-    assert_eq!(recovered.report.damage, [Damage { path, offset: frame, kind: DamageKind::Frame }]);
+    assert_eq!(
+        recovered.report.damage,
+        [Damage { path: path.clone(), offset: frame, kind: DamageKind::Frame, lost: recovered.report.damage[0].lost }]
+    );
+    let lost = recovered.report.damage[0].lost.unwrap();
+    assert_eq!(lost.records, Some(1));
+    let text = recovered.report.damage[0].to_string();
+    assert!(text.ends_with(&format!("(1 records in {} bytes are lost)", lost.bytes)), "{text}");
+    assert!(lost.bytes > 1500 && lost.bytes < 1700, "{text}");
     assert_eq!(recovered.queues[&QueueKey(1)].next_sequence, 13);
 }
 

@@ -1,0 +1,54 @@
+//! The node's alarms as all of its connections see them. Owns who hears of a change; what an alarm does to a connection is
+//! decided by the connection's machine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use dashmap::DashMap;
+
+use super::outbox::Outbox;
+use crate::broker::alarm::{Alarm, Alarms};
+use crate::broker::ids::ConnectionId;
+use crate::store::Waiter as _;
+
+/// The outboxes of all connections.
+pub(super) type Outboxes = DashMap<ConnectionId, Arc<Outbox>>;
+
+const MEMORY: u8 = 1;
+const DISK: u8 = 2;
+
+/// The alarms that are on, and the connections that hear of them.
+#[derive(Debug, Default)]
+pub(super) struct AlarmBoard {
+    on: AtomicU8,
+    outboxes: Arc<Outboxes>,
+}
+
+impl AlarmBoard {
+    /// None is on.
+    pub(super) fn new(outboxes: &Arc<Outboxes>) -> Self {
+        Self { on: AtomicU8::new(0), outboxes: Arc::clone(outboxes) }
+    }
+
+    /// Those that are on: one load, for every read of every connection.
+    pub(super) fn alarms(&self) -> Alarms {
+        let on = self.on.load(Ordering::Acquire);
+        Alarms { memory: on & MEMORY != 0, disk: on & DISK != 0 }
+    }
+
+    /// Turns an alarm on or off, and wakes every connection when that changes something.
+    pub(super) fn set(&self, alarm: Alarm, on: bool) {
+        let bit = match alarm {
+            Alarm::Memory => MEMORY,
+            Alarm::Disk => DISK,
+        };
+        let before =
+            if on { self.on.fetch_or(bit, Ordering::AcqRel) } else { self.on.fetch_and(!bit, Ordering::AcqRel) };
+        if (before & bit != 0) == on {
+            return;
+        }
+        for outbox in self.outboxes.iter() {
+            outbox.wake();
+        }
+    }
+}
