@@ -257,6 +257,28 @@ fn what_was_confirmed_is_in_all_its_queues_through_many_power_cuts() {
 }
 
 #[test]
+fn a_read_that_fails_once_loses_no_message() {
+    let disk = FaultyDisk::new();
+    let node = open(&disk);
+    let mut client = Client::connect(&node);
+    client.declare_all();
+    client.call(confirm::Select::default());
+    (0..3).for_each(|number| client.publish("", "whole", &body(number, 100)));
+    client.wait_until(|client| client.confirmed == 3);
+    let disk = disk.after_power_cut(Unsynced::Lost);
+    client.end();
+    let node = open(&disk);
+    let mut client = Client::connect(&node);
+    disk.fail_read(1);
+    assert_eq!(client.numbers("whole", false), [0, 1, 2]);
+    let disk = disk.after_power_cut(Unsynced::Kept);
+    client.end();
+    let node = open(&disk);
+    assert_eq!(Client::connect(&node).numbers("whole", false), [0, 1, 2], "nothing was settled for them");
+    node.close(false);
+}
+
+#[test]
 fn a_transaction_survives_a_power_cut_as_a_whole_or_not_at_all() {
     for seed in 0..6 {
         let mut random = StdRng::seed_from_u64(seed);

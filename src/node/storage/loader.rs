@@ -1,16 +1,22 @@
 //! Reads messages back for queues that keep them on disk. A thread of its own, so that a slow disk holds up nobody but
 //! who waits for it.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::{Payload, extent, key, place};
 use crate::broker::ids::SequenceNumber;
 use crate::broker::message::{Message, MessageArena};
 use crate::broker::queue::{Place, Run};
+use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
 use crate::node::clock::Clock;
-use crate::store::Log;
+use crate::store::{Log, ReadProblem};
+
+/// How long a disk that cannot be read is left alone. Its queue waits so long; others do not.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A run that a queue wants in memory. A queue asks for one at a time, which bounds what is under way.
 #[derive(Debug)]
@@ -53,24 +59,48 @@ impl LoaderThread {
     pub(in crate::node) fn run(self) {
         let mut arena = MessageArena::default();
         let mut messages = Messages::new();
-        for Load { cell, run } in &self.loads {
-            let Some(cell) = cell.upgrade() else { continue };
-            self.read(&cell, run, &mut arena, &mut messages);
-            cell.loaded(self.clock.now(), run, &mut messages);
+        let mut again = VecDeque::new();
+        while let Some(load) = self.next(&mut again) {
+            let Some(cell) = load.cell.upgrade() else { continue };
+            let read = self.read(&cell, load.run, &mut arena, &mut messages);
+            if read {
+                cell.loaded(self.clock.now(), load.run, &mut messages);
+            } else {
+                again.push_back((self.clock.now().after(PAUSE), load));
+            }
             messages.clear();
         }
     }
 
-    /// Reads what is there. What is missing the queue will notice and give up.
-    fn read(&self, cell: &QueueCell, run: Run, arena: &mut MessageArena, messages: &mut Messages) {
+    /// What is to be read now: what somebody asks for, or what could not be read before and is due again.
+    fn next(&self, again: &mut VecDeque<(Timestamp, Load)>) -> Option<Load> {
+        let Some((due, _)) = again.front() else { return self.loads.recv().ok() };
+        match self.loads.recv_timeout(self.clock.now().until(*due)) {
+            Ok(load) => Some(load),
+            Err(RecvTimeoutError::Timeout) => again.pop_front().map(|(_, load)| load),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// Reads a run. False: it has to be tried again, since nothing says that its messages are not there. What is damaged
+    /// is missing from `messages`, and the queue gives it up.
+    fn read(&self, cell: &QueueCell, run: Run, arena: &mut MessageArena, messages: &mut Messages) -> bool {
         let wanted = extent(run);
         let read = self.log.read(key(cell.entry.id), &wanted, &mut |sequence, location, payload| {
             if let (Some(place), Some(message)) = (place(location), Payload::read(payload, arena)) {
                 messages.push((SequenceNumber(sequence), place, message));
             }
         });
-        if let Err(error) = read {
+        let Err(error) = read else { return true };
+        let done = match error.problem {
+            ReadProblem::Damaged => true,
+            // The queue knows a new place, and asks for it when it hears of the old one.
+            ReadProblem::Gone => !cell.held_in(run.place.file).runs.contains(&run),
+            ReadProblem::Io(_) | ReadProblem::Failed => false,
+        };
+        if !done || matches!(error.problem, ReadProblem::Damaged) {
             tracing::error!("messages of queue '{}' cannot be read from disk: {error}", cell.entry.name);
         }
+        done
     }
 }

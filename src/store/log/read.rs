@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::error::{ReadError, ReadProblem};
 use super::{FileTable, Log, StoredFile};
 use crate::store::disk::File;
-use crate::store::format::{Raw, Record};
+use crate::store::format::{Put, Raw, Record};
 use crate::store::place::{Extent, Location, Position, QueueKey};
 
 impl Log {
@@ -16,7 +16,7 @@ impl Log {
     ///
     /// # Errors
     /// `Gone` when the file was given up meanwhile: the queue knows a new place or has settled them. `Damaged` when the
-    /// bytes are not the records; those before the damage have been given to `each`.
+    /// bytes are not the records; those that are whole have been given to `each`.
     pub fn read(
         &self,
         queue: QueueKey,
@@ -94,27 +94,35 @@ fn read_extent(
     let mut rest = &bytes[..];
     let mut offset = place.offset;
     let mut next = extent.first;
-    let mut missing = extent.count;
+    let mut missing = u64::from(extent.count);
+    let mut damaged = None;
     while missing > 0 {
-        let damaged = (offset, ReadProblem::Damaged);
-        let Ok((raw, behind)) = Raw::split(rest) else { return Err(damaged) };
-        if !raw.verifies() {
-            return Err(damaged);
-        }
-        let Ok(record) = raw.parse() else { return Err(damaged) };
+        let here = (offset, ReadProblem::Damaged);
+        let Ok((raw, behind)) = Raw::split(rest) else { return Err(damaged.unwrap_or(here)) };
         let length = raw.len();
-        // Records of other queues and settles may lie between; they are not ours to give.
-        if let Record::Put(put) = record
-            && put.targets().any(|target| target == (queue, next))
-        {
-            each(next, Location { file: file.number, offset, length }, put.payload);
-            next = next.wrapping_add(1);
-            missing -= 1;
+        match raw.verifies().then(|| raw.parse().ok()).flatten() {
+            // Records of other queues and settles may lie between; they are not ours to give.
+            Some(Record::Put(put)) => {
+                if let Some(sequence) = wanted(&put, queue, next, missing) {
+                    each(sequence, Location { file: file.number, offset, length }, put.payload);
+                    missing -= sequence.wrapping_sub(next) + 1;
+                    next = sequence.wrapping_add(1);
+                }
+            }
+            Some(Record::Settle(_) | Record::Requeue(_)) => {}
+            // Its length may still be right, and then those behind it are whole.
+            None => damaged = damaged.or(Some(here)),
         }
         offset = offset.saturating_add(length);
         rest = behind;
     }
-    Ok(())
+    damaged.map_or(Ok(()), Err)
+}
+
+/// The number that a record has in the queue, if it is one of the next so many.
+fn wanted(put: &Put<'_>, queue: QueueKey, next: u64, missing: u64) -> Option<u64> {
+    let mut targets = put.targets().filter(|(of, sequence)| *of == queue && sequence.wrapping_sub(next) < missing);
+    targets.next().map(|(_, sequence)| sequence)
 }
 
 fn read_bytes(file: &StoredFile, place: Location) -> Result<Vec<u8>, ReadProblem> {

@@ -183,6 +183,29 @@ fn a_damaged_record_and_one_of_another_queue_do_not_read() {
 }
 
 #[test]
+fn a_damaged_record_takes_none_of_those_behind_it_along() {
+    let mut trial = trial();
+    for payload in [b"one", b"two", b"six"] {
+        trial.put(1, payload, true);
+    }
+    trial.step(0).unwrap();
+    let [first, second, third] = [1, 2, 3].map(|sequence| trial.places()[&(1, sequence)]);
+    let disk: &dyn Disk = &trial.disk;
+    let file = disk.open("data/log/00.log".as_ref(), false).unwrap();
+    file.write_at(u64::from(second.offset + second.length - 1), &[b"x"]).unwrap();
+    let location = Location { length: third.offset + third.length - first.offset, ..first };
+    let extent = Extent { first: 1, count: 3, location };
+    let mut found = Vec::new();
+    let read = trial.log.read(QueueKey(1), &extent, &mut |sequence, place, payload| {
+        found.push((sequence, place, payload.to_vec()));
+    });
+    assert_eq!(found, [(1, first, b"one".to_vec()), (3, third, b"six".to_vec())]);
+    let error = read.unwrap_err();
+    assert!(matches!(error.problem, ReadProblem::Damaged), "{error}");
+    assert_eq!(error.offset, u64::from(second.offset));
+}
+
+#[test]
 fn a_full_file_is_followed_by_the_next_one() {
     let mut trial = trial();
     for _ in 0..10 {
