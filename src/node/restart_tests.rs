@@ -24,8 +24,7 @@ fn name(text: &str) -> ShortString {
 
 fn start(disk: &FaultyDisk) -> Node {
     let (definitions, stored) = Definitions::load(Arc::new(Meta::open(disk).unwrap())).unwrap();
-    let mut cell = |entry| QueueCell::new(entry, None);
-    Node::restore(&Config::default(), Clock::start(), definitions, stored, None, &mut cell).unwrap()
+    Node::restore(&Config::default(), Clock::start(), definitions, stored, None, &mut QueueCell::new).unwrap()
 }
 
 fn actor() -> Actor {

@@ -26,7 +26,7 @@ fn name(text: &str) -> ShortString {
 }
 
 fn message(body: &str) -> Message {
-    MessageArena::default().store(b"\0\x01q", b"header", body.as_bytes(), Traits::default()).unwrap()
+    MessageArena::default().store(b"\0\x01q", b"header", body.as_bytes(), Traits::default(), Timestamp::ZERO).unwrap()
 }
 
 fn subscription(consumer: ConsumerId) -> Subscription {
@@ -54,7 +54,7 @@ fn cell() -> Arc<QueueCell> {
         owner: None,
         arguments: FieldTable::new(),
     };
-    Arc::new(QueueCell::new(Arc::new(entry), None))
+    Arc::new(QueueCell::new(Arc::new(entry), Settings::default(), Surroundings::alone()))
 }
 
 fn publish(cell: &Arc<QueueCell>, bodies: &[&str]) -> Result<(), Refusal> {
@@ -128,8 +128,8 @@ fn actor() -> Actor {
 }
 
 fn vhost() -> RunningVhost {
-    let mut cell = |entry| QueueCell::new(entry, None);
-    RunningVhost::restore(name("/"), Arc::new(Definitions::in_memory()), None, Vec::new(), &mut cell)
+    let alone = |home| Surroundings { home, ..Surroundings::alone() };
+    RunningVhost::restore(name("/"), Arc::new(Definitions::in_memory()), alone, Vec::new(), &mut QueueCell::new)
 }
 
 fn auto_delete(vhost: &RunningVhost) -> Arc<QueueCell> {

@@ -10,7 +10,7 @@ use super::{Definition, Effect, ExchangeDeclaration, ExchangeDefinition, Link, Q
 use crate::broker::auth::{Actor, Permissions, User};
 use crate::broker::exchange::{Envelope, ExchangeType};
 use crate::broker::ids::{ConnectionId, QueueId};
-use crate::broker::queue::QueueEntry;
+use crate::broker::queue::{QueueEntry, Settings};
 use crate::broker::resource::ResourceKind;
 
 const DURABLE: bool = true;
@@ -138,9 +138,9 @@ fn durable_objects_are_stored_once_and_transient_ones_never() {
     assert_eq!(
         subject.told(),
         [
-            Effect::QueueCreated(Arc::clone(&durable)),
+            Effect::QueueCreated(Arc::clone(&durable), Settings::default()),
             Effect::Stored(Definition::Queue(Arc::clone(&durable))),
-            Effect::QueueCreated(Arc::clone(&transient)),
+            Effect::QueueCreated(Arc::clone(&transient), Settings::default()),
         ]
     );
     subject.remove_queue(&transient);
@@ -164,7 +164,7 @@ fn an_exclusive_queue_is_never_stored() {
     let entry = subject.queue(QueueDeclaration { exclusive: true, ..queue("q", DURABLE) });
     subject.bind(&to_queue("amq.fanout", "q"));
     subject.vhost.connection_ended(ConnectionId(1), &mut subject.effects);
-    assert_eq!(subject.told(), [Effect::QueueCreated(Arc::clone(&entry)), Effect::QueueRemoved(entry.id)]);
+    assert_eq!(subject.told(), [Effect::QueueCreated(Arc::clone(&entry), Settings::default()), Effect::QueueRemoved(entry.id)]);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_restored_vhost_routes_as_before_and_tells_its_queues() {
     let mut definitions = subject.vhost.definitions();
     definitions.reverse();
     let restored = Vhost::restore(name("/"), definitions);
-    assert_eq!(restored.effects, [Effect::QueueCreated(second), Effect::QueueCreated(first)]);
+    assert_eq!(restored.effects, [Effect::QueueCreated(second, Settings::default()), Effect::QueueCreated(first, Settings::default())]);
     assert_eq!(restored.stray, []);
     let routed = |routing_key: &[u8]| {
         let envelope = Envelope { routing_keys: &[routing_key], headers: None };
@@ -401,7 +401,7 @@ impl Model {
             Effect::Forgotten(definition) => {
                 assert_eq!(self.stored.remove(&identity(&definition)), Some(definition), "forgotten as it was stored");
             }
-            Effect::QueueCreated(_) | Effect::QueueRemoved(_) => {}
+            Effect::QueueCreated(..) | Effect::QueueRemoved(_) => {}
         }
     }
 

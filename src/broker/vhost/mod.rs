@@ -25,7 +25,7 @@ pub use self::queues::QueueDeclaration;
 pub use self::topology::{Route, Topology};
 use crate::broker::exchange::{Binding, DestinationKey, Exchange, ExchangeType};
 use crate::broker::ids::{ConnectionId, QueueId};
-use crate::broker::queue::QueueEntry;
+use crate::broker::queue::{QueueEntry, Settings};
 use rpds::RedBlackTreeMapSync;
 
 /// Names that begin so are the broker's (AMQP 0-9-1, exchange.declare and queue.declare).
@@ -45,8 +45,8 @@ const PREDECLARED: [(&str, ExchangeType, bool); 7] = [
 /// What a change of the vhost asks of its surroundings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// A queue came into being; its machine is to be started.
-    QueueCreated(Arc<QueueEntry>),
+    /// A queue came into being; its machine is to be started with these settings.
+    QueueCreated(Arc<QueueEntry>, Settings),
     /// A queue's name is gone; its machine is to be ended, where it has not been.
     QueueRemoved(QueueId),
     /// Something durable came into being; it is to be on disk before the client is answered.

@@ -12,7 +12,7 @@ use crate::broker::channel::reply_to;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::exchange::Destination;
 use crate::broker::ids::{ConnectionId, QueueId};
-use crate::broker::queue::{QueueEntry, arguments};
+use crate::broker::queue::{QueueEntry, Settings, arguments};
 use crate::broker::resource::Resource;
 
 /// What queue.declare asks for, with what the node adds.
@@ -79,7 +79,8 @@ impl Vhost {
 
     pub(super) fn add_queue(&mut self, entry: Arc<QueueEntry>, effects: &mut Vec<Effect>) {
         self.topology.queues.insert_mut(entry.name.clone(), Arc::clone(&entry));
-        effects.push(Effect::QueueCreated(entry));
+        let settings = Settings::of(&entry.arguments);
+        effects.push(Effect::QueueCreated(entry, settings));
     }
 
     /// queue.declare, passive: the queue as it is.

@@ -122,7 +122,7 @@ impl Definitions {
         let changes = effects.iter().filter_map(|effect| match effect {
             Effect::Stored(definition) => Some(encode::stored(vhost, definition)),
             Effect::Forgotten(definition) => Some(encode::forgotten(vhost, definition)),
-            Effect::QueueCreated(_) | Effect::QueueRemoved(_) => None,
+            Effect::QueueCreated(..) | Effect::QueueRemoved(_) => None,
         });
         self.commit(&changes.collect::<Vec<_>>())
     }

@@ -10,7 +10,7 @@ use super::decode::{Row, RowError, row};
 use super::{Definitions, Stored, encode};
 use crate::broker::exchange::ExchangeType;
 use crate::broker::ids::QueueId;
-use crate::broker::queue::QueueEntry;
+use crate::broker::queue::{QueueEntry, Settings};
 use crate::broker::resource::ResourceKind;
 use crate::broker::vhost::{Definition, Effect, ExchangeDefinition, Link};
 use crate::store::disk::Disk;
@@ -203,7 +203,7 @@ fn what_is_not_durable_costs_no_access_to_the_disk() {
     let before = disk.operations();
     for _ in 0..1000 {
         let id = definitions.next_queue().unwrap();
-        let effects = [Effect::QueueCreated(queue(id.0)), Effect::QueueRemoved(id)];
+        let effects = [Effect::QueueCreated(queue(id.0), Settings::default()), Effect::QueueRemoved(id)];
         definitions.keep(&name("/"), &effects).unwrap();
     }
     assert_eq!(disk.operations(), before);

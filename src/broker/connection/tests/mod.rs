@@ -238,7 +238,7 @@ fn queue_of(consumer: ConsumerId) -> QueueId {
 }
 
 fn delivery(consumer: ConsumerId, checkout: u64) -> Delivery {
-    let message = MessageArena::default().store(b"\0\x01q", b"header", b"body", Traits::default()).unwrap();
+    let message = MessageArena::default().store(b"\0\x01q", b"header", b"body", Traits::default(), Timestamp::ZERO).unwrap();
     Delivery { consumer, checkout: CheckoutId(checkout), redelivered: false, message }
 }
 
@@ -300,7 +300,7 @@ fn message(routing_key: &'static str, body: &[u8]) -> Message {
     let body_size = body.len() as u64;
     ContentHeader { class_id: 60, weight: 0, body_size, properties: Properties::default() }.encode(&mut header);
     let names = [&[0, u8::try_from(routing_key.len()).unwrap()], routing_key.as_bytes()].concat();
-    MessageArena::default().store(&names, &header, body, Traits::default()).unwrap()
+    MessageArena::default().store(&names, &header, body, Traits::default(), Timestamp::ZERO).unwrap()
 }
 
 fn published(channel: u16, routing_key: &'static str, body: &[u8]) -> Effect {

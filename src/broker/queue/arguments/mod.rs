@@ -39,7 +39,13 @@ mod tests;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};
+pub(super) use self::dead_letter_routing_key::value as dead_letter_routing_key;
+pub(super) use self::expires::value as expires;
+pub(super) use self::max_length::value as max_length;
+pub(super) use self::max_length_bytes::value as max_length_bytes;
+pub(super) use self::message_ttl::value as message_ttl;
 pub use self::name_prefix::value as name_prefix;
+pub(super) use self::overflow::value as overflow;
 pub(super) use self::queue_type::CLASSIC_MODULE as CLASSIC;
 pub use self::queue_type::{check_named, check_properties};
 use crate::broker::error::{ChannelError, ConnectionError};
