@@ -120,7 +120,8 @@ impl Died<'_> {
     /// The fields in RabbitMQ's order.
     fn entry(&self) -> FieldTable {
         let text = |octets: &[u8]| FieldValue::LongString(bytes::Bytes::copy_from_slice(octets));
-        let routing_keys = std::iter::once(self.message.routing_key()).chain(self.carbon_copies.iter().map(Vec::as_slice));
+        let routing_keys =
+            std::iter::once(self.message.routing_key()).chain(self.carbon_copies.iter().map(Vec::as_slice));
         let mut entry = FieldTable::new();
         if let Some(expiration) = self.original_expiration {
             entry.insert("original-expiration", text(expiration.as_bytes()));

@@ -129,8 +129,7 @@ impl QueueCell {
         if let Some(storage) = &surroundings.storage {
             queue.set_memory_limit(storage.queue_memory());
         }
-        let running =
-            Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new(), due: None };
+        let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new(), due: None };
         Self { entry, surroundings, sending: Mutex::new(()), running: Mutex::new(running) }
     }
 

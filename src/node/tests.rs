@@ -6,14 +6,14 @@ use std::task::Poll;
 
 use leveret_protocol::{FieldTable, ShortString};
 
-use super::cell::QueueCell;
+use super::cell::{QueueCell, Surroundings};
 use super::definitions::Definitions;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
 use crate::broker::auth::{Actor, Permissions, User};
 use crate::broker::ids::{CheckoutId, ConnectionId, ConsumerId, QueueId};
 use crate::broker::message::{Message, MessageArena, Traits};
-use crate::broker::queue::{Delivery, Input, QueueEntry, Refusal, Subscription};
+use crate::broker::queue::{Delivery, Input, QueueEntry, Refusal, Settings, Subscription};
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::QueueDeclaration;
 
@@ -127,7 +127,7 @@ fn actor() -> Actor {
     }
 }
 
-fn vhost() -> RunningVhost {
+fn vhost() -> Arc<RunningVhost> {
     let alone = |home| Surroundings { home, ..Surroundings::alone() };
     RunningVhost::restore(name("/"), Arc::new(Definitions::in_memory()), alone, Vec::new(), &mut QueueCell::new)
 }

@@ -1,7 +1,7 @@
 //! A running vhost: its machine behind a lock, the topology that publishers see, and its queues.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;

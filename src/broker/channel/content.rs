@@ -75,7 +75,9 @@ impl Channel {
         if publish.immediate || view.class_id() != BASIC || view.weight() != 0 || too_large {
             return Ok(false);
         }
-        let Some(message) = arena.store(publish.names, header, body, traits(&view), context.now) else { return Ok(false) };
+        let Some(message) = arena.store(publish.names, header, body, traits(&view), context.now) else {
+            return Ok(false);
+        };
         self.published(context, message, publish.mandatory, effects);
         Ok(true)
     }

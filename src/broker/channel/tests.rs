@@ -7,9 +7,9 @@ use leveret_protocol::{Method, ShortString, basic};
 use super::{Channel, Context};
 use crate::broker::connection::{Effect, Reply, Settings};
 use crate::broker::ids::{CheckoutId, ConsumerId, QueueId};
-use crate::broker::time::Timestamp;
 use crate::broker::message::{MessageArena, Traits};
 use crate::broker::queue::{Delivery, Outcome};
+use crate::broker::time::Timestamp;
 
 const QUEUE: QueueId = QueueId(1);
 
@@ -82,7 +82,8 @@ impl Caller {
 }
 
 fn delivery(consumer: ConsumerId) -> Delivery {
-    let message = MessageArena::default().store(b"\0\x01q", b"header", b"", Traits::default(), Timestamp::ZERO).unwrap();
+    let message =
+        MessageArena::default().store(b"\0\x01q", b"header", b"", Traits::default(), Timestamp::ZERO).unwrap();
     Delivery { consumer, checkout: CheckoutId(1), redelivered: false, message }
 }
 

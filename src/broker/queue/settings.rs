@@ -69,10 +69,8 @@ impl Settings {
             max_length: arguments::max_length(arguments),
             max_length_bytes: arguments::max_length_bytes(arguments),
             overflow: arguments::overflow(arguments).unwrap_or_default(),
-            dead_letter: arguments::dead_letter_exchange(arguments).map(|exchange| DeadLetter {
-                exchange,
-                routing_key: arguments::dead_letter_routing_key(arguments),
-            }),
+            dead_letter: arguments::dead_letter_exchange(arguments)
+                .map(|exchange| DeadLetter { exchange, routing_key: arguments::dead_letter_routing_key(arguments) }),
         }
     }
 

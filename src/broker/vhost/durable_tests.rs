@@ -164,7 +164,10 @@ fn an_exclusive_queue_is_never_stored() {
     let entry = subject.queue(QueueDeclaration { exclusive: true, ..queue("q", DURABLE) });
     subject.bind(&to_queue("amq.fanout", "q"));
     subject.vhost.connection_ended(ConnectionId(1), &mut subject.effects);
-    assert_eq!(subject.told(), [Effect::QueueCreated(Arc::clone(&entry), Settings::default()), Effect::QueueRemoved(entry.id)]);
+    assert_eq!(
+        subject.told(),
+        [Effect::QueueCreated(Arc::clone(&entry), Settings::default()), Effect::QueueRemoved(entry.id)]
+    );
 }
 
 #[test]
@@ -274,7 +277,10 @@ fn a_restored_vhost_routes_as_before_and_tells_its_queues() {
     let mut definitions = subject.vhost.definitions();
     definitions.reverse();
     let restored = Vhost::restore(name("/"), definitions);
-    assert_eq!(restored.effects, [Effect::QueueCreated(second, Settings::default()), Effect::QueueCreated(first, Settings::default())]);
+    assert_eq!(
+        restored.effects,
+        [Effect::QueueCreated(second, Settings::default()), Effect::QueueCreated(first, Settings::default())]
+    );
     assert_eq!(restored.stray, []);
     let routed = |routing_key: &[u8]| {
         let envelope = Envelope { routing_keys: &[routing_key], headers: None };

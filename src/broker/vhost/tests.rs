@@ -81,7 +81,8 @@ fn declare_new(vhost: &mut Vhost, connection: u64, wanted: QueueDeclaration) -> 
     let mut effects = Vec::new();
     let entry = vhost.declare_queue(&actor(connection), wanted, &mut effects).unwrap();
     let stored = entry.durable.then(|| Effect::Stored(Definition::Queue(Arc::clone(&entry))));
-    let expected: Vec<_> = [Effect::QueueCreated(Arc::clone(&entry), Settings::default())].into_iter().chain(stored).collect();
+    let expected: Vec<_> =
+        [Effect::QueueCreated(Arc::clone(&entry), Settings::default())].into_iter().chain(stored).collect();
     assert_eq!(effects, expected);
     entry
 }

@@ -108,10 +108,10 @@ impl Session {
         let Batch { targets, arrivals, .. } = &mut self.batch;
         let Applied { position, refused } = match targets.as_slice() {
             [] => Applied::default(),
-            [target] => target.publish(now, arrivals).map_or_else(|_| Applied::default(), |outcome| Applied {
-                position: outcome.appended,
-                refused: outcome.refused,
-            }),
+            [target] => target.publish(now, arrivals).map_or_else(
+                |_| Applied::default(),
+                |outcome| Applied { position: outcome.appended, refused: outcome.refused },
+            ),
             targets => together::publish(now, targets, arrivals),
         };
         arrivals.clear();

@@ -182,6 +182,8 @@ impl Model {
                 }
                 Effect::Relocated(count) => self.relocated = Some(count),
                 Effect::Unused
+                | Effect::Died
+                | Effect::LeaseEnded
                 | Effect::Wanting(_)
                 | Effect::Taken(_)
                 | Effect::ConsumerCancelled(_)
