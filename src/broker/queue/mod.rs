@@ -211,8 +211,7 @@ impl Queue {
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
             Input::Get { consumer, no_ack } => {
                 self.last_used = now;
-                self.expire(now, NOTHING_FRESH, effects);
-                self.get(consumer, no_ack, effects);
+                self.get(now, consumer, no_ack, effects);
             }
             Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
             Input::Return { consumer, checkouts } => {
@@ -325,11 +324,14 @@ impl Queue {
         }
     }
 
-    fn get(&mut self, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
+    fn get(&mut self, now: Timestamp, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
+        self.expire(now, NOTHING_FRESH, effects);
         let Some(held) = self.ready.take_first() else {
             effects.push(if self.ready.want() { Effect::GotLater } else { Effect::Got(None) });
             return;
         };
+        // What is left is counted without what has expired behind it.
+        self.expire(now, NOTHING_FRESH, effects);
         let (redelivered, message, gone) = (held.redelivered, held.message.clone(), held.gone());
         let unacked = self.getters.entry(id).or_default();
         let checkout = if no_ack {
