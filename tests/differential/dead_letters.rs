@@ -106,7 +106,7 @@ fn by_exchange(s: &Script, c: &mut Conn, kind: &str) -> (String, String, String)
 }
 
 fn carbon_copies(header: &str, keys: &[&str]) -> Properties {
-    let keys = keys.iter().map(|key| text(key)).collect();
+    let keys = keys.iter().map(text).collect();
     Properties::none().headers(entry(header, Value::Array(keys)))
 }
 
@@ -254,7 +254,7 @@ fn a_history_that_a_client_made_up_is_replaced(s: &Script) {
 fn a_dead_letter_exchange_that_is_missing_drops_messages(s: &Script) {
     let mut c = s.connect();
     let q = s.name("q");
-    c.call(with(&q, entry("x-dead-letter-exchange", text(&s.name("missing")))));
+    c.call(with(&q, entry("x-dead-letter-exchange", text(s.name("missing")))));
     c.publish(&publish("", &q), &Properties::none(), "body");
     c.call(get(&q));
     c.tell(&reject(1));

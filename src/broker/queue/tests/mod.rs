@@ -1,9 +1,11 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects.
 
 mod channel_limit;
+mod length;
 mod model;
 mod paged;
 mod stored;
+mod times;
 
 use std::num::NonZeroU32;
 
