@@ -11,6 +11,10 @@ use crate::broker::time::Timestamp;
 /// The header with the history, an array of tables, latest first.
 const DEATHS: &str = "x-death";
 
+/// The most entries of a history: it has to fit into a frame, and a message that dies of itself this often is taken to
+/// go in a circle.
+const MOST_DEATHS: usize = 256;
+
 /// Octets of a content header before its properties: class, weight, body size.
 const BEFORE_PROPERTIES: usize = 12;
 
@@ -74,8 +78,8 @@ impl Letter {
             return false;
         }
         let Some(FieldValue::Array(deaths)) = self.headers.get(DEATHS) else { return false };
-        let deaths = deaths.iter().filter_map(FieldValue::as_table);
-        for death in deaths {
+        let too_many = deaths.len() >= MOST_DEATHS;
+        for death in deaths.iter().filter_map(FieldValue::as_table) {
             if death.get("reason").and_then(FieldValue::as_bytes) == Some(DeathReason::Rejected.name().as_bytes()) {
                 return false;
             }
@@ -83,7 +87,7 @@ impl Letter {
                 return true;
             }
         }
-        false
+        too_many
     }
 }
 
@@ -108,6 +112,7 @@ impl Died<'_> {
             Some(_) | None => self.entry(),
         };
         history.insert(0, FieldValue::Table(entry));
+        history.truncate(MOST_DEATHS);
         history
     }
 
@@ -281,6 +286,20 @@ mod tests {
         let after = die(&rejected.message, "four", DeathReason::Expired, &to);
         assert!(!after.goes_in_a_circle(&name("one")));
         assert!(after.goes_in_a_circle(&name("four")));
+    }
+
+    #[test]
+    fn whoever_dies_too_often_of_itself_goes_in_a_circle() {
+        let to = to(None);
+        let mut letter = die(&message(Properties::default()), "0", DeathReason::Expired, &to);
+        for number in 1..MOST_DEATHS {
+            assert!(!letter.goes_in_a_circle(&name("next")), "{number}");
+            letter = die(&letter.message, &number.to_string(), DeathReason::Expired, &to);
+        }
+        assert!(letter.goes_in_a_circle(&name("next")));
+        let rejected = die(&letter.message, "last", DeathReason::Rejected, &to);
+        assert!(!rejected.goes_in_a_circle(&name("next")));
+        assert_eq!(deaths(&rejected).len(), MOST_DEATHS);
     }
 
     #[test]
