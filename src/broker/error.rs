@@ -195,6 +195,12 @@ pub enum ChannelError {
     /// 406: reply-to is direct reply-to, but the channel has no reply consumer.
     #[error("fast reply consumer does not exist")]
     NoReplyConsumer,
+    /// 506: the client, which also consumes, published to full queues more than may wait for them (ours).
+    #[error(
+        "too many messages wait for full queues: turn on publisher confirms to be told of each, or publish on a connection \
+         that does not consume"
+    )]
+    QueueFull,
     /// 406: a server-named queue's `x-name-prefix` is too long.
     #[error("Queue name prefix '{0}' exceeds the 64-byte limit")]
     NamePrefixTooLong(String),
@@ -212,6 +218,7 @@ impl ChannelError {
             | Self::InternalExchange(_)
             | Self::ExclusiveUse(_)
             | Self::BindReplyTo => ReplyCode::AccessRefused,
+            Self::QueueFull => ReplyCode::ResourceError,
             Self::NotFound(_) | Self::NoPreviousQueue => ReplyCode::NotFound,
             Self::Locked(_) => ReplyCode::ResourceLocked,
             Self::Inequivalent { .. }

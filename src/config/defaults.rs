@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Config, DefaultPermissions, DiskFreeLimit, LogFormat, LogLevel, Mechanism, Secret};
+use super::{
+    ChannelFlow, Config, DefaultPermissions, DefaultQueueBound, DiskFreeLimit, LogFormat, LogLevel, Mechanism, Secret,
+};
 
 impl Default for Config {
     fn default() -> Self {
@@ -23,6 +25,7 @@ impl Default for Config {
             channel_max_per_node: None,
             consumer_max_per_channel: None,
             max_message_size: 16 * 1024 * 1024,
+            default_queue_bound: DefaultQueueBound::default(),
             disk_free_limit: DiskFreeLimit::default(),
             default_user: "guest".to_owned(),
             default_pass: Secret::new("guest"),
@@ -33,6 +36,7 @@ impl Default for Config {
             anonymous_login_user: "guest".to_owned(),
             default_consumer_prefetch: 0,
             qos_dynamic: false,
+            channel_flow: ChannelFlow::Auto,
             identity_product: "Leveret".to_owned(),
             identity_version: env!("CARGO_PKG_VERSION").to_owned(),
             cluster_name: "leveret@localhost".to_owned(),
@@ -42,6 +46,12 @@ impl Default for Config {
             salvage: false,
             worker_threads: None,
         }
+    }
+}
+
+impl Default for DefaultQueueBound {
+    fn default() -> Self {
+        Self { messages: Some(10_000_000), bytes: Some(16 << 30) }
     }
 }
 

@@ -172,6 +172,20 @@ pub const KEYS: &[Key] = &[
         max_message_size = values::message_size
     ),
     field!(
+        "default_queue.max_length",
+        "messages, 0 sets no bound",
+        "10000000",
+        "Ready messages from which on publishers wait for a queue that has no bound of its own.",
+        default_queue_bound.messages = values::bound
+    ),
+    field!(
+        "default_queue.max_length_bytes",
+        "size, 0 sets no bound",
+        "16GiB",
+        "As `default_queue.max_length`, in bytes of their bodies.",
+        default_queue_bound.bytes = values::bound
+    ),
+    field!(
         "disk_free_limit.absolute",
         "size",
         "1GiB",
@@ -271,6 +285,14 @@ pub const KEYS: &[Key] = &[
         "false",
         "Lets `basic.qos` with global=false act on running consumers as well; py-amqp and kombu clients always get it.",
         qos_dynamic = values::boolean
+    ),
+    field!(
+        "channel_flow",
+        "auto, always or never",
+        "auto",
+        "Which clients are asked to pause by channel.flow when a queue gets full; auto asks those that are known to do it \
+         (Java, .NET) or have the capability `channel_flow`.",
+        channel_flow = values::channel_flow
     ),
     field!(
         "identity.product",

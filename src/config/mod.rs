@@ -24,7 +24,7 @@ pub use self::{
     keys::{KEYS, Key},
     load::{Loaded, SourceFile, Sources},
     secret::Secret,
-    values::{LogFormat, LogLevel, Mechanism, Times},
+    values::{ChannelFlow, LogFormat, LogLevel, Mechanism, Times},
 };
 
 /// Everything that a user may set, with the names of RabbitMQ's keys.
@@ -57,6 +57,9 @@ pub struct Config {
     pub consumer_max_per_channel: Option<u32>,
     /// Largest message body taken, in bytes, at most 512 MiB. Default 16 MiB. Key `max_message_size`.
     pub max_message_size: u64,
+    /// How long a queue may become that has no bound of its own, before publishers wait for it. Default 10,000,000
+    /// messages and 16 GiB. Own keys `default_queue.max_length`, `default_queue.max_length_bytes`.
+    pub default_queue_bound: DefaultQueueBound,
     /// Free space on the disk below which publishers are blocked. Default 1 GiB (RabbitMQ: 50 MB). Keys
     /// `disk_free_limit.absolute`, `disk_free_limit.relative`.
     pub disk_free_limit: DiskFreeLimit,
@@ -82,6 +85,8 @@ pub struct Config {
     /// Whether `basic.qos` with global=false also acts on consumers that already run. Default false, as RabbitMQ does
     /// it; py-amqp and kombu clients always get it. Own key `qos.dynamic`.
     pub qos_dynamic: bool,
+    /// Which clients are asked to pause by channel.flow. Default auto. Own key `channel_flow`.
+    pub channel_flow: ChannelFlow,
     /// `product` in the server properties. Default `Leveret`. Own key `identity.product`.
     pub identity_product: String,
     /// `version` in the server properties. Default this program's version. Own key `identity.version`.
@@ -100,6 +105,15 @@ pub struct Config {
     pub salvage: bool,
     /// Threads that run connections; `None` is one for each core. Default `None`. Own key `runtime.worker_threads`.
     pub worker_threads: Option<usize>,
+}
+
+/// How long a queue may become that has no bound of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultQueueBound {
+    /// Ready messages; `None` is no bound. Key `default_queue.max_length`.
+    pub messages: Option<u64>,
+    /// Bytes of their bodies; `None` is no bound. Key `default_queue.max_length_bytes`.
+    pub bytes: Option<u64>,
 }
 
 /// How much space has to be free on the disk.

@@ -5,6 +5,26 @@ use std::{
     time::Duration,
 };
 
+/// Which clients are asked to pause by channel.flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelFlow {
+    /// Those that are known to do it, or say so.
+    Auto,
+    /// All.
+    Always,
+    /// None.
+    Never,
+}
+
+pub(super) fn channel_flow(text: &str) -> Result<ChannelFlow, Expected> {
+    match text {
+        "auto" => Ok(ChannelFlow::Auto),
+        "always" => Ok(ChannelFlow::Always),
+        "never" => Ok(ChannelFlow::Never),
+        _ => Err("auto, always or never".to_owned()),
+    }
+}
+
 /// A way for a client to say who it is (SASL mechanism).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mechanism {
@@ -94,6 +114,11 @@ pub(super) fn milliseconds(text: &str) -> Result<Duration, Expected> {
 
 /// Bytes, with RabbitMQ's units: kB, MB, GB, TB count in thousands; KB is read as kB; k, M, G and the forms with `i`
 /// count in 1024.
+/// A size where 0 sets no bound.
+pub(super) fn bound(text: &str) -> Result<Option<u64>, Expected> {
+    size(text).map(|bound| (bound > 0).then_some(bound))
+}
+
 pub(super) fn size(text: &str) -> Result<u64, Expected> {
     let expected = || "a size such as 1048576, 512KiB, 16MiB or 2GB".to_owned();
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());

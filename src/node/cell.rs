@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::clock::Clock;
 use super::dead_letters;
+use super::line::Line;
 use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
 use super::timers::Timers;
@@ -17,8 +18,8 @@ use super::vhost::RunningVhost;
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
-    Arrival, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, Refusal, Run,
-    SequenceRange, Settings, Subscription,
+    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, Refusal,
+    Run, SequenceRange, Settings, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -38,6 +39,8 @@ pub(super) struct QueueCell {
 pub(super) struct Surroundings {
     pub(super) storage: Option<Arc<Storage>>,
     pub(super) timers: Arc<Timers>,
+    /// For queues that have none of their own.
+    pub(super) bound: Bound,
     pub(super) home: Weak<RunningVhost>,
 }
 
@@ -48,7 +51,12 @@ pub(super) type MakeCell<'a> = dyn FnMut(Arc<QueueEntry>, Settings, Surroundings
 impl Surroundings {
     /// In no vhost, and in memory alone.
     pub(super) fn alone() -> Self {
-        Self { storage: None, timers: Arc::new(Timers::new(Clock::start())), home: Weak::new() }
+        Self {
+            storage: None,
+            timers: Arc::new(Timers::new(Clock::start())),
+            bound: Bound::default(),
+            home: Weak::new(),
+        }
     }
 }
 
@@ -61,6 +69,18 @@ struct Running {
     getters: Vec<Arc<Outbox>>,
     /// When the timers will look at it.
     due: Option<Timestamp>,
+    /// Publishers that wait for room.
+    line: Line,
+    /// Connections that have been told to slow down, to be woken once there is room again.
+    slowed: Vec<Arc<Outbox>>,
+}
+
+/// Whether publishers are to be slowed down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Pressure {
+    #[default]
+    Low,
+    High,
 }
 
 /// What an input led to, besides deliveries.
@@ -82,6 +102,8 @@ pub(super) struct Outcome {
     lost: u64,
     /// Stored messages that have a new place.
     pub(super) relocated: usize,
+    /// How full the queue is.
+    pub(super) pressure: Pressure,
     /// Which of the messages the queue did not take, by their places in the list.
     pub(super) refused: Vec<usize>,
     lease_ended: bool,
@@ -124,12 +146,21 @@ impl QueueCell {
     }
 
     fn running(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings, queue: Queue) -> Self {
+        let settings = settings.bounded_by(surroundings.bound);
         let mut queue = queue.with(surroundings.timers.clock.now(), settings);
         if let Some(storage) = &surroundings.storage {
             queue.set_memory_limit(storage.queue_memory());
         }
-        let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new(), due: None };
-        Self { entry, surroundings, sending: Mutex::new(()), running: Mutex::new(running) }
+        let running = Mutex::new(Running {
+            queue,
+            outboxes: BTreeMap::new(),
+            effects: Vec::new(),
+            getters: Vec::new(),
+            due: None,
+            line: Line::default(),
+            slowed: Vec::new(),
+        });
+        Self { entry, surroundings, sending: Mutex::new(()), running }
     }
 
     /// Makes a queue whose messages may have to survive known to the store, and looks at it for the first time: what is in
@@ -138,7 +169,8 @@ impl QueueCell {
         if let Some(storage) = self.storage().filter(|_| self.entry.durable) {
             storage.cells.add(self);
         }
-        if self.running.lock().queue.settings() != &Settings::default() {
+        let settings = self.settings();
+        if settings.message_ttl.is_some() || settings.expires.is_some() {
             self.tick(self.clock().now());
         }
     }
@@ -154,6 +186,18 @@ impl QueueCell {
     /// The vhost that it is in; `None`: that is gone.
     pub(super) fn home(&self) -> Option<Arc<RunningVhost>> {
         self.surroundings.home.upgrade()
+    }
+
+    /// What the queue keeps to.
+    pub(super) fn settings(&self) -> Settings {
+        self.running.lock().queue.settings().clone()
+    }
+
+    /// The queue keeps to these settings from now on.
+    pub(super) fn configure(self: &Arc<Self>, now: Timestamp, settings: Settings) {
+        let settings = Box::new(settings.bounded_by(self.surroundings.bound));
+        // A queue that is gone keeps to nothing.
+        let _gone = self.run(now, Input::Configure(settings));
     }
 
     /// The time has come that the queue asked for.
@@ -191,6 +235,86 @@ impl QueueCell {
             }
             self.take(now, running, arrivals, outcome)
         })
+    }
+
+    /// As `publish`, for a connection that can wait. A queue that lets it wait leaves in the list what there is no room for,
+    /// and wakes the connection when its turn has come.
+    pub(super) fn publish_in_turn(
+        self: &Arc<Self>,
+        now: Timestamp,
+        arrivals: &mut Vec<Arrival>,
+        outbox: &Arc<Outbox>,
+    ) -> Result<Outcome, Refusal> {
+        self.act(|running, outcome| {
+            if running.queue.settings().refuses() {
+                return self.take_what_fits(now, running, arrivals, outcome);
+            }
+            if !running.queue.settings().blocks() {
+                return self.take(now, running, arrivals, outcome);
+            }
+            self.take_in_turn(now, running, arrivals, outbox, outcome)
+        })
+    }
+
+    fn take_in_turn(
+        self: &Arc<Self>,
+        now: Timestamp,
+        running: &mut Running,
+        arrivals: &mut Vec<Arrival>,
+        outbox: &Arc<Outbox>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        loop {
+            let room = running.queue.room_for(arrivals.iter().map(|arrival| arrival.message.body_length()));
+            let admitted = running.line.admits(outbox, room);
+            let mut later = arrivals.split_off(admitted);
+            if !arrivals.is_empty() {
+                self.take(now, running, arrivals, outcome)?;
+            }
+            std::mem::swap(arrivals, &mut later);
+            // What was handed out at once has made room for more.
+            if arrivals.is_empty() || admitted == 0 || admitted < room {
+                break;
+            }
+        }
+        running.line.served(outbox, !arrivals.is_empty());
+        if running.queue.is_high() {
+            outcome.pressure = Pressure::High;
+        }
+        Ok(())
+    }
+
+    /// Whether a connection may put in messages with bodies of these lengths now, all of them; otherwise it is woken when its
+    /// turn has come.
+    pub(super) fn has_room(&self, bodies: impl ExactSizeIterator<Item = u64>, outbox: &Arc<Outbox>) -> bool {
+        let mut running = self.running.lock();
+        if !running.queue.settings().blocks() {
+            return true;
+        }
+        let wanted = bodies.len();
+        let room = running.queue.room_for(bodies);
+        let admitted = running.line.admits(outbox, room) >= wanted;
+        running.line.served(outbox, !admitted);
+        admitted
+    }
+
+    /// A connection waits for room no more.
+    pub(super) fn leave_line(self: &Arc<Self>, outbox: &Arc<Outbox>) {
+        // A queue that is gone has no line.
+        let _gone = self.act(|running, _| {
+            running.line.leave(outbox);
+            Ok(())
+        });
+    }
+
+    /// Whether a connection that has been told to slow down may go on; otherwise it is woken when it may.
+    pub(super) fn is_low(&self, outbox: &Arc<Outbox>) -> bool {
+        let mut running = self.running.lock();
+        let low = running.queue.is_deleted() || running.queue.is_low();
+        if !low && !running.slowed.iter().any(|slowed| Arc::ptr_eq(slowed, outbox)) {
+            running.slowed.push(Arc::clone(outbox));
+        }
+        low
     }
 
     fn take(
@@ -448,6 +572,7 @@ impl QueueCell {
             self.settle(storage, &mut outcome.gone);
         }
         self.arm(&mut running);
+        running.call_publishers(&mut outcome);
         let died = running.queue.has_dead();
         drop(running);
         if died {
@@ -509,6 +634,21 @@ impl Stored {
 }
 
 impl Running {
+    /// Wakes whose turn it is, and those that may go on.
+    fn call_publishers(&mut self, outcome: &mut Outcome) {
+        let gone = self.queue.is_deleted();
+        while self.line.is_waited_in() && (gone || self.queue.room_for(std::iter::once(0)) > 0) {
+            let Some(next) = self.line.call_next() else { break };
+            if gone {
+                self.line.leave(&next);
+            }
+            outcome.wake(&next);
+        }
+        if !self.slowed.is_empty() && (gone || self.queue.is_low()) {
+            outcome.wakes.append(&mut self.slowed);
+        }
+    }
+
     fn run(&mut self, now: Timestamp, input: Input<'_>, outcome: &mut Outcome) -> Result<(), Refusal> {
         let gone = match &input {
             Input::Unsubscribe(consumer) | Input::Leave(consumer) | Input::Abandon(consumer) => Some(*consumer),

@@ -12,6 +12,7 @@ mod definitions;
 mod disk_alarm;
 mod fail_stop;
 mod keeper;
+mod line;
 mod memory;
 mod open;
 mod outbox;
@@ -52,9 +53,10 @@ use self::timers::Timers;
 use self::vhost::RunningVhost;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
-use crate::broker::connection::Settings;
+use crate::broker::connection::{ChannelFlow, Settings};
 use crate::broker::error::ConnectionError;
 use crate::broker::ids::{ConsumerId, QueueId};
+use crate::broker::queue::Bound;
 use crate::config::Config;
 use crate::store::Position;
 
@@ -149,7 +151,7 @@ impl Node {
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
         let timers = Arc::new(Timers::new(clock));
-        let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), &timers, cell)?;
+        let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), &timers, bound(config), cell)?;
         let outboxes = Arc::new(Outboxes::new());
         Ok(Self {
             clock,
@@ -244,6 +246,7 @@ fn restored(
     configured: &ShortString,
     storage: Option<&Arc<Storage>>,
     timers: &Arc<Timers>,
+    bound: Bound,
     cell: &mut MakeCell<'_>,
 ) -> Result<DashMap<ShortString, Arc<RunningVhost>>, NodeError> {
     if !stored.vhosts.contains_key(configured) {
@@ -251,11 +254,16 @@ fn restored(
         stored.vhosts.insert(configured.clone(), Vec::new());
     }
     let running = stored.vhosts.into_iter().map(|(name, stored)| {
-        let surroundings = |home| Surroundings { storage: storage.cloned(), timers: Arc::clone(timers), home };
+        let surroundings = |home| Surroundings { storage: storage.cloned(), timers: Arc::clone(timers), bound, home };
         let vhost = RunningVhost::restore(name.clone(), Arc::clone(definitions), surroundings, stored, cell);
         (name, vhost)
     });
     Ok(running.collect())
+}
+
+fn bound(config: &Config) -> Bound {
+    let bound = config.default_queue_bound;
+    Bound { length: bound.messages, length_bytes: bound.bytes }
 }
 
 fn settings(config: &Config) -> Settings {
@@ -279,5 +287,10 @@ fn settings(config: &Config) -> Settings {
         consumer_max_per_channel: config.consumer_max_per_channel,
         default_prefetch: config.default_consumer_prefetch,
         qos_dynamic: config.qos_dynamic,
+        channel_flow: match config.channel_flow {
+            crate::config::ChannelFlow::Auto => ChannelFlow::Auto,
+            crate::config::ChannelFlow::Always => ChannelFlow::Always,
+            crate::config::ChannelFlow::Never => ChannelFlow::Never,
+        },
     }
 }

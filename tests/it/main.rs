@@ -10,6 +10,7 @@
     reason = "a test may stop at once, reads the clock for its deadlines and runs clients in threads"
 )]
 
+mod back_pressure;
 mod backlog;
 mod bounded_queues;
 mod client;

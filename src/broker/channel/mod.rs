@@ -110,6 +110,8 @@ pub(super) struct Channel {
     /// The tag for cancel-ok, which goes out after the consumer's last delivery.
     after_cancel: Option<ShortString>,
     awaited: Option<Awaited>,
+    /// channel.flow methods that the client has not answered.
+    flow_asked: u32,
 }
 
 impl Channel {
@@ -129,6 +131,7 @@ impl Channel {
             reply_consumer: None,
             after_cancel: None,
             awaited: None,
+            flow_asked: 0,
         }
     }
 
@@ -177,6 +180,22 @@ impl Channel {
             Ok(Method::Channel(channel::Method::Open(_))) => (OPEN, Err(ConnectionError::ChannelAlreadyOpen.into())),
             Ok(_) | Err(_) => (NO_METHOD, Ok(Step::Done)),
         }
+    }
+
+    /// Whether deliveries are unsettled.
+    pub(super) fn holds_deliveries(&self) -> bool {
+        self.unsettled.len() > 0
+    }
+
+    /// Whether publishes are confirmed.
+    pub(super) const fn confirms(&self) -> bool {
+        matches!(self.mode, Mode::Confirm { .. })
+    }
+
+    /// The client is about to be sent channel.flow; false when it is told nothing more.
+    pub(super) fn ask_for_flow(&mut self) -> bool {
+        self.flow_asked = self.flow_asked.saturating_add(u32::from(!self.closing));
+        !self.closing
     }
 
     /// Sends nothing more but waits for channel.close-ok.

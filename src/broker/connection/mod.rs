@@ -22,7 +22,7 @@ use leveret_protocol::{FieldTable, Method, ShortString};
 use self::blocking::Blocking;
 pub use self::effect::{Effect, Note, Reply, Request, Settlement};
 use self::heartbeat::{Beat, Heartbeat};
-pub use self::settings::Settings;
+pub use self::settings::{ChannelFlow, Settings};
 use super::channel::Channel;
 use super::error::BrokerError;
 use super::ids::{ConsumerId, DeliveryTag, QueueId};
@@ -291,6 +291,37 @@ impl Connection {
     #[must_use]
     pub fn body_max(&self) -> usize {
         usize::try_from(self.frame_max.saturating_sub(8)).unwrap_or(0)
+    }
+
+    /// Whether the client holds deliveries that it has not settled.
+    #[must_use]
+    pub fn holds_deliveries(&self) -> bool {
+        self.channels.values().any(Channel::holds_deliveries)
+    }
+
+    /// Whether the channel is in confirm mode.
+    #[must_use]
+    pub fn confirms(&self, channel: u16) -> bool {
+        self.channels.get(&channel).is_some_and(Channel::confirms)
+    }
+
+    /// Whether the client is known to pause its publishes on channel.flow, or says so. Others take it for an error.
+    #[must_use]
+    pub fn obeys_flow(&self) -> bool {
+        let text = |name| self.client_properties.get(name).and_then(leveret_protocol::FieldValue::as_str);
+        match self.settings.channel_flow {
+            ChannelFlow::Always => true,
+            ChannelFlow::Never => false,
+            ChannelFlow::Auto => {
+                self.client_can("channel_flow")
+                    || matches!((text("product"), text("platform")), (Some("RabbitMQ"), Some("Java" | ".NET")))
+            }
+        }
+    }
+
+    /// The client is about to be sent channel.flow, which it answers with flow-ok; false when the channel is closed.
+    pub fn ask_for_flow(&mut self, channel: u16) -> bool {
+        self.channels.get_mut(&channel).is_some_and(Channel::ask_for_flow)
     }
 
     fn client_can(&self, capability: &str) -> bool {

@@ -37,6 +37,20 @@ pub struct Settings {
     pub default_prefetch: u16,
     /// basic.qos acts on running consumers, whatever its `global` flag.
     pub qos_dynamic: bool,
+    /// Which clients are asked to pause by channel.flow.
+    pub channel_flow: ChannelFlow,
+}
+
+/// Which clients are asked to pause by channel.flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChannelFlow {
+    /// Those that are known to pause and to go on: Java and .NET; and those with the capability `channel_flow`.
+    #[default]
+    Auto,
+    /// All.
+    Always,
+    /// None.
+    Never,
 }
 
 /// What RabbitMQ's clients look for before they use an extension.

@@ -16,7 +16,7 @@ impl Queue {
     /// How many messages with these many bytes of body, from the first on, the queue takes as it is now.
     #[must_use]
     pub fn room_for(&self, bodies: impl Iterator<Item = u64>) -> usize {
-        if !self.settings.refuses() {
+        if !self.settings.refuses() && !self.settings.blocks() {
             return bodies.count();
         }
         let (mut messages, mut bytes) = (self.ready_messages() + self.promised.messages, self.taken_bytes());
@@ -27,6 +27,24 @@ impl Queue {
             messages <= most && bytes <= most_bytes
         };
         bodies.take_while(fits).count()
+    }
+
+    /// Whether publishers that would have to wait are to be slowed down before: nine tenths of the bound are taken.
+    #[must_use]
+    pub fn is_high(&self) -> bool {
+        self.settings.blocks() && self.has_more_than(9)
+    }
+
+    /// Whether there is so much room that they may go on: less than seven tenths of the bound are taken.
+    #[must_use]
+    pub fn is_low(&self) -> bool {
+        !self.settings.blocks() || !self.has_more_than(7)
+    }
+
+    fn has_more_than(&self, tenths: u64) -> bool {
+        let (most, most_bytes) = self.limits();
+        let exceeds = |taken: u64, most: u64| taken >= most.saturating_sub(most / 10 * (10 - tenths));
+        exceeds(self.ready_messages(), most) || exceeds(self.ready.body_bytes(), most_bytes)
     }
 
     /// Promises room to messages that come with reserved numbers.

@@ -37,7 +37,7 @@ pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
 use self::ready::Ready;
-pub use self::settings::{DeadLetter, Overflow, Settings};
+pub use self::settings::{Bound, DeadLetter, Overflow, Settings};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};

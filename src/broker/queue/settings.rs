@@ -34,6 +34,8 @@ pub enum Overflow {
     RejectPublish,
     /// Refuses it, and dead-letters it with the reason `maxlen`.
     RejectPublishDlx,
+    /// Neither loses nor refuses it: its publisher waits (ours).
+    Block,
 }
 
 impl Overflow {
@@ -44,6 +46,7 @@ impl Overflow {
             b"drop-head" => Some(Self::DropHead),
             b"reject-publish" => Some(Self::RejectPublish),
             b"reject-publish-dlx" => Some(Self::RejectPublishDlx),
+            b"block" => Some(Self::Block),
             _ => None,
         }
     }
@@ -74,9 +77,38 @@ impl Settings {
         }
     }
 
+    /// With the node's bound where there is none: it lets publishers wait.
+    #[must_use]
+    pub fn bounded_by(mut self, bound: Bound) -> Self {
+        if !self.is_bounded() {
+            (self.max_length, self.max_length_bytes) = (bound.length, bound.length_bytes);
+            self.overflow = Overflow::Block;
+        }
+        self
+    }
+
     /// Whether a full queue refuses messages.
     #[must_use]
     pub fn refuses(&self) -> bool {
-        self.overflow != Overflow::DropHead && (self.max_length.is_some() || self.max_length_bytes.is_some())
+        self.is_bounded() && matches!(self.overflow, Overflow::RejectPublish | Overflow::RejectPublishDlx)
     }
+
+    /// Whether publishers wait for a full queue.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        self.is_bounded() && self.overflow == Overflow::Block
+    }
+
+    const fn is_bounded(&self) -> bool {
+        self.max_length.is_some() || self.max_length_bytes.is_some()
+    }
+}
+
+/// How long a queue may become that says nothing of it itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// Ready messages; `None`: any number.
+    pub length: Option<u64>,
+    /// Bytes of their bodies; `None`: any number.
+    pub length_bytes: Option<u64>,
 }

@@ -21,6 +21,8 @@ impl Session {
         let now = self.node.clock.now();
         self.hear_of_alarms(now, work, out);
         self.hear_from_the_store(now, work, out);
+        self.put_in_held(now, out);
+        self.tell_flow(out);
         if self.write_backlog(limit, out) {
             return true;
         }

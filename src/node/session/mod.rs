@@ -4,6 +4,8 @@
 mod commit;
 mod confirms;
 mod deliver;
+mod flow;
+mod held;
 mod publish;
 mod request;
 mod settle;
@@ -22,6 +24,8 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 
 use self::confirms::Confirms;
 use self::deliver::News;
+use self::flow::Flow;
+use self::held::HeldPublishes;
 use self::publish::{Batch, Kept, RouteCache};
 use self::settle::Settled;
 use self::waiting::Later;
@@ -63,6 +67,11 @@ pub struct Session {
     published: u64,
     /// Those of them that a queue has refused and that no confirm has told of, in order.
     refused: Vec<u64>,
+    /// Publishes that wait for room.
+    held: HeldPublishes,
+    /// Channels without confirms that published more than may wait.
+    overdrawn: BTreeSet<u16>,
+    flow: Flow,
     settled: Settled,
     /// Messages of transactions, by channel, until they are committed.
     kept: BTreeMap<u16, Vec<Kept>>,
@@ -114,6 +123,9 @@ impl Session {
             batch: Batch::default(),
             published: 0,
             refused: Vec::new(),
+            held: HeldPublishes::default(),
+            overdrawn: BTreeSet::new(),
+            flow: Flow::default(),
             settled: Settled::default(),
             kept: BTreeMap::new(),
             taken_channels: BTreeSet::new(),
@@ -146,7 +158,7 @@ impl Session {
     /// while an alarm was on. The outbox brings news of each.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.connection.is_waiting() || self.connection.is_blocked() || self.outruns_the_log()
+        self.connection.is_waiting() || self.connection.is_blocked() || self.outruns_the_log() || self.is_held_back()
     }
 
     /// When `tick` wants to be called.
@@ -182,6 +194,8 @@ impl Session {
             }
         }
         self.flush_published(now);
+        self.close_overdrawn(now, work, out);
+        self.tell_flow(out);
         self.await_the_log();
         consumed
     }
@@ -308,7 +322,7 @@ impl Session {
                 self.run_queue(now, queue, Input::Abandon(consumer));
                 self.share_windows(now, self.written.len());
             }
-            Effect::ChannelEnded(channel) => self.channel_ended(channel),
+            Effect::ChannelEnded(channel) => self.channel_ended(now, channel),
             Effect::ReleaseExclusive => self.release_exclusive(now),
             Effect::Note(note) => self.log(&note),
             Effect::Disconnect => {}
@@ -395,7 +409,9 @@ impl Session {
         self.connection.consumer_ended(consumer);
     }
 
-    fn channel_ended(&mut self, channel: u16) {
+    fn channel_ended(&mut self, now: Timestamp, channel: u16) {
+        self.put_in_all_of(now, channel);
+        self.forget_flow(channel);
         self.kept.remove(&channel);
         self.confirms.forget(channel);
         self.close_reply_to(channel);

@@ -17,7 +17,7 @@ use crate::broker::message::Message;
 use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
-use crate::node::cell::QueueCell;
+use crate::node::cell::{Pressure, QueueCell};
 use crate::node::together::{self, Applied};
 use crate::store::Waiter as _;
 
@@ -34,20 +34,32 @@ pub(super) struct RouteCache {
 /// Messages that wait for the end of the batch to go into their queues together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    targets: Targets,
-    arrivals: Vec<Arrival>,
-    /// The number of the first one among this connection's publishes.
-    first: u64,
+    pub(super) targets: Targets,
+    pub(super) arrivals: Vec<Arrival>,
+    /// Where they came from: a channel, the number of the first one among this connection's publishes, how many.
+    runs: Vec<(u16, u64, usize)>,
 }
 
 impl Batch {
     /// Adds a message; `number` is that of the publish among all of the connection.
     #[inline]
-    fn push(&mut self, number: u64, arrival: Arrival) {
-        if self.arrivals.is_empty() {
-            self.first = number;
-        }
+    fn push(&mut self, channel: u16, number: u64, arrival: Arrival) {
         self.arrivals.push(arrival);
+        match self.runs.last_mut() {
+            Some((last, first, count)) if *last == channel && *first + *count as u64 == number => *count += 1,
+            Some(_) | None => self.runs.push((channel, number, 1)),
+        }
+    }
+
+    /// The channel of one of the messages, and its number.
+    pub(super) fn origin(&self, mut at: usize) -> (u16, u64) {
+        for (channel, first, count) in &self.runs {
+            if at < *count {
+                return (*channel, first + at as u64);
+            }
+            at -= count;
+        }
+        (0, 0)
     }
 
     fn goes_to(&self, targets: &[Arc<QueueCell>]) -> bool {
@@ -79,11 +91,16 @@ impl Session {
             if self.cache.targets.is_empty() && mandatory {
                 self.write_return(channel, &message, out);
             }
+            if self.held.holds(channel) {
+                let targets = self.cache.targets.clone();
+                self.hold(channel, self.published, message, targets);
+                return Ok(());
+            }
             if !self.batch.goes_to(&self.cache.targets) {
                 self.flush_published(now);
                 self.batch.targets.clone_from(&self.cache.targets);
             }
-            self.batch.push(self.published, message.into());
+            self.batch.push(channel, self.published, message.into());
             return Ok(());
         }
         let (message, targets) = self.route(channel, message)?;
@@ -92,8 +109,6 @@ impl Session {
             return Ok(());
         }
         if targets.is_empty() && self.reply(&message) {
-            // The numbers of a batch have no gap.
-            self.flush_published(now);
             return Ok(());
         }
         self.distribute(now, channel, message, targets, mandatory, out);
@@ -105,34 +120,88 @@ impl Session {
         if self.batch.arrivals.is_empty() {
             return;
         }
-        let Batch { targets, arrivals, .. } = &mut self.batch;
-        let Applied { position, refused } = match targets.as_slice() {
-            [] => Applied::default(),
-            [target] => target.publish(now, arrivals).map_or_else(
-                |_| Applied::default(),
-                |outcome| Applied { position: outcome.appended, refused: outcome.refused },
-            ),
-            targets => together::publish(now, targets, arrivals),
+        let all = self.batch.arrivals.len();
+        let Applied { position, refused } = match self.batch.targets.as_slice() {
+            [] => {
+                self.batch.arrivals.clear();
+                Applied::default()
+            }
+            [_] => self.publish_to_one(now),
+            _ => self.publish_to_all(now),
         };
-        arrivals.clear();
         self.appended = self.appended.max(position.unwrap_or_default());
-        let numbers = refused.into_iter().filter_map(|index| Some(self.batch.first + u64::try_from(index).ok()?));
-        self.refused.extend(numbers);
+        self.refused.extend(refused.into_iter().map(|index| self.batch.origin(index).1));
+        if !self.batch.arrivals.is_empty() {
+            let rest = std::mem::take(&mut self.batch.arrivals);
+            self.hold_rest(all - rest.len(), rest);
+        }
+        self.batch.runs.clear();
+    }
+
+    /// Gives the batch to its only queue; what stays has to wait.
+    fn publish_to_one(&mut self, now: Timestamp) -> Applied {
+        let Batch { targets, arrivals, runs } = &mut self.batch;
+        let Some(target) = targets.first() else { return Applied::default() };
+        let Ok(outcome) = target.publish_in_turn(now, arrivals, &self.outbox) else {
+            arrivals.clear();
+            return Applied::default();
+        };
+        if outcome.pressure == Pressure::High {
+            let (target, channels) =
+                (Arc::clone(target), runs.iter().map(|(channel, ..)| *channel).collect::<Vec<_>>());
+            channels.into_iter().for_each(|channel| self.slow_down(channel, &target));
+        }
+        Applied { position: outcome.appended, refused: outcome.refused }
+    }
+
+    /// Gives the batch to its queues as far as all of them have room; what stays has to wait.
+    fn publish_to_all(&mut self, now: Timestamp) -> Applied {
+        let Batch { targets, arrivals, .. } = &mut self.batch;
+        let outbox = &self.outbox;
+        let has_room = |arrivals: &[Arrival]| {
+            let bodies = || arrivals.iter().map(|arrival| arrival.message.body_length());
+            targets.iter().all(|target| target.has_room(bodies(), outbox))
+        };
+        let mut all = Applied::default();
+        if has_room(arrivals) {
+            all = together::publish(now, targets, arrivals);
+            arrivals.clear();
+            return all;
+        }
+        // Nobody knows how many fit into all of them before the first ones are in.
+        let mut taken = 0;
+        while let Some(next) = arrivals.get(taken..).and_then(|rest| rest.get(..1))
+            && has_room(next)
+        {
+            let applied = together::publish(now, targets, next);
+            all.position = all.position.max(applied.position);
+            all.refused.extend(applied.refused.into_iter().map(|_| taken));
+            taken += 1;
+        }
+        arrivals.drain(..taken);
+        all
     }
 
     /// Owes the confirm of a channel's publishes, which are the connection's last ones; refused ones are told of at once.
     pub(super) fn owe_confirm(&mut self, channel: u16, first: u64, through: u64, out: &mut BytesMut) {
-        let (appended, durable) = (self.appended, self.node.durable());
+        let (appended, durable, published) = (self.appended, self.node.durable(), self.published);
+        if self.refused.is_empty() && self.held.is_empty() {
+            return self.confirms.owe(channel, (first, through), appended, durable, out);
+        }
+        let tag = |number: u64| through.saturating_sub(published - number);
+        let refused: Vec<u64> = self.refused.drain(..).map(tag).filter(|tag| *tag >= first).collect();
+        let held = self.held.tag(channel, published.saturating_sub(through - first), tag);
+        for refused in &refused {
+            confirms::write_nack(channel, *refused, out);
+        }
+        let mut others: Vec<u64> = refused.into_iter().chain(held).collect();
+        others.sort_unstable();
         let mut next = first;
-        for number in self.refused.drain(..) {
-            let Some(refused) = through.checked_sub(self.published - number).filter(|refused| *refused >= next) else {
-                continue;
-            };
-            if next < refused {
-                self.confirms.owe(channel, (next, refused - 1), appended, durable, out);
+        for other in others {
+            if next < other {
+                self.confirms.owe(channel, (next, other - 1), appended, durable, out);
             }
-            confirms::write_nack(channel, refused, out);
-            next = refused + 1;
+            next = other + 1;
         }
         if next <= through {
             self.confirms.owe(channel, (next, through), appended, durable, out);
@@ -156,11 +225,14 @@ impl Session {
         if targets.is_empty() && mandatory {
             self.write_return(channel, &message, out);
         }
+        if self.held.holds(channel) {
+            return self.hold(channel, self.published, message, targets);
+        }
         if !self.batch.goes_to(&targets) {
             self.flush_published(now);
             self.batch.targets = targets;
         }
-        self.batch.push(self.published, message.into());
+        self.batch.push(channel, self.published, message.into());
     }
 
     /// Checks a message in RabbitMQ's order and finds its queues.

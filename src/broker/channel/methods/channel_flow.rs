@@ -1,8 +1,8 @@
-//! channel.flow (AMQP 0-9-1 1.5.2.3) from the client. Stopping deliveries is not there, as in RabbitMQ: prefetch does that.
+//! channel.flow (AMQP 0-9-1 1.5.2.3) from the client, and its answer to that of the broker. Stopping deliveries is not there, as in RabbitMQ: prefetch does that.
 
 use leveret_protocol::channel;
 
-use super::super::{Context, Step};
+use super::super::{Channel, Context, Step};
 use crate::broker::connection::Effect;
 use crate::broker::error::{BrokerError, ConnectionError};
 
@@ -15,5 +15,11 @@ pub(super) fn handle(
         return Err(ConnectionError::NotImplemented("active=false".to_owned()).into());
     }
     effects.push(Effect::Send { channel: context.number, method: channel::FlowOk { active: true }.into() });
+    Ok(Step::Done)
+}
+
+/// channel.flow-ok: an error where nothing was asked, as in RabbitMQ, which never asks.
+pub(super) fn answered(channel: &mut Channel) -> Result<Step, BrokerError> {
+    channel.flow_asked = channel.flow_asked.checked_sub(1).ok_or(ConnectionError::UnimplementedMethod)?;
     Ok(Step::Done)
 }

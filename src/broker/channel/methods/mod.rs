@@ -62,8 +62,9 @@ impl Channel {
             channel::Method::Open(_) => Err(ConnectionError::ChannelAlreadyOpen.into()),
             channel::Method::Flow(method) => channel_flow::handle(context, method, effects),
             channel::Method::Close(_) => Ok(Step::Closed),
-            // The broker asks nobody to stop, and a channel that it closes does not get here.
-            channel::Method::FlowOk(_) | channel::Method::CloseOk(_) | channel::Method::OpenOk(_) => misdirected(),
+            channel::Method::FlowOk(_) => channel_flow::answered(self),
+            // A channel that the broker closes does not get here.
+            channel::Method::CloseOk(_) | channel::Method::OpenOk(_) => misdirected(),
         }
     }
 

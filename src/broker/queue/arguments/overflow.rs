@@ -8,7 +8,9 @@ use crate::broker::queue::Overflow;
 pub(super) const ARGUMENT: Argument = Argument {
     name: "x-overflow",
     support: Support::Honoured,
-    check: |value, _| check::one_of(value, &["drop-head", "reject-publish", "reject-publish-dlx"], "invalid_overflow"),
+    check: |value, _| {
+        check::one_of(value, &["drop-head", "reject-publish", "reject-publish-dlx", "block"], "invalid_overflow")
+    },
 };
 
 /// The overflow that is asked for.
