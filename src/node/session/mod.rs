@@ -5,6 +5,7 @@ mod commit;
 mod confirms;
 mod deliver;
 mod publish;
+mod random;
 mod request;
 mod settle;
 mod waiting;
@@ -23,6 +24,7 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 use self::confirms::Confirms;
 use self::deliver::News;
 use self::publish::{Batch, Kept, RouteCache};
+use self::random::Random;
 use self::settle::Settled;
 use self::waiting::Later;
 use self::windows::Windows;
@@ -58,6 +60,7 @@ pub struct Session {
     actor: Option<Actor>,
     vhost: Option<Arc<RunningVhost>>,
     cache: RouteCache,
+    random: Random,
     batch: Batch,
     settled: Settled,
     /// Messages of transactions, by channel, until they are committed.
@@ -107,6 +110,7 @@ impl Session {
             actor: None,
             vhost: None,
             cache: RouteCache::default(),
+            random: Random::default(),
             batch: Batch::default(),
             settled: Settled::default(),
             kept: BTreeMap::new(),

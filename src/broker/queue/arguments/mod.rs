@@ -41,7 +41,7 @@ use leveret_protocol::{FieldTable, FieldValue, ShortString};
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};
 pub use self::name_prefix::value as name_prefix;
 pub(super) use self::queue_type::CLASSIC_MODULE as CLASSIC;
-pub use self::queue_type::{check_named, check_properties};
+pub use self::queue_type::{check_named, check_properties, other_module as other_queue_type};
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
 
