@@ -8,6 +8,7 @@ pub mod alarm;
 pub mod auth;
 pub mod channel;
 pub mod connection;
+pub mod dedup;
 pub mod error;
 pub mod exchange;
 pub mod ids;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
+use crate::broker::dedup;
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
@@ -94,6 +95,9 @@ impl QueueCell {
     fn running(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>, mut queue: Queue) -> Self {
         if let Some(storage) = &storage {
             queue.set_memory_limit(storage.queue_memory());
+        }
+        if let Ok(Some(settings)) = dedup::Settings::parse(&entry.arguments) {
+            queue.deduplicate(settings);
         }
         let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new() };
         Self { entry, storage, running: Mutex::new(running) }

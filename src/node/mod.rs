@@ -11,6 +11,7 @@ mod definitions;
 mod disk_alarm;
 mod fail_stop;
 mod keeper;
+mod memories;
 mod memory;
 mod open;
 mod outbox;

@@ -24,6 +24,7 @@ mod confirm;
 mod conn;
 mod consume;
 mod exchange;
+mod exchange_types;
 mod frames;
 mod handshake;
 mod open;
@@ -63,6 +64,7 @@ fn scenarios() -> Vec<Scenario> {
         confirm::SCENARIOS,
         consume::SCENARIOS,
         exchange::SCENARIOS,
+        exchange_types::SCENARIOS,
         frames::SCENARIOS,
         handshake::SCENARIOS,
         opening::SCENARIOS,

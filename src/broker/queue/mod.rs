@@ -31,6 +31,7 @@ pub use self::ranges::SequenceRange;
 use self::ready::Ready;
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
+use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::time::Timestamp;
 
@@ -47,6 +48,8 @@ pub struct Queue {
     /// What channels hold by basic.get. Also those that hold nothing: their hand-outs are counted while they live.
     getters: BTreeMap<ConsumerId, Unacked>,
     unacked_bytes: usize,
+    /// What tells messages that it has taken before, where that was asked for.
+    deduplicator: Option<Box<Deduplicator>>,
 }
 
 impl Queue {
@@ -118,11 +121,16 @@ impl Queue {
         self.ready.set_limit(bytes);
     }
 
+    /// From now on takes no message twice.
+    pub fn deduplicate(&mut self, settings: dedup::Settings) {
+        self.deduplicator = Some(Box::new(Deduplicator::new(settings)));
+    }
+
     /// Acts on an input.
     ///
     /// # Errors
     /// When the queue refuses it; nothing has changed then.
-    pub fn handle(&mut self, _now: Timestamp, input: Input<'_>, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
+    pub fn handle(&mut self, now: Timestamp, input: Input<'_>, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
         if self.deleted {
             return Err(Refusal::Gone);
         }
@@ -130,12 +138,12 @@ impl Queue {
             Input::Publish(arrivals) => {
                 for arrival in arrivals.drain(..) {
                     self.last_sequence += 1;
-                    self.ready.add(SequenceNumber(self.last_sequence), arrival);
+                    self.take_in(now, SequenceNumber(self.last_sequence), arrival, effects);
                 }
             }
             Input::Reserve(count) => self.last_sequence = self.last_sequence.saturating_add(count),
             Input::Insert(arrivals) => {
-                arrivals.drain(..).for_each(|(sequence, arrival)| self.ready.add(sequence, arrival));
+                arrivals.drain(..).for_each(|(sequence, arrival)| self.take_in(now, sequence, arrival, effects));
             }
             Input::Subscribe(subscription) => self.subscribe(subscription)?,
             Input::Unsubscribe(consumer) => self.unsubscribe(consumer, effects),
@@ -171,6 +179,17 @@ impl Queue {
         }
         self.dispatch(effects);
         Ok(())
+    }
+
+    #[inline]
+    fn take_in(&mut self, now: Timestamp, sequence: SequenceNumber, arrival: Arrival, effects: &mut Vec<Effect>) {
+        if let Some(deduplicator) = &mut self.deduplicator
+            && !deduplicator.admits_message(now, &arrival.message)
+        {
+            effects.extend(arrival.place.map(|place| Effect::Gone { sequence, place }));
+            return;
+        }
+        self.ready.add(sequence, arrival);
     }
 
     fn subscribe(&mut self, subscription: Subscription) -> Result<(), Refusal> {

@@ -52,6 +52,9 @@ impl Vhost {
         self.change_exchange(&link.source, |exchange| exchange.bindings.bind(&binding));
         self.changed();
         effects.extend(stored_binding(&binding).map(Effect::Stored));
+        if source.memory.history.is_some() {
+            effects.push(Effect::Replay { source: link.source, destination: binding.destination.clone() });
+        }
         Ok(())
     }
 

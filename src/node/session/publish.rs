@@ -75,7 +75,7 @@ impl Session {
             self.batch.arrivals.push(message.into());
             return Ok(());
         }
-        let (message, targets) = self.route(channel, message)?;
+        let (message, targets) = self.route(now, channel, message)?;
         if in_transaction {
             self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory });
             return Ok(());
@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Checks a message in RabbitMQ's order and finds its queues.
-    fn route(&mut self, channel: u16, message: Message) -> Result<(Message, Targets), ChannelError> {
+    fn route(&mut self, now: Timestamp, channel: u16, message: Message) -> Result<(Message, Targets), ChannelError> {
         let (Some(vhost), Some(actor)) = (&self.vhost, &self.actor) else {
             return Ok((message, Targets::new()));
         };
@@ -152,9 +152,9 @@ impl Session {
                 content_header: message.header(),
                 random: self.random.next(),
             };
-            topology.route(message.exchange(), &envelope)
+            vhost.route(now, &topology, &message, &envelope)
         };
-        let targets: Targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
+        let targets: Targets = vhost.cells_of(&route);
         if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
             self.cache =
                 RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };

@@ -7,8 +7,10 @@ pub mod fanout;
 mod hash;
 pub mod headers;
 pub mod local_random;
+pub mod message_deduplication;
 pub mod modulus_hash;
 pub mod random;
+pub mod recent_history;
 mod refusal;
 pub mod topic;
 
@@ -194,4 +196,8 @@ exchange_types! {
     Random, "x-random", random;
     /// One queue at random (RabbitMQ extension).
     LocalRandom, "x-local-random", local_random;
+    /// Every binding; a new one gets the last messages (RabbitMQ extension).
+    RecentHistory, "x-recent-history", recent_history;
+    /// Every binding, but no message twice (a third party's RabbitMQ extension).
+    MessageDeduplication, "x-message-deduplication", message_deduplication;
 }

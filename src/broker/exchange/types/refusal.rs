@@ -40,4 +40,7 @@ pub enum TypeRefusal {
     /// x-local-random: a destination that is no queue.
     #[error("Destination not found")]
     NoQueue,
+    /// x-recent-history: a length that is no positive integer. As RabbitMQ prints it.
+    #[error("Invalid argument {0}, 'x-recent-history-length' must be a positive integer")]
+    HistoryLength(String),
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::{BindingTable, Envelope, ExchangeType};
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::binding::{Binding, Destination};
+use crate::broker::resource::Resource;
 
 fn name(text: &str) -> ShortString {
     ShortString::new(text).unwrap()
@@ -45,8 +46,11 @@ fn destinations(table: &BindingTable, routing_keys: &[&str], headers: Option<&Fi
 
 #[test]
 fn every_type_is_found_by_its_own_name_and_no_other() {
-    use ExchangeType::{ConsistentHash, Direct, Fanout, Headers, LocalRandom, ModulusHash, Random, Topic};
-    for kind in [Direct, Fanout, Topic, Headers, ConsistentHash, ModulusHash, Random, LocalRandom] {
+    use ExchangeType::{ConsistentHash, Direct, Fanout, Headers, LocalRandom, MessageDeduplication};
+    use ExchangeType::{ModulusHash, Random, RecentHistory, Topic};
+    let choosing = [ConsistentHash, ModulusHash, Random, LocalRandom];
+    let remembering = [RecentHistory, MessageDeduplication];
+    for kind in [Direct, Fanout, Topic, Headers].into_iter().chain(choosing).chain(remembering) {
         assert_eq!(ExchangeType::by_name(kind.name().as_bytes()), Some(kind));
     }
     assert_eq!(ExchangeType::by_name(b"Direct"), None);
@@ -105,10 +109,14 @@ fn a_clone_keeps_its_bindings_when_the_original_changes() {
 }
 
 #[test]
-fn fanout_ignores_keys() {
-    let table = bound(ExchangeType::Fanout, &[("a", ""), ("b", "red"), ("b", "blue")]);
-    assert_eq!(destinations(&table, &["anything"], None), ["a", "b"]);
-    assert_eq!(destinations(&table, &[], None), ["a", "b"]);
+fn fanout_and_types_that_route_like_it_ignore_keys() {
+    for kind in [ExchangeType::Fanout, ExchangeType::RecentHistory, ExchangeType::MessageDeduplication] {
+        let mut table = bound(kind, &[("a", ""), ("b", "red"), ("b", "blue")]);
+        assert_eq!(destinations(&table, &["anything"], None), ["a", "b"]);
+        assert_eq!(destinations(&table, &[], None), ["a", "b"]);
+        table.unbind(&binding("a", "", &FieldTable::new()));
+        assert_eq!(destinations(&table, &["anything"], None), ["b"]);
+    }
 }
 
 fn topic_matches(binding_key: &str, routing_key: &str) -> bool {
@@ -364,5 +372,28 @@ fn headers_bindings_with_a_known_x_match_or_none_are_accepted() {
 fn other_types_do_not_look_at_x_match() {
     for kind in [ExchangeType::Direct, ExchangeType::Fanout, ExchangeType::Topic] {
         assert_eq!(kind.validate_binding(&name("k"), &table(&[("x-match", text("foo"))]), &anywhere()), Ok(()));
+    }
+}
+
+#[test]
+fn the_length_of_a_history_is_a_positive_integer() {
+    let exchange = Resource::exchange(&name("x"), &name("/"));
+    let validate = |value: FieldValue| {
+        let arguments = table(&[("x-recent-history-length", value)]);
+        let checked = ExchangeType::RecentHistory.validate_arguments(&arguments, &exchange);
+        checked.map_err(|error| (error.code(), error.to_string()))
+    };
+    for value in [FieldValue::I8(1), FieldValue::I64(i64::MAX)] {
+        assert_eq!(validate(value), Ok(()));
+    }
+    for (value, term) in [
+        (FieldValue::I32(0), "0"),
+        (FieldValue::I32(-1), "-1"),
+        (text("5"), "<<\"5\">>"),
+        (FieldValue::Bool(true), "true"),
+        (FieldValue::Void, "undefined"),
+    ] {
+        let expected = format!("Invalid argument {term}, 'x-recent-history-length' must be a positive integer");
+        assert_eq!(validate(value), Err((ReplyCode::PreconditionFailed, expected)));
     }
 }
