@@ -13,7 +13,7 @@ scenarios!("exchange_types":
     what_to_hash_is_a_header_or_a_property,
     an_alternate_is_checked_before_what_to_hash,
     what_to_hash_must_be_a_string,
-    a_consistent_hash_needs_a_binding,
+    without_a_binding_a_message_is_unroutable,
     a_consistent_hash_leads_to_one_queue,
     a_modulus_hash_takes_any_binding_key,
     a_random_exchange_takes_any_binding_key,
@@ -25,6 +25,7 @@ scenarios!("exchange_types":
     a_second_binding_of_a_queue_brings_them_again,
     a_message_may_stay_out_of_the_history,
     a_history_goes_through_a_bound_exchange,
+    what_a_bound_exchange_cannot_route_of_a_history_is_dropped,
     a_deleted_exchange_leaves_no_history,
 );
 
@@ -85,11 +86,10 @@ fn what_to_hash_must_be_a_string(s: &Script) {
     }
 }
 
-fn a_consistent_hash_needs_a_binding(s: &Script) {
+fn without_a_binding_a_message_is_unroutable(s: &Script) {
     let mut c = s.connect();
-    let x = s.name("x");
     for kind in [HASH, "x-modulus-hash", "x-random", "x-local-random", HISTORY] {
-        let x = format!("{x}-{kind}");
+        let x = s.name(kind);
         c.call(declare_exchange(&x, kind));
         c.publish(&publish(&x, "k").flag("mandatory"), &Properties::none(), "lost");
         c.expect("basic.return");
@@ -250,14 +250,23 @@ fn a_history_goes_through_a_bound_exchange(s: &Script) {
     c.call(declare(&q));
     c.call(bind(&q, &y, "k"));
     c.publish(&publish(&x, "k"), &Properties::none(), "first");
-    c.publish(&publish(&x, "other"), &Properties::none(), "second");
     let headers = entry("CC", Value::Array(vec![text("k")]));
-    c.publish(&publish(&x, "other"), &Properties::none().headers(headers), "third");
+    c.publish(&publish(&x, "other"), &Properties::none().headers(headers), "second");
     c.sync();
     c.call(bind_exchange(&y, &x, ""));
     for _ in 0..3 {
         c.call(get(&q).flag("no-ack"));
     }
+}
+
+fn what_a_bound_exchange_cannot_route_of_a_history_is_dropped(s: &Script) {
+    let mut c = s.connect();
+    let (x, y) = (s.name("x"), s.name("y"));
+    c.call(declare_exchange(&x, HISTORY));
+    c.call(declare_exchange(&y, "direct"));
+    c.publish(&publish(&x, "k"), &Properties::none(), "first");
+    c.sync();
+    c.attempt(bind_exchange(&y, &x, ""));
 }
 
 fn a_deleted_exchange_leaves_no_history(s: &Script) {
