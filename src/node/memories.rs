@@ -51,10 +51,26 @@ impl Memories {
         self.histories.lock().remove(exchange);
     }
 
+    /// A message was rolled back: the next one with its key is no duplicate.
+    pub(super) fn forget(&self, admitted: &[ShortString], message: &Message) {
+        for exchange in admitted {
+            if let Some(mut deduplicator) = self.deduplicators.get_mut(exchange) {
+                deduplicator.forget(message);
+            }
+        }
+    }
+
     /// Whether a message is new to an exchange. One that is gone meanwhile knows none.
     fn admits(&self, now: Timestamp, exchange: &ShortString, headers: Option<&FieldTable>) -> bool {
         self.deduplicators.get_mut(exchange).is_none_or(|mut deduplicator| deduplicator.admits(now, headers))
     }
+}
+
+/// A message's way, and the exchanges that remember it for having let it pass.
+#[derive(Debug, Default)]
+pub(super) struct Way {
+    pub(super) route: Route,
+    pub(super) admitted: Vec<ShortString>,
 }
 
 impl RunningVhost {
@@ -65,18 +81,19 @@ impl RunningVhost {
         topology: &Arc<Topology>,
         message: &Message,
         envelope: &Envelope<'_>,
-    ) -> Route {
+    ) -> Way {
         let mut asked = BTreeMap::new();
-        let mut admits = |exchange: &ShortString| {
-            // The same answer when the way is looked for a second time.
-            let answer = asked.entry(exchange.clone());
-            *answer.or_insert_with(|| self.memories.admits(now, exchange, envelope.headers))
-        };
         let mut topology = Arc::clone(topology);
         loop {
+            let mut admits = |exchange: &ShortString| {
+                // The same answer when the way is looked for a second time.
+                let answer = asked.entry(exchange.clone());
+                *answer.or_insert_with(|| self.memories.admits(now, exchange, envelope.headers))
+            };
             let route = topology.route_past(message.exchange(), envelope, &mut |exchange| admits(&exchange.name));
             if route.histories.is_empty() || self.note(&topology, &route, message, envelope) {
-                return route;
+                let admitted = asked.into_iter().filter(|(_, new)| *new).map(|(exchange, _)| exchange);
+                return Way { route, admitted: admitted.collect() };
             }
             topology = self.topology();
         }

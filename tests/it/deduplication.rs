@@ -104,6 +104,34 @@ fn a_key_is_forgotten_when_its_time_is_over() {
 }
 
 #[test]
+fn a_message_that_is_rolled_back_has_not_been_seen() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        client.exchange_with("work", ExchangeKind::Fanout, &[ON]).await;
+        client.bound_queues("work", &[("jobs", "")]).await;
+        let publish = async |client: &Client, body: &str| {
+            let options = BasicPublishOptions::default();
+            client.publish_with("work", "jobs", body.as_bytes(), options, keyed(text("1"))).await;
+        };
+        client.tx_select().await.unwrap();
+        publish(&client, "rolled back").await;
+        client.tx_rollback().await.unwrap();
+        publish(&client, "lost with its channel").await;
+        client.settle().await;
+        client.close(200, "OK".into()).await.unwrap();
+        let client = broker.client().await;
+        client.tx_select().await.unwrap();
+        publish(&client, "a").await;
+        publish(&client, "a again").await;
+        client.tx_commit().await.unwrap();
+        client.tx_rollback().await.unwrap();
+        publish(&client, "a again").await;
+        client.tx_commit().await.unwrap();
+        assert_eq!(client.take_all("jobs").await, ["a"]);
+    });
+}
+
+#[test]
 fn a_queue_drops_a_duplicate_in_silence() {
     with_broker(async |broker| {
         let client = confirming(broker).await;

@@ -42,13 +42,24 @@ impl Deduplicator {
 
     /// As `admits`, for a message whose headers have not been read.
     pub fn admits_message(&mut self, now: Timestamp, message: &Message) -> bool {
-        if !message.traits().has(Traits::HEADERS) {
-            return true;
-        }
-        let view = HeaderView::parse(message.header()).ok();
-        let headers = view.and_then(|view| view.headers()).and_then(|octets| FieldTable::decode(octets).ok());
-        self.admits(now, headers.map(|(table, _)| table).as_ref())
+        self.admits(now, headers_of(message).as_ref())
     }
+
+    /// Takes back that a message was admitted.
+    pub fn forget(&mut self, message: &Message) {
+        let headers = headers_of(message);
+        if let Some(value) = headers.as_ref().and_then(|headers| settings::find(headers, &self.settings.header)) {
+            self.window.forget(&key(&octets_of(value)));
+        }
+    }
+}
+
+fn headers_of(message: &Message) -> Option<FieldTable> {
+    if !message.traits().has(Traits::HEADERS) {
+        return None;
+    }
+    let view = HeaderView::parse(message.header()).ok()?;
+    FieldTable::decode(view.headers()?).ok().map(|(table, _)| table)
 }
 
 /// Keys of one size, however long values are: nobody finds two values with the same.

@@ -136,3 +136,14 @@ fn headers_are_read_out_of_a_message() {
         assert!(deduplicator.admits_message(at(0), &message(None)));
     }
 }
+
+#[test]
+fn a_message_that_is_taken_back_is_new_again() {
+    let mut deduplicator = Deduplicator::new(parsed(&[ON]));
+    let keyed = message(Some(table(&[(HEADER, text("a"))])));
+    assert!(deduplicator.admits_message(at(0), &keyed));
+    deduplicator.forget(&message(None));
+    assert!(!deduplicator.admits_message(at(0), &keyed));
+    deduplicator.forget(&keyed);
+    assert!(deduplicator.admits_message(at(0), &keyed));
+}

@@ -47,6 +47,15 @@ impl Window {
         true
     }
 
+    /// As if a key had never been seen.
+    pub(super) fn forget(&mut self, key: &Key) {
+        let Some(known) = self.known.remove(key) else { return };
+        self.by_age.remove(&known.age);
+        if let Some(expires) = known.expires {
+            self.by_expiry.remove(&(expires, known.age));
+        }
+    }
+
     fn expire(&mut self, now: Timestamp) {
         while let Some(&(expires, age)) = self.by_expiry.first()
             && expires <= now
@@ -91,20 +100,27 @@ mod tests {
             self.known.push((key, ttl.map(|ttl| now.after(ttl))));
             true
         }
+
+        fn forget(&mut self, key: Key) {
+            self.known.retain(|(known, _)| *known != key);
+        }
     }
 
     proptest! {
         #[test]
         fn agrees_with_a_list(
             capacity in 1..6_usize,
-            steps in prop::collection::vec((0..8_u8, prop::option::of(0..20_u64), 0..10_u64), 1..200),
+            steps in prop::collection::vec((0..8_u8, prop::option::of(0..20_u64), 0..10_u64, 0..8_u8), 1..200),
         ) {
             let (mut window, mut model) = (Window::new(capacity), Model { capacity, known: Vec::new() });
             let mut now = Timestamp::ZERO;
-            for (key, ttl, pause) in steps {
+            for (key, ttl, pause, forgotten) in steps {
                 now = now.after(Duration::from_millis(pause));
                 let ttl = ttl.map(Duration::from_millis);
                 prop_assert_eq!(window.admit(now, [key; 16], ttl), model.admit(now, [key; 16], ttl));
+                // Half of the time one that is not known.
+                window.forget(&[2 * forgotten; 16]);
+                model.forget([2 * forgotten; 16]);
                 prop_assert_eq!(window.known.len(), model.known.len());
                 prop_assert_eq!(window.by_age.len(), model.known.len());
                 let expiring = model.known.iter().filter(|(_, expires)| expires.is_some()).count();

@@ -285,9 +285,7 @@ impl Session {
                 self.connection.channel_allowed(now, channel, allowed, answers);
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
-            Effect::Rollback(channel) => {
-                self.kept.remove(&channel);
-            }
+            Effect::Rollback(channel) => self.roll_back(channel),
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
             }
@@ -393,7 +391,7 @@ impl Session {
     }
 
     fn channel_ended(&mut self, channel: u16) {
-        self.kept.remove(&channel);
+        self.roll_back(channel);
         self.confirms.forget(channel);
         self.close_reply_to(channel);
         self.getters.retain(|(_, other), _| *other != channel);

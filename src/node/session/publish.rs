@@ -18,6 +18,7 @@ use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
+use crate::node::memories::Way;
 use crate::node::together;
 use crate::store::Waiter as _;
 
@@ -51,6 +52,8 @@ pub(super) struct Kept {
     pub(super) arrival: Arrival,
     pub(super) targets: Targets,
     pub(super) mandatory: bool,
+    /// Exchanges that take others with its key for duplicates, which they are not if it is rolled back.
+    admitted: Vec<ShortString>,
 }
 
 impl Session {
@@ -75,9 +78,9 @@ impl Session {
             self.batch.arrivals.push(message.into());
             return Ok(());
         }
-        let (message, targets) = self.route(now, channel, message)?;
+        let (message, targets, admitted) = self.route(now, channel, message)?;
         if in_transaction {
-            self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory });
+            self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory, admitted });
             return Ok(());
         }
         if targets.is_empty() && self.reply(&message) {
@@ -100,6 +103,14 @@ impl Session {
         };
         arrivals.clear();
         self.appended = self.appended.max(appended.unwrap_or_default());
+    }
+
+    /// Drops the messages of a channel's transaction.
+    pub(super) fn roll_back(&mut self, channel: u16) {
+        let (Some(kept), Some(vhost)) = (self.kept.remove(&channel), &self.vhost) else { return };
+        for Kept { arrival, admitted, .. } in kept {
+            vhost.memories.forget(&admitted, &arrival.message);
+        }
     }
 
     fn cached(&self, message: &Message) -> bool {
@@ -127,9 +138,14 @@ impl Session {
     }
 
     /// Checks a message in RabbitMQ's order and finds its queues.
-    fn route(&mut self, now: Timestamp, channel: u16, message: Message) -> Result<(Message, Targets), ChannelError> {
+    fn route(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        message: Message,
+    ) -> Result<(Message, Targets, Vec<ShortString>), ChannelError> {
         let (Some(vhost), Some(actor)) = (&self.vhost, &self.actor) else {
-            return Ok((message, Targets::new()));
+            return Ok((message, Targets::new(), Vec::new()));
         };
         let topology = vhost.topology();
         let exchange_name = ShortString::new(message.exchange()).unwrap_or_default();
@@ -142,7 +158,7 @@ impl Session {
         let token = self.reply_tokens.get(&channel).map(|(token, _)| token.as_str());
         let checked = checks::check(&message, &actor.user, token)?;
         let message = checked.rewritten.unwrap_or(message);
-        let route = {
+        let Way { route, admitted } = {
             let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
             routing_keys.push(message.routing_key());
             routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
@@ -159,7 +175,7 @@ impl Session {
             self.cache =
                 RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }
-        Ok((message, targets))
+        Ok((message, targets, admitted))
     }
 
     /// A message to a direct reply-to token: goes straight to the requester, whose channel may be gone. `false`: it
