@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
-use crate::broker::dedup;
+use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
@@ -261,6 +261,11 @@ impl QueueCell {
             })
         });
         done.map(drop)
+    }
+
+    /// Acts on what the queue remembers to tell duplicates, if it does.
+    pub(super) fn with_deduplicator<T>(&self, act: impl FnOnce(&mut Deduplicator) -> T) -> Option<T> {
+        self.running.lock().queue.deduplicator().map(act)
     }
 
     /// What the queue has in a file.

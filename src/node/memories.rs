@@ -1,5 +1,5 @@
-//! What exchanges remember of their messages: histories, and the keys by which duplicates are told. In memory alone; a
-//! restart forgets it. Owns no rules: those are the broker's.
+//! What exchanges remember of their messages: histories, and the keys by which duplicates are told. In memory; see
+//! `remembered` for restarts. Owns no rules: those are the broker's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,9 +54,27 @@ impl Memories {
     /// A message was rolled back: the next one with its key is no duplicate.
     pub(super) fn forget(&self, admitted: &[ShortString], message: &Message) {
         for exchange in admitted {
-            if let Some(mut deduplicator) = self.deduplicators.get_mut(exchange) {
-                deduplicator.forget(message);
-            }
+            self.with_deduplicator(exchange, |deduplicator| deduplicator.forget(message));
+        }
+    }
+
+    pub(super) fn each_deduplicator(&self, mut look: impl FnMut(&ShortString, &Deduplicator)) {
+        self.deduplicators.iter().for_each(|entry| look(entry.key(), entry.value()));
+    }
+
+    pub(super) fn each_history(&self, mut look: impl FnMut(&ShortString, &History)) {
+        self.histories.lock().iter().for_each(|(exchange, history)| look(exchange, history));
+    }
+
+    pub(super) fn with_deduplicator(&self, exchange: &ShortString, act: impl FnOnce(&mut Deduplicator)) {
+        if let Some(mut deduplicator) = self.deduplicators.get_mut(exchange) {
+            act(&mut deduplicator);
+        }
+    }
+
+    pub(super) fn with_history(&self, exchange: &ShortString, act: impl FnOnce(&mut History)) {
+        if let Some(history) = self.histories.lock().get_mut(exchange) {
+            act(history);
         }
     }
 

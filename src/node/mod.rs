@@ -16,6 +16,7 @@ mod memory;
 mod open;
 mod outbox;
 mod registry;
+mod remembered;
 pub mod session;
 mod storage;
 mod threads;

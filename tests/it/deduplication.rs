@@ -175,6 +175,44 @@ fn a_persistent_duplicate_does_not_come_back_after_a_restart() {
 }
 
 #[test]
+fn what_was_seen_is_remembered_over_a_stop_in_order_and_may_be_seen_again_after_a_kill() {
+    for (ending, again) in [(Ending::Stop, ["3"].as_slice()), (Ending::Kill, &["1", "2", "3"])] {
+        with_lasting_broker(async |broker| {
+            let client = confirming(broker).await;
+            let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            let arguments =
+                table(&[ON, ("x-cache-size", AMQPValue::LongInt(2)), ("x-cache-ttl", AMQPValue::LongInt(3_600_000))]);
+            within(client.exchange_declare("work".into(), ExchangeKind::Fanout, durable, arguments.clone()))
+                .await
+                .unwrap();
+            within(client.exchange_declare("all".into(), ExchangeKind::Fanout, durable, FieldTable::default()))
+                .await
+                .unwrap();
+            deduplicating_queue(&client, "of-exchange", &[]).await;
+            client.bind("of-exchange", "work", "").await;
+            deduplicating_queue(&client, "of-queue", &[ON]).await;
+            client.bind("of-queue", "all", "").await;
+            for key in ["1", "2"] {
+                for exchange in ["work", "all"] {
+                    assert!(!returned(&client, exchange, key, keyed(text(key))).await);
+                }
+            }
+            client.take_all("of-exchange").await;
+            client.take_all("of-queue").await;
+            broker.server.restart(ending);
+            let client = confirming(broker).await;
+            for key in ["1", "2", "3"] {
+                for exchange in ["work", "all"] {
+                    returned(&client, exchange, key, keyed(text(key))).await;
+                }
+            }
+            assert_eq!(client.take_all("of-exchange").await, again, "{ending:?}");
+            assert_eq!(client.take_all("of-queue").await, again, "{ending:?}");
+        });
+    }
+}
+
+#[test]
 fn arguments_that_make_no_sense_are_refused() {
     with_broker(async |broker| {
         let client = broker.client().await;

@@ -118,21 +118,26 @@ fn each_message_comes_to_a_new_binding_once_however_many_are_on_their_way() {
 }
 
 #[test]
-fn a_restart_forgets_the_history_but_not_what_queues_have_got_of_it() {
-    with_lasting_broker(async |broker| {
-        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let lasting = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        let client = confirming(broker).await;
-        within(client.exchange_declare("scores".into(), history(), durable, FieldTable::default())).await.unwrap();
-        publish(&client, "scores", "1:0", BasicProperties::default().with_delivery_mode(2)).await;
-        client.declare("before", lasting).await.unwrap();
-        client.bind("before", "scores", "").await;
-        broker.server.restart(Ending::Stop);
-        let client = confirming(broker).await;
-        client.declare("after", lasting).await.unwrap();
-        client.bind("after", "scores", "").await;
-        publish(&client, "scores", "2:0", BasicProperties::default()).await;
-        assert_eq!(client.take_all("before").await, ["1:0", "2:0"]);
-        assert_eq!(client.take_all("after").await, ["2:0"]);
-    });
+fn the_history_outlasts_a_stop_in_order_and_what_queues_have_got_of_it_any_end() {
+    for (ending, expected) in [(Ending::Stop, ["1:0", "2:0"].as_slice()), (Ending::Kill, &["2:0"])] {
+        with_lasting_broker(async |broker| {
+            let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            let lasting = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            let client = confirming(broker).await;
+            within(client.exchange_declare("scores".into(), history(), durable, FieldTable::default())).await.unwrap();
+            publish(&client, "scores", "1:0", BasicProperties::default().with_delivery_mode(2)).await;
+            client.declare("before", lasting).await.unwrap();
+            client.bind("before", "scores", "").await;
+            // It waits for the disk, and so for what came before.
+            client.declare("k", lasting).await.unwrap();
+            publish(&client, "", "last", BasicProperties::default().with_delivery_mode(2)).await;
+            broker.server.restart(ending);
+            let client = confirming(broker).await;
+            client.declare("after", lasting).await.unwrap();
+            client.bind("after", "scores", "").await;
+            publish(&client, "scores", "2:0", BasicProperties::default()).await;
+            assert_eq!(client.take_all("before").await, ["1:0", "2:0"], "{ending:?}");
+            assert_eq!(client.take_all("after").await, expected, "{ending:?}");
+        });
+    }
 }

@@ -11,7 +11,8 @@ use leveret_protocol::{FieldTable, HeaderView};
 use sha2::{Digest, Sha256};
 
 pub use self::settings::{InvalidSetting, MAX_WINDOW, Settings};
-use self::window::{Key, Window};
+use self::window::Window;
+pub use self::window::{Key, Seen};
 use crate::broker::message::{Message, Traits};
 use crate::broker::time::Timestamp;
 use crate::broker::value::octets_of;
@@ -43,6 +44,16 @@ impl Deduplicator {
     /// As `admits`, for a message whose headers have not been read.
     pub fn admits_message(&mut self, now: Timestamp, message: &Message) -> bool {
         self.admits(now, headers_of(message).as_ref())
+    }
+
+    /// Everything that is remembered, oldest first.
+    pub fn seen(&self) -> impl Iterator<Item = Seen> {
+        self.window.iter()
+    }
+
+    /// Remembers what another one did. The oldest comes first.
+    pub fn remember(&mut self, seen: Seen) {
+        self.window.add(seen);
     }
 
     /// Takes back that a message was admitted.

@@ -7,7 +7,16 @@ use std::time::Duration;
 use crate::broker::time::Timestamp;
 
 /// What stands for a value.
-pub(super) type Key = [u8; 16];
+pub type Key = [u8; 16];
+
+/// A key that was seen, and when it is forgotten; `None`: when there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The key.
+    pub key: Key,
+    /// From when on it is as if it had not been seen.
+    pub expires: Option<Timestamp>,
+}
 
 /// Remembered keys. Costs about 150 bytes for each that it holds.
 #[derive(Clone, Debug, Default)]
@@ -36,15 +45,27 @@ impl Window {
         if self.known.contains_key(&key) {
             return false;
         }
+        self.add(Seen { key, expires: ttl.map(|ttl| now.after(ttl)) });
+        true
+    }
+
+    /// Remembers a key, in place of what is known of it.
+    pub(super) fn add(&mut self, Seen { key, expires }: Seen) {
+        self.forget(&key);
         if self.known.len() >= self.capacity {
             self.forget_oldest();
         }
         self.added += 1;
-        let known = Known { age: self.added, expires: ttl.map(|ttl| now.after(ttl)) };
+        let known = Known { age: self.added, expires };
         self.known.insert(key, known);
         self.by_age.insert(known.age, key);
-        self.by_expiry.extend(known.expires.map(|expires| (expires, known.age)));
-        true
+        self.by_expiry.extend(expires.map(|expires| (expires, known.age)));
+    }
+
+    /// Everything known, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Seen> {
+        let expires = |key| self.known.get(key).and_then(|known| known.expires);
+        self.by_age.values().map(move |key| Seen { key: *key, expires: expires(key) })
     }
 
     /// As if a key had never been seen.
@@ -121,6 +142,8 @@ mod tests {
                 // Half of the time one that is not known.
                 window.forget(&[2 * forgotten; 16]);
                 model.forget([2 * forgotten; 16]);
+                let seen: Vec<_> = window.iter().map(|seen| (seen.key, seen.expires)).collect();
+                prop_assert_eq!(&seen, &model.known);
                 prop_assert_eq!(window.known.len(), model.known.len());
                 prop_assert_eq!(window.by_age.len(), model.known.len());
                 let expiring = model.known.iter().filter(|(_, expires)| expires.is_some()).count();

@@ -126,6 +126,11 @@ impl Queue {
         self.deduplicator = Some(Box::new(Deduplicator::new(settings)));
     }
 
+    /// What it remembers to tell duplicates, if it does.
+    pub fn deduplicator(&mut self) -> Option<&mut Deduplicator> {
+        self.deduplicator.as_deref_mut()
+    }
+
     /// Acts on an input.
     ///
     /// # Errors
