@@ -191,6 +191,15 @@ impl Message {
         self.bytes.len() + ENTRY_COST
     }
 
+    /// The same message in memory of its own, for those who keep it for long: a small one pins all of its chunk.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        if self.bytes.len() >= OWN_ALLOCATION {
+            return self.clone();
+        }
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }
+    }
+
     /// The same message with another header, for what the broker changes on its way (reply-to, BCC).
     #[must_use]
     pub fn with_header(&self, header: &[u8]) -> Self {

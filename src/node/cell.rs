@@ -15,6 +15,7 @@ use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
 use super::timers::Timers;
 use super::vhost::RunningVhost;
+use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
@@ -150,6 +151,9 @@ impl QueueCell {
         let mut queue = queue.with(surroundings.timers.clock.now(), settings);
         if let Some(storage) = &surroundings.storage {
             queue.set_memory_limit(storage.queue_memory());
+        }
+        if let Ok(Some(settings)) = dedup::Settings::parse(&entry.arguments) {
+            queue.deduplicate(settings);
         }
         let running = Mutex::new(Running {
             queue,
@@ -519,6 +523,11 @@ impl QueueCell {
             })
         });
         done.map(drop)
+    }
+
+    /// Acts on what the queue remembers to tell duplicates, if it does.
+    pub(super) fn with_deduplicator<T>(&self, act: impl FnOnce(&mut Deduplicator) -> T) -> Option<T> {
+        self.running.lock().queue.deduplicator().map(act)
     }
 
     /// What the queue has in a file.

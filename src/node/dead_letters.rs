@@ -85,8 +85,13 @@ fn letter(
     let death = Death { queue: &cell.entry.name, reason: dead.reason, to, now };
     let Some(letter) = Letter::new(&dead.message, &death) else { return (dead.message.clone().into(), Vec::new()) };
     let routing_keys: Vec<&[u8]> = letter.routing_keys.iter().map(Vec::as_slice).collect();
-    let envelope = Envelope { routing_keys: &routing_keys, headers: Some(&letter.headers) };
-    let route = vhost.topology().route(to.exchange.as_bytes(), &envelope);
+    let envelope = Envelope {
+        routing_keys: &routing_keys,
+        headers: Some(&letter.headers),
+        content_header: letter.message.header(),
+        random: rand::random(),
+    };
+    let route = vhost.route(now, &vhost.topology(), &letter.message, &envelope).route;
     let targets = route.queues.iter().filter(|entry| !letter.goes_in_a_circle(&entry.name));
     let targets = targets.filter_map(|entry| vhost.cell(entry.id)).collect();
     (letter.message.into(), targets)

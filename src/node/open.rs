@@ -15,6 +15,7 @@ use super::disk_alarm::{self, DiskAlarm};
 use super::fail_stop::fail_stop;
 use super::keeper::Keeper;
 use super::memory;
+use super::remembered;
 use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
 use super::{Definitions, LoadError, Node, NodeError};
@@ -141,6 +142,7 @@ impl Node {
             QueueCell::restored(entry, settings, surroundings, &mut queues)
         };
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
+        remembered::take(&node, &meta).map_err(LoadError::from)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
         let alarm = DiskAlarm::new(disk_alarm::limit(config.disk_free_limit, memory::total()));
         let board = Arc::clone(&node.alarms);
@@ -170,6 +172,7 @@ impl Node {
                 }
             });
         }
+        remembered::leave(self, &durable.meta).unwrap_or_else(|error| fail_stop(&error));
         durable.meta.leave_clean_stop(&stop).unwrap_or_else(|error| fail_stop(&error));
     }
 }

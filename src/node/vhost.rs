@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::cell::{MakeCell, QueueCell, Surroundings};
 use super::definitions::Definitions;
 use super::fail_stop::fail_stop;
+use super::memories::{Memories, Replay};
 use crate::broker::auth::Actor;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::ids::{ConnectionId, QueueId};
@@ -29,6 +30,7 @@ pub(super) struct RunningVhost {
     cells: DashMap<QueueId, Arc<QueueCell>>,
     /// What its queues live in.
     surroundings: Surroundings,
+    pub(super) memories: Memories,
 }
 
 impl RunningVhost {
@@ -58,16 +60,24 @@ impl RunningVhost {
         for link in stray {
             tracing::warn!("a stored binding in vhost '{name}' leads from or to what is not stored: {link:?}");
         }
-        let cells = DashMap::new();
+        let (cells, memories) = (DashMap::new(), Memories::default());
         for effect in effects {
-            if let Effect::QueueCreated(entry, settings) = effect {
-                let cell = Arc::new(cell(entry, settings, surroundings.clone()));
-                cells.insert(cell.entry.id, cell);
+            match effect {
+                Effect::QueueCreated(entry, settings) => {
+                    let cell = Arc::new(cell(entry, settings, surroundings.clone()));
+                    cells.insert(cell.entry.id, cell);
+                }
+                Effect::MemoryCreated { exchange, memory } => memories.create(&exchange, memory),
+                Effect::QueueRemoved(_)
+                | Effect::Stored(_)
+                | Effect::Forgotten(_)
+                | Effect::MemoryRemoved(_)
+                | Effect::Replay { .. } => {}
             }
         }
         let number = AtomicU64::new(machine.topology().number);
         let topology = ArcSwap::from_pointee(machine.topology().clone());
-        Self { name, definitions, machine: Mutex::new(machine), topology, number, cells, surroundings }
+        Self { name, definitions, machine: Mutex::new(machine), topology, number, cells, surroundings, memories }
     }
 
     /// The topology as it is now.
@@ -171,11 +181,15 @@ impl RunningVhost {
     /// What is durable is on the disk before anybody sees the change or is answered.
     fn apply(&self, now: Timestamp, machine: &Vhost, effects: Vec<Effect>) {
         self.definitions.keep(&self.name, &effects).unwrap_or_else(|error| fail_stop(&error));
-        self.carry_out(now, effects);
-        self.publish(machine);
+        match self.carry_out(now, effects) {
+            Some(replay) => self.replay(now, &replay, || self.publish(machine)),
+            None => self.publish(machine),
+        }
     }
 
-    fn carry_out(&self, now: Timestamp, effects: Vec<Effect>) {
+    /// Carries out all but a replay, which goes with the publishing of the topology. One operation has one at most.
+    fn carry_out(&self, now: Timestamp, effects: Vec<Effect>) -> Option<Replay> {
+        let mut replay = None;
         for effect in effects {
             match effect {
                 Effect::QueueCreated(entry, settings) => {
@@ -189,9 +203,13 @@ impl RunningVhost {
                         let _ended = cell.run(now, Input::Delete { if_unused: false, if_empty: false });
                     }
                 }
+                Effect::MemoryCreated { exchange, memory } => self.memories.create(&exchange, memory),
+                Effect::MemoryRemoved(exchange) => self.memories.remove(&exchange),
+                Effect::Replay { source, destination } => replay = Some(Replay { source, destination }),
                 Effect::Stored(_) | Effect::Forgotten(_) => {}
             }
         }
+        replay
     }
 
     fn publish(&self, machine: &Vhost) {

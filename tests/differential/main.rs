@@ -25,6 +25,7 @@ mod conn;
 mod consume;
 mod dead_letters;
 mod exchange;
+mod exchange_types;
 mod frames;
 mod handshake;
 mod limits;
@@ -66,6 +67,7 @@ fn scenarios() -> Vec<Scenario> {
         consume::SCENARIOS,
         dead_letters::SCENARIOS,
         exchange::SCENARIOS,
+        exchange_types::SCENARIOS,
         frames::SCENARIOS,
         handshake::SCENARIOS,
         limits::SCENARIOS,

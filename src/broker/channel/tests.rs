@@ -29,6 +29,7 @@ fn settings() -> Settings {
         consumer_max_per_channel: None,
         default_prefetch: 0,
         qos_dynamic: false,
+        channel_flow: crate::broker::connection::ChannelFlow::Auto,
     }
 }
 

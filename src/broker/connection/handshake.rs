@@ -192,6 +192,7 @@ mod tests {
             consumer_max_per_channel: None,
             default_prefetch: 0,
             qos_dynamic: false,
+            channel_flow: crate::broker::connection::ChannelFlow::Auto,
         }
     }
 

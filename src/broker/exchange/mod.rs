@@ -3,13 +3,18 @@
 
 mod binding;
 mod destinations;
+mod history;
+mod memory;
 pub mod types;
 
 use leveret_protocol::{FieldTable, ShortString};
 
 pub use self::binding::{Binding, Destination, DestinationKey};
 pub use self::destinations::Destinations;
-pub use self::types::{BindingTable, Envelope, ExchangeType};
+pub use self::history::{History, MAX_HISTORY_BYTES, Past};
+pub use self::memory::Memory;
+pub(super) use self::types::mixed;
+pub use self::types::{BindingTable, Envelope, ExchangeType, TypeRefusal};
 
 /// An exchange with its bindings. Cloning is cheap: binding tables are persistent (a clone shares them).
 #[derive(Clone, Debug)]
@@ -30,6 +35,16 @@ pub struct Exchange {
     pub alternate: Option<ShortString>,
     /// The bindings of which it is the source, in the form that its type needs.
     pub bindings: BindingTable,
+    /// What is remembered of its messages.
+    pub memory: Memory,
+}
+
+impl Exchange {
+    /// Whether messages with the same routing key may go different ways.
+    #[must_use]
+    pub fn varies(&self) -> bool {
+        self.bindings.varies() || !self.memory.is_none()
+    }
 }
 
 /// The argument that names an alternate exchange.

@@ -40,6 +40,7 @@ use self::ready::Ready;
 pub use self::settings::{Bound, DeadLetter, Overflow, Settings};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
+use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::time::Timestamp;
 
@@ -63,6 +64,8 @@ pub struct Queue {
     /// Dead messages that have not been taken over, oldest first.
     dying: Vec<Dying>,
     promised: Promised,
+    /// What tells messages that it has taken before, where that was asked for.
+    deduplicator: Option<Box<Deduplicator>>,
 }
 
 /// Newer than any message.
@@ -158,6 +161,16 @@ impl Queue {
         self.ready.body_bytes()
     }
 
+    /// From now on takes no message twice.
+    pub fn deduplicate(&mut self, settings: dedup::Settings) {
+        self.deduplicator = Some(Box::new(Deduplicator::new(settings)));
+    }
+
+    /// What it remembers to tell duplicates, if it does.
+    pub fn deduplicator(&mut self) -> Option<&mut Deduplicator> {
+        self.deduplicator.as_deref_mut()
+    }
+
     /// Acts on an input.
     ///
     /// # Errors
@@ -172,12 +185,12 @@ impl Queue {
         }
         let mut fresh = NOTHING_FRESH;
         match input {
-            Input::Publish(arrivals) => fresh = self.publish(arrivals),
+            Input::Publish(arrivals) => fresh = self.publish(now, arrivals, effects),
             Input::Reserve { count, bytes } => {
                 self.last_sequence = self.last_sequence.saturating_add(count);
                 self.promise(count, bytes);
             }
-            Input::Insert(arrivals) => fresh = self.insert(arrivals),
+            Input::Insert(arrivals) => fresh = self.insert(now, arrivals, effects),
             Input::Subscribe(subscription) => self.subscribe(subscription)?,
             Input::Unsubscribe(consumer) => self.unsubscribe(now, consumer, effects),
             Input::SetPrefetch(consumer, prefetch) => self.consumers.set_prefetch(consumer, prefetch),
@@ -218,25 +231,40 @@ impl Queue {
 
     /// Takes messages in, and gives them numbers; the first of these.
     #[inline]
-    fn publish(&mut self, arrivals: &mut Vec<Arrival>) -> SequenceNumber {
+    fn publish(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>, effects: &mut Vec<Effect>) -> SequenceNumber {
         let first = self.next_sequence();
         for arrival in arrivals.drain(..) {
             self.last_sequence += 1;
-            self.ttl.note(arrival.message.traits());
-            self.ready.add(SequenceNumber(self.last_sequence), arrival);
+            self.take_in(now, SequenceNumber(self.last_sequence), arrival, effects);
         }
         first
     }
 
     /// Takes messages in that have numbers; the first of these.
-    fn insert(&mut self, arrivals: &mut Vec<(SequenceNumber, Arrival)>) -> SequenceNumber {
+    fn insert(
+        &mut self,
+        now: Timestamp,
+        arrivals: &mut Vec<(SequenceNumber, Arrival)>,
+        effects: &mut Vec<Effect>,
+    ) -> SequenceNumber {
         let first = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
         for (sequence, arrival) in arrivals.drain(..) {
             self.keep_promise(&arrival);
-            self.ttl.note(arrival.message.traits());
-            self.ready.add(sequence, arrival);
+            self.take_in(now, sequence, arrival, effects);
         }
         first
+    }
+
+    #[inline]
+    fn take_in(&mut self, now: Timestamp, sequence: SequenceNumber, arrival: Arrival, effects: &mut Vec<Effect>) {
+        if let Some(deduplicator) = &mut self.deduplicator
+            && !deduplicator.admits_message(now, &arrival.message)
+        {
+            effects.extend(arrival.place.map(|place| Effect::Gone { sequence, place }));
+            return;
+        }
+        self.ttl.note(arrival.message.traits());
+        self.ready.add(sequence, arrival);
     }
 
     fn configure(&mut self, now: Timestamp, settings: Settings) {

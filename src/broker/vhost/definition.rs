@@ -7,7 +7,7 @@ use std::sync::Arc;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::{Effect, Link, Vhost};
-use crate::broker::exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeType};
+use crate::broker::exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeType, Memory};
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::ResourceKind;
 
@@ -42,7 +42,7 @@ pub struct ExchangeDefinition {
 pub struct Restored {
     /// The vhost.
     pub vhost: Vhost,
-    /// [`Effect::QueueCreated`] for every queue.
+    /// [`Effect::QueueCreated`] for every queue, [`Effect::MemoryCreated`] for every exchange that remembers.
     pub effects: Vec<Effect>,
     /// Bindings of which an end is not there. None unless what was stored has been damaged.
     pub stray: Vec<Link>,
@@ -56,7 +56,9 @@ impl Vhost {
         let mut links = Vec::new();
         for definition in definitions {
             match definition {
-                Definition::Exchange(exchange) => restored.vhost.add_exchange(exchange.into()),
+                Definition::Exchange(exchange) => {
+                    restored.vhost.add_exchange(exchange.into(), &mut restored.effects);
+                }
                 Definition::Queue(entry) => restored.vhost.add_queue(entry, &mut restored.effects),
                 Definition::Binding(link) => links.push(link),
             }
@@ -140,14 +142,15 @@ fn alternate(arguments: &FieldTable) -> Option<ShortString> {
 impl From<ExchangeDefinition> for Exchange {
     fn from(definition: ExchangeDefinition) -> Self {
         Self {
+            memory: Memory::of(definition.kind, &definition.arguments).unwrap_or_default(),
             name: definition.name,
             kind: definition.kind,
             durable: true,
             auto_delete: definition.auto_delete,
             internal: definition.internal,
             alternate: alternate(&definition.arguments),
+            bindings: definition.kind.empty_table(&definition.arguments),
             arguments: definition.arguments,
-            bindings: definition.kind.empty_table(),
         }
     }
 }

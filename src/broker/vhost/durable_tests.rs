@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{Definition, Effect, ExchangeDeclaration, ExchangeDefinition, Link, QueueDeclaration, Vhost};
 use crate::broker::auth::{Actor, Permissions, User};
-use crate::broker::exchange::{Envelope, ExchangeType};
+use crate::broker::exchange::{Destination, Envelope, ExchangeType, Memory};
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{QueueEntry, Settings};
 use crate::broker::resource::ResourceKind;
@@ -283,7 +283,7 @@ fn a_restored_vhost_routes_as_before_and_tells_its_queues() {
     );
     assert_eq!(restored.stray, []);
     let routed = |routing_key: &[u8]| {
-        let envelope = Envelope { routing_keys: &[routing_key], headers: None };
+        let envelope = Envelope { routing_keys: &[routing_key], headers: None, ..Envelope::default() };
         let route = restored.vhost.topology().route(b"x", &envelope);
         route.queues.iter().map(|entry| entry.name.to_string()).collect::<Vec<_>>()
     };
@@ -407,7 +407,11 @@ impl Model {
             Effect::Forgotten(definition) => {
                 assert_eq!(self.stored.remove(&identity(&definition)), Some(definition), "forgotten as it was stored");
             }
-            Effect::QueueCreated(..) | Effect::QueueRemoved(_) => {}
+            Effect::QueueCreated(..)
+            | Effect::QueueRemoved(_)
+            | Effect::MemoryCreated { .. }
+            | Effect::MemoryRemoved(_)
+            | Effect::Replay { .. } => {}
         }
     }
 
@@ -434,4 +438,39 @@ proptest! {
             model.check();
         }
     }
+}
+
+#[test]
+fn exchanges_that_remember_are_told_of_when_they_come_go_and_come_back() {
+    let ann = actor(1);
+    let mut vhost = Vhost::new(name("/"));
+    let (mut effects, mut stored) = (Vec::new(), Vec::new());
+    let arguments: FieldTable = [(name("x-recent-history-length"), FieldValue::I32(3))].into_iter().collect();
+    let wanted = ExchangeDeclaration { arguments, ..exchange("x", "x-recent-history", DURABLE) };
+    vhost.declare_exchange(&ann, wanted.clone(), &mut effects).unwrap();
+    vhost.declare_exchange(&ann, wanted, &mut effects).unwrap();
+    let memory = Memory { history: Some(3), deduplication: None };
+    let created = Effect::MemoryCreated { exchange: name("x"), memory };
+    let Some(Effect::Stored(definition)) = effects.first().cloned() else { panic!("it is stored: {effects:?}") };
+    stored.push(definition.clone());
+    assert_eq!(std::mem::take(&mut effects), [Effect::Stored(definition.clone()), created.clone()], "once");
+    assert_eq!(Vhost::restore(name("/"), stored).effects, [created]);
+    vhost.delete_exchange(&ann, &name("x"), false, &mut effects).unwrap();
+    assert_eq!(effects, [Effect::Forgotten(definition), Effect::MemoryRemoved(name("x"))]);
+}
+
+#[test]
+fn a_new_binding_of_an_exchange_with_a_history_is_to_get_it_once() {
+    let ann = actor(1);
+    let mut vhost = Vhost::new(name("/"));
+    vhost.declare_exchange(&ann, exchange("x", "x-recent-history", TRANSIENT), &mut Vec::new()).unwrap();
+    let entry = vhost.declare_queue(&ann, queue("q", TRANSIENT), &mut Vec::new()).unwrap();
+    let mut effects = Vec::new();
+    for _ in 0..2 {
+        vhost.bind(&ann, &link("x", ResourceKind::Queue, "q"), &mut effects).unwrap();
+    }
+    assert_eq!(effects, [Effect::Replay { source: name("x"), destination: Destination::Queue(entry) }]);
+    let route = vhost.topology().route(b"x", &Envelope::default());
+    assert!(route.varies);
+    assert_eq!(route.histories, [name("x")]);
 }

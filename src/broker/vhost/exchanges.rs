@@ -9,7 +9,7 @@ use super::equivalence::{check_argument, check_field};
 use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
-use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType};
+use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType, Memory};
 use crate::broker::resource::Resource;
 
 /// What exchange.declare asks for.
@@ -60,18 +60,21 @@ impl Vhost {
             return Err(ChannelError::ReservedName { kind: "exchange", name });
         }
         let alternate = self.alternate(actor, &resource, &wanted.arguments)?;
+        kind.validate_arguments(&wanted.arguments, &resource)?;
+        let memory = Memory::of(kind, &wanted.arguments).map_err(|invalid| invalid.of(&resource))?;
         let exchange = Exchange {
             name,
             kind,
             durable: wanted.durable,
             auto_delete: wanted.auto_delete,
             internal: wanted.internal,
-            arguments: wanted.arguments,
             alternate,
-            bindings: kind.empty_table(),
+            bindings: kind.empty_table(&wanted.arguments),
+            arguments: wanted.arguments,
+            memory,
         };
         effects.extend(stored_exchange(&exchange).map(Effect::Stored));
-        self.add_exchange(exchange);
+        self.add_exchange(exchange, effects);
         self.changed();
         Ok(())
     }
@@ -103,7 +106,10 @@ impl Vhost {
         Ok(())
     }
 
-    pub(super) fn add_exchange(&mut self, exchange: Exchange) {
+    pub(super) fn add_exchange(&mut self, exchange: Exchange, effects: &mut Vec<Effect>) {
+        if !exchange.memory.is_none() {
+            effects.push(Effect::MemoryCreated { exchange: exchange.name.clone(), memory: exchange.memory.clone() });
+        }
         self.topology.exchanges.insert_mut(exchange.name.clone(), Arc::new(exchange));
     }
 
@@ -115,6 +121,9 @@ impl Vhost {
             self.topology.exchanges.remove_mut(&name);
             self.changed();
             effects.extend(stored_exchange(&exchange).map(Effect::Forgotten));
+            if !exchange.memory.is_none() {
+                effects.push(Effect::MemoryRemoved(name.clone()));
+            }
             self.remove_bindings_from(&name, effects);
             self.remove_bindings_to(&Destination::Exchange(name).key(), effects, &mut unbound);
         }

@@ -40,7 +40,7 @@ impl Vhost {
         };
         let resource = destination_resource(&link, &self.topology.vhost);
         let Some(destination) = self.find_destination(&link) else { return Err(ChannelError::NotFound(resource)) };
-        source.kind.validate_binding(&link.binding_key, &link.arguments)?;
+        source.kind.validate_binding(&link.binding_key, &link.arguments, &destination)?;
         check_owner(actor, &destination, resource)?;
         let durable = source.durable && self.is_durable(&destination);
         let binding = Binding::new(link.source.clone(), destination, link.binding_key, link.arguments);
@@ -52,6 +52,9 @@ impl Vhost {
         self.change_exchange(&link.source, |exchange| exchange.bindings.bind(&binding));
         self.changed();
         effects.extend(stored_binding(&binding).map(Effect::Stored));
+        if source.memory.history.is_some() {
+            effects.push(Effect::Replay { source: link.source, destination: binding.destination.clone() });
+        }
         Ok(())
     }
 

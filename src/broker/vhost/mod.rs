@@ -23,7 +23,7 @@ pub use self::exchanges::ExchangeDeclaration;
 pub use self::links::Link;
 pub use self::queues::QueueDeclaration;
 pub use self::topology::{Route, Topology};
-use crate::broker::exchange::{Binding, DestinationKey, Exchange, ExchangeType};
+use crate::broker::exchange::{Binding, Destination, DestinationKey, Exchange, ExchangeType, Memory};
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{QueueEntry, Settings};
 use rpds::RedBlackTreeMapSync;
@@ -53,6 +53,22 @@ pub enum Effect {
     Stored(Definition),
     /// Something durable is gone; so is it to be on disk.
     Forgotten(Definition),
+    /// An exchange came into being that remembers something of its messages.
+    MemoryCreated {
+        /// Its name.
+        exchange: ShortString,
+        /// What it remembers.
+        memory: Memory,
+    },
+    /// Such an exchange is gone.
+    MemoryRemoved(ShortString),
+    /// There is a new binding: it is to be given the history of its source before any other message.
+    Replay {
+        /// The exchange that has a history.
+        source: ShortString,
+        /// Where the binding leads.
+        destination: Destination,
+    },
 }
 
 /// A vhost's state: the current topology and what is needed to change it.
@@ -113,7 +129,8 @@ fn predeclared(name: ShortString, kind: ExchangeType, internal: bool) -> Exchang
         internal,
         arguments: FieldTable::default(),
         alternate: None,
-        bindings: kind.empty_table(),
+        bindings: kind.empty_table(&FieldTable::new()),
+        memory: Memory::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::equivalence::{check_argument, check_field};
 use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
+use crate::broker::dedup;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::exchange::Destination;
 use crate::broker::ids::{ConnectionId, QueueId};
@@ -60,6 +61,7 @@ impl Vhost {
         arguments::validate(&wanted.arguments, &resource)?;
         arguments::check_properties(&wanted.arguments, durable, wanted.exclusive, wanted.auto_delete, &resource)?;
         arguments::require_support(&wanted.arguments, &resource)?;
+        dedup::Settings::parse(&wanted.arguments).map_err(|invalid| invalid.of(&resource))?;
         let entry = Arc::new(QueueEntry {
             id: wanted.id,
             name: name.clone(),

@@ -9,7 +9,7 @@ use rpds::RedBlackTreeMapSync;
 
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
-use crate::broker::exchange::{Destination, Envelope, Exchange};
+use crate::broker::exchange::{Destination, Envelope, Exchange, mixed};
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::Resource;
 
@@ -29,8 +29,11 @@ pub struct Topology {
 pub struct Route {
     /// Every queue once.
     pub queues: Vec<Arc<QueueEntry>>,
-    /// Whether message headers had a say, so that the next message with these names may go elsewhere.
-    pub reads_headers: bool,
+    /// Whether something besides exchange and routing key had a say, so that the next message with these names may go
+    /// elsewhere.
+    pub varies: bool,
+    /// The exchanges on the way that keep a history.
+    pub histories: Vec<ShortString>,
 }
 
 impl Topology {
@@ -67,17 +70,32 @@ impl Topology {
     /// exchange is visited once, so cycles end. Every exchange matches with the same routing keys and headers.
     #[must_use]
     pub fn route(&self, exchange: &[u8], envelope: &Envelope<'_>) -> Route {
+        self.route_past(exchange, envelope, &mut |_| true)
+    }
+
+    /// As `route`, but asks `admits` of every exchange on the way that tells duplicates whether the message is new to it.
+    /// One that is not is not routed by that exchange, nor by its alternate.
+    pub fn route_past(
+        &self,
+        exchange: &[u8],
+        envelope: &Envelope<'_>,
+        admits: &mut dyn FnMut(&Exchange) -> bool,
+    ) -> Route {
         if exchange.is_empty() {
             return self.route_by_queue_name(envelope);
         }
-        let mut walk = Walk { found: Vec::new(), visited: BTreeSet::new(), waiting: Vec::new(), reads_headers: false };
+        let mut walk = Walk { route: Route::default(), visited: BTreeSet::new(), waiting: Vec::new(), chosen: 0 };
         walk.enter(self, exchange);
         while let Some(next) = walk.waiting.pop() {
-            walk.visit(&next, self, envelope);
+            if next.memory.deduplication.is_none() || admits(&next) {
+                walk.visit(&next, self, envelope);
+            }
+            walk.route.varies |= next.varies();
         }
-        walk.found.sort_by(|a, b| a.name.cmp(&b.name));
-        walk.found.dedup_by(|a, b| a.id == b.id);
-        Route { queues: walk.found, reads_headers: walk.reads_headers }
+        let mut route = walk.route;
+        route.queues.sort_by(|a, b| a.name.cmp(&b.name));
+        route.queues.dedup_by(|a, b| a.id == b.id);
+        route
     }
 
     fn route_by_queue_name(&self, envelope: &Envelope<'_>) -> Route {
@@ -89,15 +107,16 @@ impl Topology {
                 queues.push(Arc::clone(entry));
             }
         }
-        Route { queues, reads_headers: false }
+        Route { queues, ..Route::default() }
     }
 }
 
 struct Walk {
-    found: Vec<Arc<QueueEntry>>,
+    route: Route,
     visited: BTreeSet<ShortString>,
     waiting: Vec<Arc<Exchange>>,
-    reads_headers: bool,
+    /// Exchanges visited that may have chosen at random.
+    chosen: u64,
 }
 
 impl Walk {
@@ -110,13 +129,21 @@ impl Walk {
     }
 
     fn visit(&mut self, exchange: &Exchange, topology: &Topology, envelope: &Envelope<'_>) {
-        self.reads_headers |= exchange.bindings.reads_headers();
+        let mut envelope = *envelope;
+        if exchange.bindings.varies() {
+            // Or a choice at random behind another one would not be free of it.
+            self.chosen += 1;
+            envelope.random = mixed(envelope.random.wrapping_add(self.chosen));
+        }
+        if exchange.memory.history.is_some() {
+            self.route.histories.push(exchange.name.clone());
+        }
         // RabbitMQ: a binding to an exchange counts as routed, even when nothing is bound to that exchange.
         let mut routed = false;
-        exchange.bindings.route(envelope, &mut |destination| {
+        exchange.bindings.route(&envelope, &mut |destination| {
             routed = true;
             match destination {
-                Destination::Queue(entry) => self.found.push(Arc::clone(entry)),
+                Destination::Queue(entry) => self.route.queues.push(Arc::clone(entry)),
                 Destination::Exchange(name) => self.enter(topology, name.as_bytes()),
             }
         });

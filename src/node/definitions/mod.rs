@@ -122,7 +122,11 @@ impl Definitions {
         let changes = effects.iter().filter_map(|effect| match effect {
             Effect::Stored(definition) => Some(encode::stored(vhost, definition)),
             Effect::Forgotten(definition) => Some(encode::forgotten(vhost, definition)),
-            Effect::QueueCreated(..) | Effect::QueueRemoved(_) => None,
+            Effect::QueueCreated(..)
+            | Effect::QueueRemoved(_)
+            | Effect::MemoryCreated { .. }
+            | Effect::MemoryRemoved(_)
+            | Effect::Replay { .. } => None,
         });
         self.commit(&changes.collect::<Vec<_>>())
     }

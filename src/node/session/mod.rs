@@ -7,6 +7,7 @@ mod deliver;
 mod flow;
 mod held;
 mod publish;
+mod random;
 mod request;
 mod settle;
 mod waiting;
@@ -27,6 +28,7 @@ use self::deliver::News;
 use self::flow::Flow;
 use self::held::HeldPublishes;
 use self::publish::{Batch, Kept, RouteCache};
+use self::random::Random;
 use self::settle::Settled;
 use self::waiting::Later;
 use self::windows::Windows;
@@ -62,6 +64,7 @@ pub struct Session {
     actor: Option<Actor>,
     vhost: Option<Arc<RunningVhost>>,
     cache: RouteCache,
+    random: Random,
     batch: Batch,
     /// Publishes of this connection so far.
     published: u64,
@@ -120,6 +123,7 @@ impl Session {
             actor: None,
             vhost: None,
             cache: RouteCache::default(),
+            random: Random::default(),
             batch: Batch::default(),
             published: 0,
             refused: Vec::new(),
@@ -302,9 +306,7 @@ impl Session {
                 self.connection.channel_allowed(now, channel, allowed, answers);
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
-            Effect::Rollback(channel) => {
-                self.kept.remove(&channel);
-            }
+            Effect::Rollback(channel) => self.roll_back(channel),
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
             }
@@ -412,7 +414,7 @@ impl Session {
     fn channel_ended(&mut self, now: Timestamp, channel: u16) {
         self.put_in_all_of(now, channel);
         self.forget_flow(channel);
-        self.kept.remove(&channel);
+        self.roll_back(channel);
         self.confirms.forget(channel);
         self.close_reply_to(channel);
         self.getters.retain(|(_, other), _| *other != channel);

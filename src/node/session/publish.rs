@@ -18,6 +18,7 @@ use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::node::cell::{Pressure, QueueCell};
+use crate::node::memories::Way;
 use crate::node::together::{self, Applied};
 use crate::store::Waiter as _;
 
@@ -74,6 +75,8 @@ pub(super) struct Kept {
     pub(super) arrival: Arrival,
     pub(super) targets: Targets,
     pub(super) mandatory: bool,
+    /// Exchanges that take others with its key for duplicates, which they are not if it is rolled back.
+    admitted: Vec<ShortString>,
 }
 
 impl Session {
@@ -103,9 +106,9 @@ impl Session {
             self.batch.push(channel, self.published, message.into());
             return Ok(());
         }
-        let (message, targets) = self.route(channel, message)?;
+        let (message, targets, admitted) = self.route(now, channel, message)?;
         if in_transaction {
-            self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory });
+            self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory, admitted });
             return Ok(());
         }
         if targets.is_empty() && self.reply(&message) {
@@ -208,6 +211,14 @@ impl Session {
         }
     }
 
+    /// Drops the messages of a channel's transaction.
+    pub(super) fn roll_back(&mut self, channel: u16) {
+        let (Some(kept), Some(vhost)) = (self.kept.remove(&channel), &self.vhost) else { return };
+        for Kept { arrival, admitted, .. } in kept {
+            vhost.memories.forget(&admitted, &arrival.message);
+        }
+    }
+
     fn cached(&self, message: &Message) -> bool {
         let current = self.vhost.as_ref().is_some_and(|vhost| vhost.number() == self.cache.number);
         current && !self.cache.names.is_empty() && self.cache.names == message.names()
@@ -236,9 +247,14 @@ impl Session {
     }
 
     /// Checks a message in RabbitMQ's order and finds its queues.
-    fn route(&mut self, channel: u16, message: Message) -> Result<(Message, Targets), ChannelError> {
+    fn route(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        message: Message,
+    ) -> Result<(Message, Targets, Vec<ShortString>), ChannelError> {
         let (Some(vhost), Some(actor)) = (&self.vhost, &self.actor) else {
-            return Ok((message, Targets::new()));
+            return Ok((message, Targets::new(), Vec::new()));
         };
         let topology = vhost.topology();
         let exchange_name = ShortString::new(message.exchange()).unwrap_or_default();
@@ -251,19 +267,24 @@ impl Session {
         let token = self.reply_tokens.get(&channel).map(|(token, _)| token.as_str());
         let checked = checks::check(&message, &actor.user, token)?;
         let message = checked.rewritten.unwrap_or(message);
-        let route = {
+        let Way { route, admitted } = {
             let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
             routing_keys.push(message.routing_key());
             routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
-            let envelope = Envelope { routing_keys: &routing_keys, headers: checked.headers.as_ref() };
-            topology.route(message.exchange(), &envelope)
+            let envelope = Envelope {
+                routing_keys: &routing_keys,
+                headers: checked.headers.as_ref(),
+                content_header: message.header(),
+                random: self.random.next(),
+            };
+            vhost.route(now, &topology, &message, &envelope)
         };
-        let targets: Targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
-        if !route.reads_headers && checked.copies.is_empty() && !is_reply(&message) {
+        let targets: Targets = vhost.cells_of(&route);
+        if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
             self.cache =
                 RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }
-        Ok((message, targets))
+        Ok((message, targets, admitted))
     }
 
     /// A message to a direct reply-to token: goes straight to the requester, whose channel may be gone. `false`: it

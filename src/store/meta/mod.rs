@@ -12,7 +12,7 @@ mod tests;
 use std::io;
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use thiserror::Error;
 
 use self::backend::Backend;
@@ -40,16 +40,19 @@ pub enum Space {
     Checkpoint,
     /// The word that a stop in order leaves.
     CleanStop,
+    /// What exchanges and queues remember of messages over a stop in order.
+    Remembered,
 }
 
 impl Space {
-    const ALL: [Self; 3] = [Self::Definitions, Self::Checkpoint, Self::CleanStop];
+    const ALL: [Self; 4] = [Self::Definitions, Self::Checkpoint, Self::CleanStop, Self::Remembered];
 
     fn table(self) -> Table {
         match self {
             Self::Definitions => TableDefinition::new("definitions"),
             Self::Checkpoint => TableDefinition::new("checkpoint"),
             Self::CleanStop => TableDefinition::new("clean_stop"),
+            Self::Remembered => TableDefinition::new("remembered"),
         }
     }
 }
@@ -161,7 +164,11 @@ impl Meta {
     }
 
     fn read(&self, space: Space) -> Result<Vec<Row>, redb::Error> {
-        let table = self.database.begin_read()?.open_table(space.table())?;
+        let table = match self.database.begin_read()?.open_table(space.table()) {
+            // Made by a version that did not have it yet.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            table => table?,
+        };
         let rows = table.iter()?.map(|row| {
             let (key, value) = row?;
             Ok((key.value().to_vec(), value.value().to_vec()))

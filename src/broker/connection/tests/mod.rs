@@ -51,6 +51,7 @@ fn settings() -> Settings {
         consumer_max_per_channel: Some(2),
         default_prefetch: 0,
         qos_dynamic: false,
+        channel_flow: crate::broker::connection::ChannelFlow::Auto,
     }
 }
 

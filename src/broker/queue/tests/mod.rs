@@ -1,6 +1,7 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects.
 
 mod channel_limit;
+mod deduplication;
 mod length;
 mod model;
 mod paged;

@@ -1,0 +1,227 @@
+//! x-message-deduplication: a message whose key was seen before goes nowhere.
+
+use lapin::options::{
+    BasicPublishOptions, ConfirmSelectOptions, ExchangeBindOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Confirmation, ExchangeKind};
+
+use crate::client::{Broker, Client, reply, table, text, with_broker, with_lasting_broker, within};
+use crate::support::server::Ending;
+
+const ON: (&str, AMQPValue) = ("x-message-deduplication", AMQPValue::Boolean(true));
+const MANDATORY: BasicPublishOptions = BasicPublishOptions { mandatory: true, immediate: false };
+
+async fn confirming(broker: &Broker) -> Client {
+    let client = broker.client().await;
+    client.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    client
+}
+
+fn keyed(key: AMQPValue) -> BasicProperties {
+    BasicProperties::default().with_headers(table(&[("x-deduplication-header", key)]))
+}
+
+/// Publishes; whether the message was returned.
+async fn returned(client: &Client, exchange: &str, body: &str, properties: BasicProperties) -> bool {
+    let confirm = client.publish_with(exchange, "jobs", body.as_bytes(), MANDATORY, properties).await;
+    match within(confirm).await.unwrap() {
+        Confirmation::Ack(message) => message.is_some(),
+        other => panic!("every publish is confirmed: {other:?}"),
+    }
+}
+
+async fn deduplicating_queue(client: &Client, name: &str, arguments: &[(&str, AMQPValue)]) {
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    within(client.queue_declare(name.into(), options, table(arguments))).await.unwrap();
+}
+
+#[test]
+fn an_exchange_returns_a_duplicate_as_unroutable() {
+    with_broker(async |broker| {
+        let client = confirming(broker).await;
+        client.exchange_with("work", ExchangeKind::Direct, &[ON]).await;
+        client.bound_queues("work", &[("jobs", "jobs")]).await;
+        assert!(!returned(&client, "work", "a", keyed(text("1"))).await);
+        assert!(returned(&client, "work", "a again", keyed(text("1"))).await);
+        assert!(!returned(&client, "work", "b", keyed(text("2"))).await);
+        assert!(!returned(&client, "work", "c", BasicProperties::default()).await);
+        assert!(!returned(&client, "work", "d", BasicProperties::default()).await, "without a key nothing is told");
+        assert_eq!(client.take_all("jobs").await, ["a", "b", "c", "d"]);
+    });
+}
+
+#[test]
+fn an_exchange_that_others_lead_to_tells_duplicates_as_well() {
+    with_broker(async |broker| {
+        let client = confirming(broker).await;
+        client.exchange("in", ExchangeKind::Fanout).await;
+        let by_type = ExchangeKind::Custom("x-message-deduplication".to_owned());
+        client.exchange_with("once", by_type, &[("x-cache-size", AMQPValue::LongInt(10))]).await;
+        let (options, arguments) = (ExchangeBindOptions::default(), FieldTable::default());
+        within(client.exchange_bind("once".into(), "in".into(), "".into(), options, arguments)).await.unwrap();
+        client.bound_queues("once", &[("jobs", "")]).await;
+        for (body, lost) in [("a", false), ("a again", true)] {
+            assert_eq!(returned(&client, "in", body, keyed(AMQPValue::LongLongInt(7))).await, lost);
+        }
+        assert_eq!(client.take_all("jobs").await, ["a"]);
+    });
+}
+
+#[test]
+fn only_so_many_messages_are_remembered_and_a_deleted_exchange_remembers_none() {
+    with_broker(async |broker| {
+        let client = confirming(broker).await;
+        let declare = async || {
+            let size = ("x-cache-size", AMQPValue::LongInt(2));
+            client.exchange_with("work", ExchangeKind::Fanout, &[ON, size]).await;
+            client.bound_queues("work", &[("jobs", "")]).await;
+        };
+        declare().await;
+        for key in ["1", "2", "3", "1"] {
+            assert!(!returned(&client, "work", key, keyed(text(key))).await, "{key}");
+        }
+        assert!(returned(&client, "work", "3 again", keyed(text("3"))).await);
+        within(client.exchange_delete("work".into(), ExchangeDeleteOptions::default())).await.unwrap();
+        declare().await;
+        assert!(!returned(&client, "work", "3", keyed(text("3"))).await);
+        assert_eq!(client.take_all("jobs").await, ["1", "2", "3", "1", "3"]);
+    });
+}
+
+#[test]
+fn a_key_is_forgotten_when_its_time_is_over() {
+    with_broker(async |broker| {
+        let client = confirming(broker).await;
+        client.exchange_with("work", ExchangeKind::Fanout, &[ON, ("x-cache-ttl", AMQPValue::LongInt(50))]).await;
+        client.bound_queues("work", &[("jobs", "")]).await;
+        assert!(!returned(&client, "work", "a", keyed(text("1"))).await);
+        let again = async { while returned(&client, "work", "a again", keyed(text("1"))).await {} };
+        within(again).await;
+        assert_eq!(client.take_all("jobs").await, ["a", "a again"]);
+    });
+}
+
+#[test]
+fn a_message_that_is_rolled_back_has_not_been_seen() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        client.exchange_with("work", ExchangeKind::Fanout, &[ON]).await;
+        client.bound_queues("work", &[("jobs", "")]).await;
+        let publish = async |client: &Client, body: &str| {
+            let options = BasicPublishOptions::default();
+            client.publish_with("work", "jobs", body.as_bytes(), options, keyed(text("1"))).await;
+        };
+        client.tx_select().await.unwrap();
+        publish(&client, "rolled back").await;
+        client.tx_rollback().await.unwrap();
+        publish(&client, "lost with its channel").await;
+        client.settle().await;
+        client.close(200, "OK".into()).await.unwrap();
+        let client = broker.client().await;
+        client.tx_select().await.unwrap();
+        publish(&client, "a").await;
+        publish(&client, "a again").await;
+        client.tx_commit().await.unwrap();
+        client.tx_rollback().await.unwrap();
+        publish(&client, "a again").await;
+        client.tx_commit().await.unwrap();
+        assert_eq!(client.take_all("jobs").await, ["a"]);
+    });
+}
+
+#[test]
+fn a_queue_drops_a_duplicate_in_silence() {
+    with_broker(async |broker| {
+        let client = confirming(broker).await;
+        deduplicating_queue(&client, "once", &[ON, ("x-deduplication-header", text("id"))]).await;
+        client.queue("all").await;
+        for queue in ["once", "all"] {
+            client.bind(queue, "amq.fanout", "").await;
+        }
+        let with_id = || BasicProperties::default().with_headers(table(&[("id", AMQPValue::LongInt(1))]));
+        assert!(!returned(&client, "amq.fanout", "a", with_id()).await);
+        assert_eq!(client.take_all("once").await, ["a"], "that it is consumed does not matter");
+        let persistent = with_id().with_delivery_mode(2);
+        assert!(!returned(&client, "amq.fanout", "a again", persistent).await);
+        assert!(!returned(&client, "amq.fanout", "b", keyed(AMQPValue::LongInt(1))).await);
+        assert_eq!(client.take_all("once").await, ["b"]);
+        assert_eq!(client.take_all("all").await, ["a", "a again", "b"]);
+    });
+}
+
+#[test]
+fn a_persistent_duplicate_does_not_come_back_after_a_restart() {
+    with_lasting_broker(async |broker| {
+        let client = confirming(broker).await;
+        deduplicating_queue(&client, "jobs", &[ON]).await;
+        for body in ["a", "a again"] {
+            let confirm = client
+                .publish_with(
+                    "",
+                    "jobs",
+                    body.as_bytes(),
+                    BasicPublishOptions::default(),
+                    keyed(text("1")).with_delivery_mode(2),
+                )
+                .await;
+            assert_eq!(within(confirm).await.unwrap(), Confirmation::Ack(None));
+        }
+        broker.server.restart(Ending::Stop);
+        let client = confirming(broker).await;
+        assert_eq!(client.take_all("jobs").await, ["a"]);
+    });
+}
+
+#[test]
+fn what_was_seen_is_remembered_over_a_stop_in_order_and_may_be_seen_again_after_a_kill() {
+    for (ending, again) in [(Ending::Stop, ["3"].as_slice()), (Ending::Kill, &["1", "2", "3"])] {
+        with_lasting_broker(async |broker| {
+            let client = confirming(broker).await;
+            let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            let arguments =
+                table(&[ON, ("x-cache-size", AMQPValue::LongInt(2)), ("x-cache-ttl", AMQPValue::LongInt(3_600_000))]);
+            within(client.exchange_declare("work".into(), ExchangeKind::Fanout, durable, arguments.clone()))
+                .await
+                .unwrap();
+            within(client.exchange_declare("all".into(), ExchangeKind::Fanout, durable, FieldTable::default()))
+                .await
+                .unwrap();
+            deduplicating_queue(&client, "of-exchange", &[]).await;
+            client.bind("of-exchange", "work", "").await;
+            deduplicating_queue(&client, "of-queue", &[ON]).await;
+            client.bind("of-queue", "all", "").await;
+            for key in ["1", "2"] {
+                for exchange in ["work", "all"] {
+                    assert!(!returned(&client, exchange, key, keyed(text(key))).await);
+                }
+            }
+            client.take_all("of-exchange").await;
+            client.take_all("of-queue").await;
+            broker.server.restart(ending);
+            let client = confirming(broker).await;
+            for key in ["1", "2", "3"] {
+                for exchange in ["work", "all"] {
+                    returned(&client, exchange, key, keyed(text(key))).await;
+                }
+            }
+            assert_eq!(client.take_all("of-exchange").await, again, "{ending:?}");
+            assert_eq!(client.take_all("of-queue").await, again, "{ending:?}");
+        });
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let arguments = table(&[ON, ("x-cache-size", text("many"))]);
+        let options = ExchangeDeclareOptions::default();
+        let refused =
+            within(client.exchange_declare("work".into(), ExchangeKind::Direct, options, arguments)).await.unwrap_err();
+        let text = "PRECONDITION_FAILED - invalid arg 'x-cache-size' for exchange 'work' in vhost '/': \
+                    {unacceptable_type,longstr}";
+        assert_eq!(reply(&refused), (406, text.to_owned()));
+    });
+}
