@@ -24,4 +24,4 @@ pub use self::recovery::{
     CheckReport, CheckedFile, CheckedQueue, Damage, DamageKind, Lost, OpenError, OpenSegment, Recovered,
     RecoveredQueue, RecoveryReport, check_log, open_log,
 };
-pub use self::segment::{SegmentDamage, SegmentError, SegmentOperation, look_at_listed, open_listed};
+pub use self::segment::{Passes, SegmentDamage, SegmentError, SegmentOperation, look_at_listed, open_listed};

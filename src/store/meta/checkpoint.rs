@@ -1,17 +1,19 @@
 //! Checkpoints as rows: one for the log's first file, one for each segment, one for each queue, so that a new
 //! checkpoint writes what differs. docs/storage-format.md describes every byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
 use super::{Change, Fatal, Meta, Row, Space, ranges};
 use crate::store::format::varint;
-use crate::store::{Checkpoint, FileNumber, QueueCheckpoint, QueueKey};
+use crate::store::{Checkpoint, FileNumber, Position, QueueCheckpoint, QueueKey};
 
 const FIRST_FILE: u8 = b'f';
 const SEGMENT: u8 = b's';
 const QUEUE: u8 = b'q';
+const REACHED: u8 = b'l';
+const GIVEN_UP: u8 = b'd';
 
 /// What a checkpoint changes of the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,31 @@ impl Meta {
         Ok(checkpoint)
     }
 
+    /// Remembers that the log is durable up to there, which it has to be.
+    ///
+    /// # Errors
+    /// See [`Fatal`].
+    pub fn note_reached(&self, reached: Position) -> Result<(), Fatal> {
+        self.note_start(reached, &BTreeSet::new(), &BTreeSet::new())
+    }
+
+    /// As `note_reached`, and what was `given_up` for this start, in place of what was `before`.
+    ///
+    /// # Errors
+    /// See [`Fatal`].
+    pub fn note_start(
+        &self,
+        reached: Position,
+        before: &BTreeSet<Position>,
+        given_up: &BTreeSet<Position>,
+    ) -> Result<(), Fatal> {
+        let mut changes = vec![Change::Put { key: vec![REACHED], value: reached.0.to_le_bytes().to_vec() }];
+        changes.extend(before.difference(given_up).map(|at| Change::Remove { key: given_up_key(*at) }));
+        let new = given_up.difference(before);
+        changes.extend(new.map(|at| Change::Put { key: given_up_key(*at), value: Vec::new() }));
+        self.commit(Space::Checkpoint, &changes)
+    }
+
     /// Makes a checkpoint out of the last one, at once and lasting.
     ///
     /// # Errors
@@ -70,6 +97,10 @@ impl Meta {
 
 fn segment_key(file: FileNumber) -> Vec<u8> {
     [&[SEGMENT], file.0.to_be_bytes().as_slice()].concat()
+}
+
+fn given_up_key(at: Position) -> Vec<u8> {
+    [&[GIVEN_UP], at.0.to_be_bytes().as_slice()].concat()
 }
 
 fn queue_change(queue: QueueKey, checkpoint: Option<&QueueCheckpoint>) -> Change {
@@ -90,6 +121,8 @@ fn take(checkpoint: &mut Checkpoint, (key, value): &Row) -> Option<()> {
             let queue = QueueKey(u64::from_be_bytes(name.try_into().ok()?));
             checkpoint.queues.insert(queue, queue_checkpoint(value)?);
         }
+        REACHED => checkpoint.reached = Position(u64::from_le_bytes(value.as_slice().try_into().ok()?)),
+        GIVEN_UP => _ = checkpoint.given_up.insert(Position(u64::from_be_bytes(name.try_into().ok()?))),
         _ => return None,
     }
     Some(())
@@ -104,8 +137,8 @@ fn queue_checkpoint(mut value: &[u8]) -> Option<QueueCheckpoint> {
 mod tests {
     use super::{Change, CheckpointChange, Meta, Space};
     use crate::store::disk::MemoryDisk;
-    use crate::store::{Checkpoint, FileNumber, QueueCheckpoint, QueueKey};
-    use std::collections::BTreeMap;
+    use crate::store::{Checkpoint, FileNumber, Position, QueueCheckpoint, QueueKey};
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn queue(next_sequence: u64, live: &[(u64, u64)]) -> QueueCheckpoint {
         QueueCheckpoint { next_sequence, live: live.iter().map(|(first, last)| *first..=*last).collect() }
@@ -137,6 +170,7 @@ mod tests {
             first_file: FileNumber(3),
             segments: vec![FileNumber::segment(2), FileNumber::segment(300)],
             queues: BTreeMap::from([(QueueKey(1), one), (QueueKey(300), three)]),
+            ..Checkpoint::default()
         };
         assert_eq!(Meta::open(&disk).unwrap().checkpoint().unwrap(), expected);
     }
@@ -158,6 +192,21 @@ mod tests {
             row(b"s\x80\0\x01\x02", b""),
         ];
         assert_eq!(meta.all(Space::Checkpoint).unwrap(), expected);
+    }
+
+    #[test]
+    fn how_far_the_log_has_come_and_what_is_given_up_of_it_is_remembered() {
+        let meta = Meta::open(&MemoryDisk::new()).unwrap();
+        let places = |places: &[u64]| places.iter().copied().map(Position).collect::<BTreeSet<_>>();
+        meta.note_start(Position(0x0102), &places(&[]), &places(&[0x0304, 9])).unwrap();
+        let row = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+        let expected =
+            [row(b"d\0\0\0\0\0\0\0\x09", b""), row(b"d\0\0\0\0\0\0\x03\x04", b""), row(b"l", b"\x02\x01\0\0\0\0\0\0")];
+        assert_eq!(meta.all(Space::Checkpoint).unwrap(), expected);
+        meta.note_start(Position(0x0203), &places(&[9, 0x0304]), &places(&[9, 10])).unwrap();
+        meta.note_reached(Position(0x0204)).unwrap();
+        let expected = Checkpoint { reached: Position(0x0204), given_up: places(&[9, 10]), ..Checkpoint::default() };
+        assert_eq!(meta.checkpoint().unwrap(), expected);
     }
 
     #[test]

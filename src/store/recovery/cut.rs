@@ -91,7 +91,13 @@ impl Cut<'_> {
         match read {
             Err(error) if self.salvage => {
                 let path = self.files.path(error.file).unwrap_or_default();
-                damage.push(Damage { path, offset: error.offset, kind: DamageKind::Record, lost: None });
+                damage.push(Damage {
+                    path,
+                    position: None,
+                    offset: error.offset,
+                    kind: DamageKind::Record,
+                    lost: None,
+                });
                 Ok(())
             }
             read => Ok(read?),

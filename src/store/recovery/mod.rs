@@ -16,6 +16,7 @@ mod replay;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod tolerance;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -27,9 +28,10 @@ pub use self::error::{Damage, DamageKind, Lost, OpenError};
 use self::frames::Scan;
 use self::replay::Replay;
 use self::tail::Tail;
+use self::tolerance::Tolerance;
 use super::checkpoint::Checkpoint;
 use super::disk::{Disk, File};
-use super::log::{FileTable, Log, Slots, StoredFile, Writer};
+use super::log::{FileTable, Log, Slot, Slots, StoredFile, Writer};
 use super::options::Options;
 use super::place::{Extent, FileNumber, Position, QueueKey};
 
@@ -81,6 +83,8 @@ pub struct RecoveryReport {
     pub copied: u64,
     /// What was skipped; always empty unless salvaging.
     pub damage: Vec<Damage>,
+    /// What was skipped since an earlier start was asked to, in files that are still there.
+    pub given_up: Vec<Damage>,
 }
 
 /// Opens the log in `options.directory`: what it held, and the log, which goes on behind it. Queues that are not `known`
@@ -96,14 +100,19 @@ pub fn open_log(
     known: &dyn Fn(QueueKey) -> bool,
 ) -> Result<(Arc<Log>, Writer, Recovered), OpenError> {
     let found = discover::slots(&**disk, options)?;
+    set_aside(&**disk, options, found.headless)?;
     let mut report = RecoveryReport { damage: found.damage, ..RecoveryReport::default() };
-    let mut chain = Chain::link(found.slots, checkpoint.first_file)?;
-    let tail = chain.files.last().map(|last| Tail::examine(last, options, &mut report.damage)).transpose()?;
+    let tolerance = Tolerance::new(options, checkpoint);
+    let mut chain = Chain::link(found.slots, checkpoint, &mut |number| {
+        tolerance.pass(chain::missing(&options.directory, number), &mut report.damage)
+    })?;
+    let tail = chain.find_ends(options, tolerance, checkpoint.reached, &mut report.damage)?;
     let files = FileTable::default();
     let mut replay = Replay::new(checkpoint, known);
-    replay_files(&chain, tail.as_ref(), &mut replay, options, &mut report)?;
+    replay_files(&chain, tail.as_ref(), &mut replay, tolerance, &mut report)?;
     let slots = Slots::new(Arc::clone(disk), options, std::mem::take(&mut chain.free), found.next_name);
-    let (current, superseded) = tail::rewrite(&mut chain, tail.as_ref(), &slots, &mut replay, options, &mut report)?;
+    let how = (options, tolerance);
+    let (current, superseded) = tail::rewrite(&mut chain, tail.as_ref(), &slots, &mut replay, how, &mut report)?;
     for file in chain.files {
         files.insert(StoredFile::log(file.header.number, file.slot));
     }
@@ -119,9 +128,26 @@ pub fn open_log(
     }
     // The last file is gone through twice.
     let mut seen = BTreeSet::new();
-    report.damage.retain(|damage| seen.insert((damage.path.clone(), damage.offset)));
+    report.damage.retain(|damage| seen.insert((damage.path.clone(), damage.offset, damage.position)));
+    report.given_up = report.damage.extract_if(.., |damage| tolerance.is_given_up(damage)).collect();
     let (log, writer) = Log::new(&current, end, files, slots);
     Ok((log, writer, Recovered { queues, report }))
+}
+
+/// Gives slots without a header another name, so that nothing is written over what is in them.
+fn set_aside(disk: &dyn Disk, options: &Options, slots: Vec<Slot>) -> Result<(), OpenError> {
+    if slots.is_empty() {
+        return Ok(());
+    }
+    let directory = &options.directory;
+    let names = disk.list(directory).map_err(|source| OpenError::io(directory, "list", source))?;
+    for Slot { path, .. } in slots {
+        let aside = (1..u32::MAX).map(|number| path.with_added_extension(format!("damaged-{number}")));
+        let aside = aside.filter(|aside| aside.file_name().is_none_or(|aside| !names.iter().any(|name| name == aside)));
+        let Some(aside) = aside.take(1).next() else { continue };
+        disk.rename(&path, &aside).map_err(|source| OpenError::io(&path, "rename", source))?;
+    }
+    disk.sync_directory(directory).map_err(|source| OpenError::io(directory, "sync", source))
 }
 
 /// Replays what stays where it is: all files, the last one up to where its copy begins.
@@ -129,13 +155,13 @@ fn replay_files(
     chain: &Chain,
     tail: Option<&Tail>,
     replay: &mut Replay<'_>,
-    options: &Options,
+    tolerance: Tolerance<'_>,
     report: &mut RecoveryReport,
 ) -> Result<(), OpenError> {
     report.end = chain.files.last().zip(tail).map(|(last, tail)| Position::new(last.header.number, tail.end));
     for file in &chain.files {
         let Some(end) = file.end.or_else(|| Some(tail?.copy_from)) else { continue };
-        let mut scan = Scan::new(file, options.salvage)?;
+        let mut scan = Scan::new(file, tolerance)?;
         report.files += 1;
         while let Some((frame, body)) = scan.next(end, &mut report.damage)? {
             replay.frame(&frame, frame.position, body).map_err(|offset| file.damage(offset, DamageKind::Record))?;

@@ -66,7 +66,7 @@ pub(super) fn start(
     let disk: Arc<dyn Disk> = Arc::new(faulty.clone());
     let meta = Meta::open(&*disk)?;
     let checkpoint = meta.checkpoint()?;
-    let segments = open_listed(&*disk, &reclaim_options().directory, &checkpoint.segments, None)?;
+    let segments = open_listed(&*disk, &reclaim_options().directory, &checkpoint.segments, &mut |_, error| Err(error))?;
     let sizes = SegmentSizes::of(&segments);
     let (log, writer, recovered) = open_log(&disk, &options(salt, file_size), &checkpoint, segments, &|_| true)?;
     let reclaim = Reclaim::new(disk, Arc::clone(&log), reclaim_options(), checkpoint, sizes);

@@ -40,6 +40,9 @@ pub(super) fn go_on(trial: &mut Trial, random: &mut Random) -> Result<(), crate:
         trial.step(100)?;
         trial.reclaim();
     }
+    if random.below(4) == 0 {
+        trial.checkpoint.reached = trial.log.durable();
+    }
     Ok(())
 }
 
