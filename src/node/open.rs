@@ -21,6 +21,7 @@ use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
 use crate::broker::time::Timestamp;
 use crate::config::Config;
+use crate::store::aside;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::disk::Disk;
 use crate::store::meta::{CheckpointError, CleanStop, Fatal, Meta};
@@ -44,6 +45,15 @@ pub enum OpenError {
     /// The database cannot be opened.
     #[error(transparent)]
     Meta(#[from] crate::store::meta::OpenError),
+    /// There is no database beside a log.
+    #[error(
+        "there is a log, and no meta.redb, which says what was declared and what the log is of; salvage can only start \
+         with nothing, and moves all files aside"
+    )]
+    MetaMissing,
+    /// Files cannot be moved aside.
+    #[error("cannot move files aside: {0}")]
+    Aside(io::Error),
     /// A definition cannot be read.
     #[error(transparent)]
     Definitions(#[from] LoadError),
@@ -64,12 +74,14 @@ pub enum OpenError {
 impl OpenError {
     /// Whether files are not what was written, or are missing.
     #[must_use]
-    pub const fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         use crate::store::OpenError as Log;
         match self {
             Self::Log(error) => matches!(error, Log::Damaged(_) | Log::Read(_)),
             Self::Segment(error) => matches!(error, SegmentError::Damaged { .. } | SegmentError::Missing(_)),
-            Self::Directory(_) | Self::Meta(_) | Self::Definitions(_) | Self::Checkpoint(_) | Self::Thread(_) => false,
+            Self::Meta(error) => error.is_damage(),
+            Self::MetaMissing => true,
+            Self::Directory(_) | Self::Definitions(_) | Self::Checkpoint(_) | Self::Aside(_) | Self::Thread(_) => false,
         }
     }
 }
@@ -121,7 +133,7 @@ impl Node {
     /// A node on a disk that nobody else has.
     pub(super) fn open_on(config: &Config, disk: &Arc<dyn Disk>, sizes: Sizes) -> Result<Self, NodeError> {
         let clock = Clock::start();
-        let meta = Arc::new(Meta::open(&**disk).map_err(OpenError::from)?);
+        let meta = Arc::new(open_meta(&**disk, config.salvage)?);
         let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
         let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
         let options = Options { salvage: config.salvage, ..sizes.log(rand::rng().next_u64()) };
@@ -175,6 +187,29 @@ impl Node {
             });
         }
         durable.meta.leave_clean_stop(&stop).unwrap_or_else(|error| fail_stop(&error));
+    }
+}
+
+/// The database. Without it nobody can tell what the log is of: when salvaging, everything is moved aside.
+fn open_meta(disk: &dyn Disk, salvage: bool) -> Result<Meta, OpenError> {
+    let directories = [Path::new(LOG_DIRECTORY), Path::new(SEGMENTS)];
+    let opened = match Meta::is_there(disk)? {
+        false if directories.iter().any(|directory| disk.list(directory).is_ok_and(|names| !names.is_empty())) => {
+            Err(OpenError::MetaMissing)
+        }
+        _ => Meta::open(disk).map_err(OpenError::from),
+    };
+    match opened {
+        Err(error) if salvage && error.is_damage() => {
+            let place = aside::everything(disk, &directories).map_err(OpenError::Aside)?;
+            tracing::error!(
+                "lost with everything that was declared and all messages: {error}. All files are in {} now, as they \
+                 were",
+                place.display()
+            );
+            Ok(Meta::open(disk)?)
+        }
+        opened => opened,
     }
 }
 

@@ -278,6 +278,60 @@ fn a_read_that_fails_once_loses_no_message() {
     node.close(false);
 }
 
+/// Changes a byte where a segment says what is in it.
+fn damage(disk: &FaultyDisk, segment: &Path) {
+    let file = disk.open(segment, false).unwrap();
+    let mut byte = [0];
+    file.read_at(20, &mut byte).unwrap();
+    file.write_at(20, &[&[byte[0] ^ 1]]).unwrap();
+}
+
+#[test]
+fn a_damaged_segment_is_refused_and_salvage_goes_on_without_it_at_all_later_starts() {
+    for missing in [false, true] {
+        let disk = FaultyDisk::new();
+        let node = open(&disk);
+        let mut client = Client::connect(&node);
+        client.declare_all();
+        client.call(confirm::Select::default());
+        let segments = |disk: &FaultyDisk| {
+            let names = disk.list(Path::new("segments")).unwrap();
+            names.into_iter().filter(|name| name.extension().is_some_and(|it| it == "seg")).collect::<Vec<_>>()
+        };
+        let mut published = 0;
+        while segments(&disk).len() < 2 {
+            client.publish("", "whole", &body(published, 4000));
+            published += 1;
+            client.wait_until(|client| client.confirmed == published);
+        }
+        client.end();
+        let name = Path::new("segments").join(&segments(&disk)[0]);
+        if missing {
+            disk.remove(&name).unwrap();
+        } else {
+            damage(&disk, &name);
+        }
+        let start = |salvage| {
+            let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+            let config = Config { salvage, ..Config::default() };
+            Node::open_on(&config, &disk, Sizes { file: Some(FILE) }).map(Arc::new)
+        };
+        let error = start(false).unwrap_err();
+        assert!(error.is_damage() && error.to_string().contains("segments/00000001.seg"), "{error}");
+        let mut there = Vec::new();
+        for salvage in [true, false, false] {
+            let node = start(salvage).unwrap();
+            let mut client = Client::connect(&node);
+            let numbers = client.numbers("whole", false);
+            client.end();
+            assert!(!numbers.is_empty() && numbers.len() < usize::try_from(published).unwrap());
+            assert!(there.is_empty() || there == numbers, "what is left stays");
+            there = numbers;
+        }
+        assert_eq!(disk.open(&name, false).is_ok(), !missing, "a damaged file is kept");
+    }
+}
+
 #[test]
 fn a_transaction_survives_a_power_cut_as_a_whole_or_not_at_all() {
     for seed in 0..6 {

@@ -29,9 +29,10 @@ use self::frames::Scan;
 use self::replay::Replay;
 use self::tail::Tail;
 use self::tolerance::Tolerance;
+use super::aside;
 use super::checkpoint::Checkpoint;
 use super::disk::{Disk, File};
-use super::log::{FileTable, Log, Slot, Slots, StoredFile, Writer};
+use super::log::{FileTable, Log, Slots, StoredFile, Writer};
 use super::options::Options;
 use super::place::{Extent, FileNumber, Position, QueueKey};
 
@@ -100,7 +101,9 @@ pub fn open_log(
     known: &dyn Fn(QueueKey) -> bool,
 ) -> Result<(Arc<Log>, Writer, Recovered), OpenError> {
     let found = discover::slots(&**disk, options)?;
-    set_aside(&**disk, options, found.headless)?;
+    let headless: Vec<_> = found.headless.into_iter().map(|slot| slot.path).collect();
+    let renamed = aside::rename(&**disk, &options.directory, &headless);
+    renamed.map_err(|source| OpenError::io(&options.directory, "rename what is damaged", source))?;
     let mut report = RecoveryReport { damage: found.damage, ..RecoveryReport::default() };
     let tolerance = Tolerance::new(options, checkpoint);
     let mut chain = Chain::link(found.slots, checkpoint, &mut |number| {
@@ -132,22 +135,6 @@ pub fn open_log(
     report.given_up = report.damage.extract_if(.., |damage| tolerance.is_given_up(damage)).collect();
     let (log, writer) = Log::new(&current, end, files, slots);
     Ok((log, writer, Recovered { queues, report }))
-}
-
-/// Gives slots without a header another name, so that nothing is written over what is in them.
-fn set_aside(disk: &dyn Disk, options: &Options, slots: Vec<Slot>) -> Result<(), OpenError> {
-    if slots.is_empty() {
-        return Ok(());
-    }
-    let directory = &options.directory;
-    let names = disk.list(directory).map_err(|source| OpenError::io(directory, "list", source))?;
-    for Slot { path, .. } in slots {
-        let aside = (1..u32::MAX).map(|number| path.with_added_extension(format!("damaged-{number}")));
-        let aside = aside.filter(|aside| aside.file_name().is_none_or(|aside| !names.iter().any(|name| name == aside)));
-        let Some(aside) = aside.take(1).next() else { continue };
-        disk.rename(&path, &aside).map_err(|source| OpenError::io(&path, "rename", source))?;
-    }
-    disk.sync_directory(directory).map_err(|source| OpenError::io(directory, "sync", source))
 }
 
 /// Replays what stays where it is: all files, the last one up to where its copy begins.
