@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -18,9 +18,9 @@ use leveret_protocol::{
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::Node;
 use super::open::Sizes;
 use super::session::{Session, Workspace};
+use super::{Node, NodeError};
 use crate::config::Config;
 use crate::store::disk::Disk;
 use crate::store::disk::faulty::{FaultyDisk, Unsynced};
@@ -278,57 +278,98 @@ fn a_read_that_fails_once_loses_no_message() {
     node.close(false);
 }
 
-/// Changes a byte where a segment says what is in it.
-fn damage(disk: &FaultyDisk, segment: &Path) {
-    let file = disk.open(segment, false).unwrap();
+/// Flips a bit in a file.
+fn damage(disk: &FaultyDisk, path: &Path, offset: u64) {
+    let file = disk.open(path, false).unwrap();
     let mut byte = [0];
-    file.read_at(20, &mut byte).unwrap();
-    file.write_at(20, &[&[byte[0] ^ 1]]).unwrap();
+    file.read_at(offset, &mut byte).unwrap();
+    file.write_at(offset, &[&[byte[0] ^ 1]]).unwrap();
+}
+
+fn segments(disk: &FaultyDisk) -> Vec<PathBuf> {
+    let directory = Path::new("segments");
+    let names = disk.list(directory).unwrap().into_iter();
+    names.filter(|name| name.extension().is_some_and(|it| it == "seg")).map(|name| directory.join(name)).collect()
+}
+
+/// A disk with messages in segments, of a node that has ended, and how many were published.
+fn with_segments() -> (FaultyDisk, usize) {
+    let disk = FaultyDisk::new();
+    let node = open(&disk);
+    let mut client = Client::connect(&node);
+    client.declare_all();
+    client.call(confirm::Select::default());
+    let mut published = 0;
+    while segments(&disk).len() < 2 {
+        client.publish("", "whole", &body(published, 4000));
+        published += 1;
+        client.wait_until(|client| client.confirmed == published);
+    }
+    client.end();
+    (disk, usize::try_from(published).unwrap())
+}
+
+fn start(disk: &FaultyDisk, salvage: bool) -> Result<Arc<Node>, NodeError> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let config = Config { salvage, ..Config::default() };
+    Node::open_on(&config, &disk, Sizes { file: Some(FILE) }).map(Arc::new)
 }
 
 #[test]
 fn a_damaged_segment_is_refused_and_salvage_goes_on_without_it_at_all_later_starts() {
     for missing in [false, true] {
-        let disk = FaultyDisk::new();
-        let node = open(&disk);
-        let mut client = Client::connect(&node);
-        client.declare_all();
-        client.call(confirm::Select::default());
-        let segments = |disk: &FaultyDisk| {
-            let names = disk.list(Path::new("segments")).unwrap();
-            names.into_iter().filter(|name| name.extension().is_some_and(|it| it == "seg")).collect::<Vec<_>>()
-        };
-        let mut published = 0;
-        while segments(&disk).len() < 2 {
-            client.publish("", "whole", &body(published, 4000));
-            published += 1;
-            client.wait_until(|client| client.confirmed == published);
-        }
-        client.end();
-        let name = Path::new("segments").join(&segments(&disk)[0]);
+        let (disk, published) = with_segments();
+        let name = segments(&disk).remove(0);
         if missing {
             disk.remove(&name).unwrap();
         } else {
-            damage(&disk, &name);
+            damage(&disk, &name, 20);
         }
-        let start = |salvage| {
-            let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-            let config = Config { salvage, ..Config::default() };
-            Node::open_on(&config, &disk, Sizes { file: Some(FILE) }).map(Arc::new)
-        };
-        let error = start(false).unwrap_err();
+        let error = start(&disk, false).unwrap_err();
         assert!(error.is_damage() && error.to_string().contains("segments/00000001.seg"), "{error}");
         let mut there = Vec::new();
         for salvage in [true, false, false] {
-            let node = start(salvage).unwrap();
+            let node = start(&disk, salvage).unwrap();
             let mut client = Client::connect(&node);
             let numbers = client.numbers("whole", false);
             client.end();
-            assert!(!numbers.is_empty() && numbers.len() < usize::try_from(published).unwrap());
+            assert!(!numbers.is_empty() && numbers.len() < published);
             assert!(there.is_empty() || there == numbers, "what is left stays");
             there = numbers;
         }
         assert_eq!(disk.open(&name, false).is_ok(), !missing, "a damaged file is kept");
+    }
+}
+
+#[test]
+fn a_damaged_message_that_was_given_up_keeps_no_later_start_from_going_on() {
+    let (disk, published) = with_segments();
+    damage(&disk, &segments(&disk)[0], 32 + 6000);
+    for _ in 0..3 {
+        let node = start(&disk, false).unwrap();
+        let mut client = Client::connect(&node);
+        let numbers = client.numbers("whole", false);
+        client.end();
+        assert_eq!(numbers, (0..published as u64).filter(|number| *number != 1).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_damaged_message_beside_settled_ones_is_salvaged_once() {
+    let (disk, published) = with_segments();
+    let node = open(&disk);
+    let mut client = Client::connect(&node);
+    client.bodies.clear();
+    client.call(basic::Get { queue: name("whole"), no_ack: true, ..Default::default() });
+    client.wait_until(|client| client.bodies.len() == 1);
+    client.end();
+    damage(&disk, &segments(&disk)[0], 32 + 6000);
+    assert!(start(&disk, false).unwrap_err().is_damage());
+    for salvage in [true, false, false] {
+        let node = start(&disk, salvage).unwrap();
+        let mut client = Client::connect(&node);
+        assert_eq!(client.numbers("whole", false), (2..published as u64).collect::<Vec<_>>());
+        client.end();
     }
 }
 

@@ -206,7 +206,7 @@ fn no_flipped_bit_changes_what_is_read_and_a_file_cut_short_is_refused() {
         file.write_at(offset, &[&[byte[0] ^ 0x10]]).unwrap();
         match Meta::open(&copy) {
             Ok(meta) => {
-                assert_eq!([rows(&meta, Space::Definitions), rows(&meta, Space::Checkpoint)], expected, "{offset}")
+                assert_eq!([rows(&meta, Space::Definitions), rows(&meta, Space::Checkpoint)], expected, "{offset}");
             }
             Err(error) => {
                 assert!(error.is_damage(), "{offset}: {error}");

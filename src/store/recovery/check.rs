@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::chain::{self, Chain};
+use super::cut::Unreadable;
 use super::discover;
 use super::error::{Damage, DamageKind, OpenError};
 use super::frames::Scan;
@@ -89,7 +90,10 @@ pub fn check_log(
         replay.segment(&segment.extents);
         files.insert(StoredFile::segment(segment.number, segment.file, 0));
     }
-    for (key, queue) in replay.finish(&files, true, &mut report.damage)? {
+    let mut unreadable = Unreadable::default();
+    let queues = replay.finish(&files, true, &mut unreadable)?;
+    report.damage.append(&mut unreadable.damage);
+    for (key, queue) in queues {
         let mut checked = CheckedQueue { next_sequence: queue.next_sequence, ..CheckedQueue::default() };
         for extent in &queue.extents {
             verify_moved(&files, key, extent, &mut report.damage);

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use self::chain::Chain;
 pub use self::check::{CheckReport, CheckedFile, CheckedQueue, check_log};
+use self::cut::Unreadable;
 pub use self::error::{Damage, DamageKind, Lost, OpenError};
 use self::frames::Scan;
 use self::replay::Replay;
@@ -35,6 +36,11 @@ use super::disk::{Disk, File};
 use super::log::{FileTable, Log, Slots, StoredFile, Writer};
 use super::options::Options;
 use super::place::{Extent, FileNumber, Position, QueueKey};
+
+/// See [`Log::append`].
+const RECORD_BOUND: usize = 64;
+/// See [`Log::append`].
+const RANGE_BOUND: usize = 24;
 
 /// A segment as its own directory describes it.
 #[derive(Debug)]
@@ -125,7 +131,9 @@ pub fn open_log(
     }
     let end = current.end;
     let current = files.insert(StoredFile::log(end.file(), current.slot));
-    let queues = replay.finish(&files, options.salvage, &mut report.damage)?;
+    let mut unreadable = Unreadable::default();
+    let queues = replay.finish(&files, options.salvage, &mut unreadable)?;
+    report.damage.append(&mut unreadable.damage);
     if let Some(slot) = superseded {
         slots.release(slot.clone()).map_err(|source| OpenError::io(&slot.path, "cut back", source))?;
     }
@@ -134,7 +142,16 @@ pub fn open_log(
     report.damage.retain(|damage| seen.insert((damage.path.clone(), damage.offset, damage.position)));
     report.given_up = report.damage.extract_if(.., |damage| tolerance.is_given_up(damage)).collect();
     let (log, writer) = Log::new(&current, end, files, slots);
+    settle_lost(&log, &unreadable);
     Ok((log, writer, Recovered { queues, report }))
+}
+
+/// Settles messages that are lost, so that the next start does not look for them.
+fn settle_lost(log: &Log, unreadable: &Unreadable) {
+    for (queue, lost) in &unreadable.lost {
+        let ranges: Vec<_> = lost.iter().collect();
+        log.append(RECORD_BOUND + ranges.len() * RANGE_BOUND, false, |batch| batch.settle(*queue, &ranges));
+    }
 }
 
 /// Replays what stays where it is: all files, the last one up to where its copy begins.

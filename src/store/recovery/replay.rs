@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::cut::Cut;
-use super::error::{Damage, OpenError};
+use super::cut::{Cut, Unreadable};
+use super::error::OpenError;
 use super::queue::Queue;
 use super::{RecoveredQueue, RecoveryReport};
 use crate::store::checkpoint::Checkpoint;
@@ -110,12 +110,12 @@ impl<'a> Replay<'a> {
         self,
         files: &FileTable,
         salvage: bool,
-        damage: &mut Vec<Damage>,
+        unreadable: &mut Unreadable,
     ) -> Result<BTreeMap<QueueKey, RecoveredQueue>, OpenError> {
         let mut recovered = BTreeMap::new();
         for (key, queue) in self.queues {
             let cut = Cut { key, files, salvage };
-            recovered.insert(key, cut.queue(queue, damage)?);
+            recovered.insert(key, cut.queue(queue, unreadable)?);
         }
         Ok(recovered)
     }
