@@ -256,7 +256,7 @@ fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
     for (key, queue) in &mut recovered.queues {
         queue.redelivered = match &clean {
             Some(stop) => stop.delivered.get(key).cloned().unwrap_or_default(),
-            None => vec![0..=queue.next_sequence.saturating_sub(1)],
+            None => vec![0..=u64::MAX],
         };
     }
 }

@@ -306,10 +306,12 @@ fn with_segments() -> (FaultyDisk, usize) {
         client.wait_until(|client| client.confirmed == published);
     }
     client.end();
-    (disk, usize::try_from(published).unwrap())
+    (disk.after_power_cut(Unsynced::Kept), usize::try_from(published).unwrap())
 }
 
-fn start(disk: &FaultyDisk, salvage: bool) -> Result<Arc<Node>, NodeError> {
+/// Starts on what is on the disk, which the node before may not have let go of yet.
+fn start(disk: &mut FaultyDisk, salvage: bool) -> Result<Arc<Node>, NodeError> {
+    *disk = disk.after_power_cut(Unsynced::Kept);
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let config = Config { salvage, ..Config::default() };
     Node::open_on(&config, &disk, Sizes { file: Some(FILE) }).map(Arc::new)
@@ -318,18 +320,18 @@ fn start(disk: &FaultyDisk, salvage: bool) -> Result<Arc<Node>, NodeError> {
 #[test]
 fn a_damaged_segment_is_refused_and_salvage_goes_on_without_it_at_all_later_starts() {
     for missing in [false, true] {
-        let (disk, published) = with_segments();
+        let (mut disk, published) = with_segments();
         let name = segments(&disk).remove(0);
         if missing {
             disk.remove(&name).unwrap();
         } else {
             damage(&disk, &name, 20);
         }
-        let error = start(&disk, false).unwrap_err();
+        let error = start(&mut disk, false).unwrap_err();
         assert!(error.is_damage() && error.to_string().contains("segments/00000001.seg"), "{error}");
         let mut there = Vec::new();
         for salvage in [true, false, false] {
-            let node = start(&disk, salvage).unwrap();
+            let node = start(&mut disk, salvage).unwrap();
             let mut client = Client::connect(&node);
             let numbers = client.numbers("whole", false);
             client.end();
@@ -343,10 +345,10 @@ fn a_damaged_segment_is_refused_and_salvage_goes_on_without_it_at_all_later_star
 
 #[test]
 fn a_damaged_message_that_was_given_up_keeps_no_later_start_from_going_on() {
-    let (disk, published) = with_segments();
+    let (mut disk, published) = with_segments();
     damage(&disk, &segments(&disk)[0], 32 + 6000);
     for _ in 0..3 {
-        let node = start(&disk, false).unwrap();
+        let node = start(&mut disk, false).unwrap();
         let mut client = Client::connect(&node);
         let numbers = client.numbers("whole", false);
         client.end();
@@ -356,17 +358,18 @@ fn a_damaged_message_that_was_given_up_keeps_no_later_start_from_going_on() {
 
 #[test]
 fn a_damaged_message_beside_settled_ones_is_salvaged_once() {
-    let (disk, published) = with_segments();
-    let node = open(&disk);
+    let (mut disk, published) = with_segments();
+    let node = start(&mut disk, false).unwrap();
     let mut client = Client::connect(&node);
     client.bodies.clear();
     client.call(basic::Get { queue: name("whole"), no_ack: true, ..Default::default() });
     client.wait_until(|client| client.bodies.len() == 1);
     client.end();
+    disk = disk.after_power_cut(Unsynced::Kept);
     damage(&disk, &segments(&disk)[0], 32 + 6000);
-    assert!(start(&disk, false).unwrap_err().is_damage());
+    assert!(start(&mut disk, false).unwrap_err().is_damage());
     for salvage in [true, false, false] {
-        let node = start(&disk, salvage).unwrap();
+        let node = start(&mut disk, salvage).unwrap();
         let mut client = Client::connect(&node);
         assert_eq!(client.numbers("whole", false), (2..published as u64).collect::<Vec<_>>());
         client.end();

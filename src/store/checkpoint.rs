@@ -24,10 +24,13 @@ pub struct Checkpoint {
 /// What a checkpoint knows of a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueCheckpoint {
-    /// No sequence number below this one may be given out.
+    /// No number below this one may be given out, in any lane.
     pub next_sequence: u64,
     /// The sequence numbers that are live in segments, in order.
     pub live: Vec<RangeInclusive<u64>>,
+    /// How often live messages were delivered so far, by sequence number, of those of which the log says so, wherever they
+    /// are. More than are live do no harm.
+    pub deliveries: BTreeMap<u64, u64>,
 }
 
 impl Default for Checkpoint {

@@ -58,7 +58,7 @@ pub struct CheckedQueue {
     pub bytes: u64,
     /// Runs that they lie in.
     pub extents: u64,
-    /// Sequence numbers from here on were never used.
+    /// Numbers from here on were never used, in any lane.
     pub next_sequence: u64,
 }
 

@@ -45,7 +45,13 @@ impl Cut<'_> {
         queue.extents = self.in_order(kept, unreadable)?;
         self.count_live(&queue.extents);
         let delivered = queue.redelivered.iter().filter(|range| !queue.settled.covers(range)).collect();
-        Ok(RecoveredQueue { extents: queue.extents, next_sequence: queue.next_sequence, redelivered: delivered })
+        queue.deliveries.retain(|sequence, _| is_in(&queue.extents, *sequence));
+        Ok(RecoveredQueue {
+            extents: queue.extents,
+            next_sequence: queue.next_sequence,
+            redelivered: delivered,
+            deliveries: queue.deliveries,
+        })
     }
 
     /// By sequence number, each number once: the first place of it counts.
@@ -121,4 +127,10 @@ impl Cut<'_> {
         });
         Ok(())
     }
+}
+
+/// Whether a message is in one of the extents, which are in order.
+fn is_in(extents: &[Extent], sequence: u64) -> bool {
+    let before = extents.partition_point(|extent| extent.first <= sequence);
+    before.checked_sub(1).and_then(|at| extents.get(at)).is_some_and(|extent| sequences(extent).contains(&sequence))
 }

@@ -67,10 +67,12 @@ pub struct Recovered {
 pub struct RecoveredQueue {
     /// The live messages by sequence number.
     pub extents: Vec<Extent>,
-    /// Sequence numbers from here on were never used.
+    /// Numbers from here on were never used, in any lane: the lanes of a queue share one counter.
     pub next_sequence: u64,
     /// Messages of which the log says that they were delivered before. After a stop that was not clean any may have been.
     pub redelivered: Vec<RangeInclusive<u64>>,
+    /// How often live messages were delivered, by sequence number: of those that `Batch::requeue` told of.
+    pub deliveries: BTreeMap<u64, u64>,
 }
 
 /// Figures for the log message at start.

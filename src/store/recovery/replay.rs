@@ -67,7 +67,7 @@ impl<'a> Replay<'a> {
             }
             Record::Requeue(requeue) => {
                 if let Some(queue) = self.queue(requeue.queue) {
-                    queue.redelivered.insert(&(requeue.sequence..=requeue.sequence));
+                    queue.requeue(requeue.sequence, requeue.deliveries);
                 }
             }
         }
@@ -98,7 +98,7 @@ impl<'a> Replay<'a> {
         }
         let place = (self.known)(key).then(|| {
             let checkpoint = self.checkpoint.queues.get(&key).cloned().unwrap_or_default();
-            self.queues.push((key, Queue::new(checkpoint.next_sequence, checkpoint.live.into_iter().collect())));
+            self.queues.push((key, Queue::new(checkpoint)));
             self.queues.len() - 1
         });
         self.places.insert(key, place);
