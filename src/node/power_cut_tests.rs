@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    fn wait_until(&mut self, happened: impl Fn(&Self) -> bool) {
+    fn wait_until(&mut self, mut happened: impl FnMut(&Self) -> bool) {
         let deadline = self.node.clock.now().after(PATIENCE);
         loop {
             self.turn();
@@ -275,6 +275,41 @@ fn a_read_that_fails_once_loses_no_message() {
     client.end();
     let node = open(&disk);
     assert_eq!(Client::connect(&node).numbers("whole", false), [0, 1, 2], "nothing was settled for them");
+    node.close(false);
+}
+
+#[test]
+fn a_connection_that_is_closed_while_its_get_waits_for_the_disk_takes_no_message() {
+    let disk = FaultyDisk::new();
+    let node = open(&disk);
+    let mut client = Client::connect(&node);
+    client.declare_all();
+    client.call(confirm::Select::default());
+    (0..3).for_each(|number| client.publish("", "whole", &body(number, 100)));
+    client.wait_until(|client| client.confirmed == 3);
+    let disk = disk.after_power_cut(Unsynced::Lost);
+    client.end();
+    let node = open(&disk);
+    let (mut closed, mut other) = (Client::connect(&node), Client::connect(&node));
+    // The message comes half a second later, and so not before the connection is closed.
+    disk.fail_read(1);
+    closed.send(1, basic::Get { queue: name("whole"), ..Default::default() });
+    closed.session.outbox().force_close("to see what becomes of it");
+    closed.turn();
+    assert!(matches!(closed.replies.as_slice(), [Method::Connection(connection::Method::Close(_))]));
+    closed.send(0, connection::CloseOk);
+    closed.turn();
+    assert!(closed.session.is_closed(), "close-ok is read although the get has no answer");
+    for number in 0..3 {
+        other.bodies.clear();
+        other.send(1, basic::Get { queue: name("whole"), ..Default::default() });
+        other.wait_until(|other| {
+            closed.turn();
+            !other.replies.is_empty()
+        });
+        other.replies.clear();
+        assert_eq!(other.bodies.iter().map(|body| self::number(body)).collect::<Vec<_>>(), [number]);
+    }
     node.close(false);
 }
 
