@@ -7,6 +7,7 @@ mod deliver;
 mod publish;
 mod request;
 mod settle;
+mod uncommitted;
 mod waiting;
 mod windows;
 
@@ -22,8 +23,9 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 
 use self::confirms::Confirms;
 use self::deliver::News;
-use self::publish::{Batch, Kept, RouteCache};
+use self::publish::{Batch, RouteCache};
 use self::settle::Settled;
+use self::uncommitted::Uncommitted;
 use self::waiting::Later;
 use self::windows::Windows;
 use super::outbox::Outbox;
@@ -60,8 +62,7 @@ pub struct Session {
     cache: RouteCache,
     batch: Batch,
     settled: Settled,
-    /// Messages of transactions, by channel, until they are committed.
-    kept: BTreeMap<u16, Vec<Kept>>,
+    uncommitted: Uncommitted,
     /// Channels taken of the node, where it limits them.
     taken_channels: BTreeSet<u16>,
     /// What stands for a channel where it uses basic.get.
@@ -109,7 +110,7 @@ impl Session {
             cache: RouteCache::default(),
             batch: Batch::default(),
             settled: Settled::default(),
-            kept: BTreeMap::new(),
+            uncommitted: Uncommitted::default(),
             taken_channels: BTreeSet::new(),
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
@@ -282,7 +283,7 @@ impl Session {
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
             Effect::Rollback(channel) => {
-                self.kept.remove(&channel);
+                self.uncommitted.take(channel);
             }
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
@@ -389,7 +390,7 @@ impl Session {
     }
 
     fn channel_ended(&mut self, channel: u16) {
-        self.kept.remove(&channel);
+        self.uncommitted.take(channel);
         self.confirms.forget(channel);
         // Asked again, it would take a message that nobody gets.
         self.later.take_if(|later| later.is_get_of(channel));
