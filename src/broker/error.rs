@@ -137,6 +137,12 @@ pub enum ChannelError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// 406: a transaction keeps more than a connection may. RabbitMQ has no such bound.
+    #[error("open transactions of a connection are limited to {limit} bytes of messages: commit more often")]
+    TransactionTooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// 406: the expiration property is no number of milliseconds.
     #[error("invalid expiration '{value}': {reason}")]
     InvalidExpiration {
@@ -227,6 +233,7 @@ impl ChannelError {
             | Self::NotEmpty(_)
             | Self::UnknownDeliveryTag(_)
             | Self::MessageTooLarge { .. }
+            | Self::TransactionTooLarge { .. }
             | Self::InvalidExpiration { .. }
             | Self::HeaderNotArray { .. }
             | Self::WrongUserId { .. }

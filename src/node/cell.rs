@@ -66,6 +66,9 @@ struct Running {
     queue: Queue,
     outboxes: BTreeMap<ConsumerId, Arc<Outbox>>,
     effects: Vec<Effect>,
+    /// How often messages were delivered by the end of an earlier run of the node, by sequence number: kept for the
+    /// checkpoint as long as the message is live.
+    deliveries: BTreeMap<u64, u64>,
     /// Connections whose basic.get waits for a load.
     getters: Vec<Arc<Outbox>>,
     /// When the timers will look at it.
@@ -127,7 +130,7 @@ const KEPT_EFFECTS: usize = 4;
 impl QueueCell {
     pub(super) fn new(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings) -> Self {
         let queue = Queue::new(entry.auto_delete);
-        Self::running(entry, settings, surroundings, queue)
+        Self::running(entry, settings, surroundings, queue, BTreeMap::new())
     }
 
     /// A queue with what was found of it in the store.
@@ -143,10 +146,16 @@ impl QueueCell {
         let redelivered =
             found.redelivered.iter().map(|range| SequenceNumber(*range.start())..=SequenceNumber(*range.end()));
         let queue = Queue::recovered(entry.auto_delete, runs, next, &redelivered.collect::<Vec<_>>());
-        Self::running(entry, settings, surroundings, queue)
+        Self::running(entry, settings, surroundings, queue, found.deliveries)
     }
 
-    fn running(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings, queue: Queue) -> Self {
+    fn running(
+        entry: Arc<QueueEntry>,
+        settings: Settings,
+        surroundings: Surroundings,
+        queue: Queue,
+        deliveries: BTreeMap<u64, u64>,
+    ) -> Self {
         let settings = settings.bounded_by(surroundings.bound);
         let mut queue = queue.with(surroundings.timers.clock.now(), settings);
         if let Some(storage) = &surroundings.storage {
@@ -159,6 +168,7 @@ impl QueueCell {
             queue,
             outboxes: BTreeMap::new(),
             effects: Vec::new(),
+            deliveries,
             getters: Vec::new(),
             due: None,
             line: Line::default(),
@@ -535,11 +545,13 @@ impl QueueCell {
         self.running.lock().queue.held_in(file)
     }
 
-    /// The next number and those of all messages in segments; `None` when the queue is deleted.
-    pub(super) fn held_in_segments(&self) -> Option<(SequenceNumber, Vec<SequenceRange>)> {
+    /// The next number, those of all messages in segments, and how often messages were delivered as far as the log says;
+    /// `None` when the queue is deleted.
+    pub(super) fn snapshot(&self) -> Option<(SequenceNumber, Vec<SequenceRange>, BTreeMap<u64, u64>)> {
         let running = self.running.lock();
         let queue = &running.queue;
-        (!queue.is_deleted()).then(|| (queue.next_sequence(), queue.held_in_segments()))
+        let of = || (queue.next_sequence(), queue.held_in_segments(), running.deliveries.clone());
+        (!queue.is_deleted()).then(of)
     }
 
     /// Messages have a new place; how many really do.
@@ -731,9 +743,16 @@ impl Running {
                 Effect::GotLater => outcome.got_later = true,
                 Effect::Removed(count) => outcome.removed = count,
                 Effect::Load(run) => outcome.load = Some(run),
-                Effect::Gone { sequence, place } => outcome.gone.add(sequence, place),
-                Effect::GoneRun(run) => outcome.gone.add_run(&run),
+                Effect::Gone { sequence, place } => {
+                    self.deliveries.remove(&sequence.0);
+                    outcome.gone.add(sequence, place);
+                }
+                Effect::GoneRun(run) => {
+                    forget(&mut self.deliveries, run);
+                    outcome.gone.add_run(&run);
+                }
                 Effect::Lost(run) => {
+                    forget(&mut self.deliveries, run);
                     outcome.lost += u64::from(run.count);
                     outcome.gone.add_run(&run);
                 }
@@ -749,5 +768,13 @@ impl Running {
         if self.effects.capacity() > KEPT_EFFECTS && self.outboxes.is_empty() {
             self.effects = Vec::new();
         }
+    }
+}
+
+/// Nobody asks any more how often the messages of a run were delivered.
+fn forget(deliveries: &mut BTreeMap<u64, u64>, run: Run) {
+    let end = run.first.0.saturating_add(u64::from(run.count));
+    while let Some(sequence) = deliveries.range(run.first.0..end).next().map(|(sequence, _)| *sequence) {
+        deliveries.remove(&sequence);
     }
 }

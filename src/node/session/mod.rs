@@ -10,6 +10,7 @@ mod publish;
 mod random;
 mod request;
 mod settle;
+mod uncommitted;
 mod waiting;
 mod windows;
 
@@ -27,9 +28,10 @@ use self::confirms::Confirms;
 use self::deliver::News;
 use self::flow::Flow;
 use self::held::HeldPublishes;
-use self::publish::{Batch, Kept, RouteCache};
+use self::publish::{Batch, RouteCache};
 use self::random::Random;
 use self::settle::Settled;
+use self::uncommitted::Uncommitted;
 use self::waiting::Later;
 use self::windows::Windows;
 use super::outbox::Outbox;
@@ -76,8 +78,7 @@ pub struct Session {
     overdrawn: BTreeSet<u16>,
     flow: Flow,
     settled: Settled,
-    /// Messages of transactions, by channel, until they are committed.
-    kept: BTreeMap<u16, Vec<Kept>>,
+    uncommitted: Uncommitted,
     /// Channels taken of the node, where it limits them.
     taken_channels: BTreeSet<u16>,
     /// What stands for a channel where it uses basic.get.
@@ -131,7 +132,7 @@ impl Session {
             overdrawn: BTreeSet::new(),
             flow: Flow::default(),
             settled: Settled::default(),
-            kept: BTreeMap::new(),
+            uncommitted: Uncommitted::default(),
             taken_channels: BTreeSet::new(),
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
@@ -416,6 +417,8 @@ impl Session {
         self.forget_flow(channel);
         self.roll_back(channel);
         self.confirms.forget(channel);
+        // Asked again, it would take a message that nobody gets.
+        self.later.take_if(|later| later.is_get_of(channel));
         self.close_reply_to(channel);
         self.getters.retain(|(_, other), _| *other != channel);
         if self.taken_channels.remove(&channel) {

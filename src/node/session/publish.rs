@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use leveret_protocol::ShortString;
 use smallvec::SmallVec;
 
+use super::uncommitted::Kept;
 use super::{Session, confirms};
 use crate::broker::auth::Permission;
 use crate::broker::channel::{checks, reply_to};
@@ -69,16 +70,6 @@ impl Batch {
     }
 }
 
-/// A message of a transaction with the queues it was routed to.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) arrival: Arrival,
-    pub(super) targets: Targets,
-    pub(super) mandatory: bool,
-    /// Exchanges that take others with its key for duplicates, which they are not if it is rolled back.
-    admitted: Vec<ShortString>,
-}
-
 impl Session {
     pub(super) fn publish(
         &mut self,
@@ -108,8 +99,8 @@ impl Session {
         }
         let (message, targets, admitted) = self.route(now, channel, message)?;
         if in_transaction {
-            self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory, admitted });
-            return Ok(());
+            let kept = Kept { arrival: message.into(), targets, mandatory, admitted };
+            return self.uncommitted.add(channel, kept);
         }
         if targets.is_empty() && self.reply(&message) {
             return Ok(());
@@ -213,7 +204,8 @@ impl Session {
 
     /// Drops the messages of a channel's transaction.
     pub(super) fn roll_back(&mut self, channel: u16) {
-        let (Some(kept), Some(vhost)) = (self.kept.remove(&channel), &self.vhost) else { return };
+        let kept = self.uncommitted.take(channel);
+        let Some(vhost) = &self.vhost else { return };
         for Kept { arrival, admitted, .. } in kept {
             vhost.memories.forget(&admitted, &arrival.message);
         }

@@ -24,7 +24,9 @@ fn keyed(key: &str) -> Message {
     let headers = Some(table("x-deduplication-header", FieldValue::text(key)));
     let mut header = BytesMut::new();
     ContentHeader::new(0, Properties { headers, ..Properties::default() }).encode(&mut header);
-    MessageArena::default().store(b"\0\x01q", &header, b"", Traits::HEADERS, crate::broker::time::Timestamp::ZERO).unwrap()
+    MessageArena::default()
+        .store(b"\0\x01q", &header, b"", Traits::HEADERS, crate::broker::time::Timestamp::ZERO)
+        .unwrap()
 }
 
 fn gone(sequence: u64) -> Effect {
