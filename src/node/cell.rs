@@ -17,8 +17,8 @@ use super::vhost::RunningVhost;
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
-    Arrival, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, Refusal, Run,
-    SequenceRange, Settings, Subscription,
+    Arrival, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, QueueType,
+    Refusal, Run, SequenceRange, Settings, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -27,6 +27,8 @@ use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
 #[derive(Debug)]
 pub(super) struct QueueCell {
     pub(super) entry: Arc<QueueEntry>,
+    /// It is a quorum queue: all its messages are to survive.
+    quorum: bool,
     surroundings: Surroundings,
     /// Held by whoever sends dead messages on.
     pub(super) sending: Mutex<()>,
@@ -78,6 +80,8 @@ pub(super) struct Outcome {
     pub(super) appended: Option<Position>,
     /// Stored messages that will not come back.
     pub(super) gone: Gone,
+    /// Stored messages of which a delivery has failed, with how often by now.
+    failed: Vec<(u64, u64)>,
     /// Stored messages that could not be read and are given up.
     lost: u64,
     /// Stored messages that have a new place.
@@ -130,7 +134,8 @@ impl QueueCell {
             queue.set_memory_limit(storage.queue_memory());
         }
         let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new(), due: None };
-        Self { entry, surroundings, sending: Mutex::new(()), running: Mutex::new(running) }
+        let quorum = entry.queue_type() == QueueType::Quorum;
+        Self { entry, quorum, surroundings, sending: Mutex::new(()), running: Mutex::new(running) }
     }
 
     /// Makes a queue whose messages may have to survive known to the store, and looks at it for the first time: what is in
@@ -276,7 +281,7 @@ impl QueueCell {
 
     /// Whether a message has to survive a restart in this queue.
     pub(super) fn keeps(&self, arrival: &Arrival) -> bool {
-        self.storage().is_some() && self.entry.durable && arrival.message.is_persistent()
+        self.storage().is_some() && self.entry.durable && (self.quorum || arrival.message.is_persistent())
     }
 
     /// Whether a message must have a record whatever it is: there is no more memory.
@@ -576,6 +581,7 @@ impl Running {
                 Effect::Taken(taken) => outcome.taken = taken,
                 Effect::Unused => outcome.unused = true,
                 Effect::Died => outcome.died = true,
+                Effect::Failed { sequence, count } => outcome.failed.push((sequence.0, count)),
                 Effect::LeaseEnded => outcome.lease_ended = true,
                 Effect::Got(got) => outcome.got = got,
                 Effect::GotLater => outcome.got_later = true,

@@ -31,8 +31,10 @@ mod opening;
 mod precedence;
 mod publish;
 mod queue;
+mod quorum;
 mod reply_to;
 mod settle;
+mod single_active;
 mod tx;
 
 use std::collections::BTreeMap;
@@ -69,8 +71,10 @@ fn scenarios() -> Vec<Scenario> {
         precedence::SCENARIOS,
         publish::SCENARIOS,
         queue::SCENARIOS,
+        quorum::SCENARIOS,
         reply_to::SCENARIOS,
         settle::SCENARIOS,
+        single_active::SCENARIOS,
         tx::SCENARIOS,
     ];
     areas.concat().into_iter().filter(|scenario| scenario.path().contains(&only)).collect()
