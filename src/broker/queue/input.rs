@@ -142,3 +142,11 @@ pub enum Outcome {
     /// Rejected without requeue: gone.
     Discard,
 }
+
+impl Outcome {
+    /// Back to its place; whether the delivery failed.
+    #[must_use]
+    pub const fn requeue(failed: bool) -> Self {
+        if failed { Self::Fail } else { Self::Requeue }
+    }
+}

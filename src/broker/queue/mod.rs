@@ -199,72 +199,33 @@ impl Queue {
         }
         let mut fresh = NOTHING_FRESH;
         match input {
-            Input::Publish(arrivals) => {
-                fresh = self.next_sequence();
-                for arrival in arrivals.drain(..) {
-                    self.last_sequence += 1;
-                    self.ttl.note(arrival.message.traits());
-                    self.ready.add(SequenceNumber(self.last_sequence), arrival);
-                }
-            }
+            Input::Publish(arrivals) => fresh = self.publish(arrivals),
             Input::Reserve { count, bytes } => {
                 self.last_sequence = self.last_sequence.saturating_add(count);
                 self.promise(count, bytes);
             }
-            Input::Insert(arrivals) => {
-                fresh = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
-                for (sequence, arrival) in arrivals.drain(..) {
-                    self.keep_promise(&arrival);
-                    self.ttl.note(arrival.message.traits());
-                    self.ready.add(sequence, arrival);
-                }
-            }
+            Input::Insert(arrivals) => fresh = self.insert(arrivals),
             Input::Subscribe(subscription) => self.subscribe(subscription)?,
-            Input::Unsubscribe(consumer) => {
-                self.last_used = now;
-                self.unsubscribe(consumer, effects);
-            }
-            Input::SetPrefetch(consumer, prefetch) => {
-                let prefetch = self.prefetch(prefetch);
-                self.consumers.change(consumer, |consumer| consumer.subscription.prefetch = prefetch);
-            }
-            Input::SetChannelLimited(consumer, limited) => self.consumers.change(consumer, |consumer| {
-                consumer.subscription.channel_limited = limited;
-                consumer.unannounce();
-            }),
-            Input::Offer { consumer, room } => self.offer(now, consumer, room, effects),
-            Input::SetWindow(consumer, window) => {
-                self.consumers.change(consumer, |consumer| consumer.subscription.window = window);
-            }
+            Input::Unsubscribe(consumer) => self.unsubscribe(now, consumer, effects),
+            Input::SetPrefetch(consumer, prefetch) => self.consumers.set_prefetch(consumer, self.prefetch(prefetch)),
+            Input::SetChannelLimited(consumer, limited) => self.consumers.set_channel_limited(consumer, limited),
+            Input::SetWindow(consumer, window) => self.consumers.set_window(consumer, window),
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
-            Input::Get { .. } if self.settings.single_active && self.settings.is_quorum() => {
-                return Err(Refusal::ExclusiveUse);
-            }
+            Input::Offer { consumer, room } => self.offer(now, consumer, room, effects),
             Input::Get { consumer, no_ack } => {
-                self.last_used = now;
-                self.expire(now, NOTHING_FRESH, effects);
-                self.get(consumer, no_ack, effects);
+                self.get(now, consumer, no_ack, effects)?;
             }
             Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
             Input::Return { consumer, checkouts, failed } => {
-                let outcome = if failed { Outcome::Fail } else { Outcome::Requeue };
-                self.settle(consumer, checkouts, outcome, effects);
+                self.settle(consumer, checkouts, Outcome::requeue(failed), effects);
                 return Ok(());
             }
             Input::Leave(consumer) => {
-                self.last_used = now;
-                self.abandon(consumer, effects);
+                self.abandon(now, consumer, effects);
                 return Ok(());
             }
-            Input::Abandon(consumer) => {
-                self.last_used = now;
-                self.abandon(consumer, effects);
-            }
-            Input::Loaded { run, messages } => {
-                let before = effects.len();
-                self.ready.loaded(run, messages, effects);
-                self.forget_lost(effects.get(before..).unwrap_or_default());
-            }
+            Input::Abandon(consumer) => self.abandon(now, consumer, effects),
+            Input::Loaded { run, messages } => self.loaded(run, messages, effects),
             Input::Relocate { from, runs, singles } => {
                 effects.push(Effect::Relocated(self.relocate(from, runs, singles)));
             }
@@ -273,15 +234,35 @@ impl Queue {
             Input::Configure(settings) => self.configure(now, *settings),
             Input::Tick => self.check_lease(now, effects),
             Input::Touch => self.last_used = now,
-            Input::Refused(Arrival { message, .. }) => {
-                let held = Held { sequence: self.next_sequence(), message, place: None, redelivered: false };
-                self.die(held, DeathReason::MaxLength, effects);
-            }
+            Input::Refused(arrival) => self.bury(arrival, effects),
             Input::EndLease => self.end_lease(now, effects)?,
             Input::TakeDead(_) => {}
         }
         self.dispatch(now, fresh, effects);
         Ok(())
+    }
+
+    /// Takes messages in, and gives them numbers; the first of these.
+    #[inline]
+    fn publish(&mut self, arrivals: &mut Vec<Arrival>) -> SequenceNumber {
+        let first = self.next_sequence();
+        for arrival in arrivals.drain(..) {
+            self.last_sequence += 1;
+            self.ttl.note(arrival.message.traits());
+            self.ready.add(SequenceNumber(self.last_sequence), arrival);
+        }
+        first
+    }
+
+    /// Takes messages in that have numbers; the first of these.
+    fn insert(&mut self, arrivals: &mut Vec<(SequenceNumber, Arrival)>) -> SequenceNumber {
+        let first = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
+        for (sequence, arrival) in arrivals.drain(..) {
+            self.keep_promise(&arrival);
+            self.ttl.note(arrival.message.traits());
+            self.ready.add(sequence, arrival);
+        }
+        first
     }
 
     fn configure(&mut self, now: Timestamp, settings: Settings) {
@@ -309,7 +290,8 @@ impl Queue {
         if wanted == 0 && self.settings.is_quorum() { QUORUM_PREFETCH } else { wanted }
     }
 
-    fn unsubscribe(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
+    fn unsubscribe(&mut self, now: Timestamp, id: ConsumerId, effects: &mut Vec<Effect>) {
+        self.last_used = now;
         let Some(consumer) = self.consumers.detach(id) else { return };
         if consumer.unacked.len() > 0 {
             self.departed.insert(id, consumer.unacked);
@@ -319,8 +301,8 @@ impl Queue {
         }
     }
 
-    fn abandon(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
-        self.unsubscribe(id, effects);
+    fn abandon(&mut self, now: Timestamp, id: ConsumerId, effects: &mut Vec<Effect>) {
+        self.unsubscribe(now, id, effects);
         for mut unacked in [self.departed.remove(&id), self.getters.remove(&id)].into_iter().flatten() {
             for held in unacked.take_all() {
                 self.unacked_bytes -= held.message.cost();
@@ -384,11 +366,18 @@ impl Queue {
         }
     }
 
-    fn get(&mut self, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
+    fn get(&mut self, now: Timestamp, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
+        if self.settings.single_active && self.settings.is_quorum() {
+            return Err(Refusal::ExclusiveUse);
+        }
+        self.last_used = now;
+        self.expire(now, NOTHING_FRESH, effects);
         let Some(held) = self.ready.take_first() else {
             effects.push(if self.ready.want() { Effect::GotLater } else { Effect::Got(None) });
-            return;
+            return Ok(());
         };
+        // What is left is counted without what has expired behind it.
+        self.expire(now, NOTHING_FRESH, effects);
         let (redelivered, gone, sequence) = (held.redelivered, held.gone(), held.sequence);
         let told = self.deliveries.of(sequence).and_then(|count| count.told_in(&held.message));
         let message = told.unwrap_or_else(|| held.message.clone());
@@ -403,6 +392,7 @@ impl Queue {
         let delivery = Delivery { consumer: id, checkout, redelivered, message };
         effects.push(Effect::Got(Some((delivery, self.ready_count()))));
         effects.extend(gone.filter(|_| no_ack));
+        Ok(())
     }
 
     fn purge(&mut self, effects: &mut Vec<Effect>) {

@@ -2,10 +2,12 @@
 
 mod channel_limit;
 mod deliveries;
+mod length;
 mod model;
 mod paged;
 mod single_active;
 mod stored;
+mod times;
 
 use std::num::NonZeroU32;
 
