@@ -44,7 +44,7 @@ pub enum ServerError {
 impl ServerError {
     /// Whether files of the data directory are not what was written, or are missing.
     #[must_use]
-    pub const fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         matches!(self, Self::Node(error) if error.is_damage())
     }
 }

@@ -102,6 +102,9 @@ impl Outcome {
     }
 }
 
+/// An upper bound on what the record of a failed delivery takes.
+const FAILURE_BOUND: usize = 64;
+
 /// Effects that an idle queue keeps room for.
 const KEPT_EFFECTS: usize = 4;
 
@@ -124,6 +127,8 @@ impl QueueCell {
         let redelivered =
             found.redelivered.iter().map(|range| SequenceNumber(*range.start())..=SequenceNumber(*range.end()));
         let queue = Queue::recovered(entry.auto_delete, runs, next, &redelivered.collect::<Vec<_>>());
+        let queue = queue
+            .having_failed(found.deliveries.into_iter().map(|(sequence, count)| (SequenceNumber(sequence), count)));
         Self::running(entry, settings, surroundings, queue)
     }
 
@@ -407,11 +412,13 @@ impl QueueCell {
         self.running.lock().queue.held_in(file)
     }
 
-    /// The next number and those of all messages in segments; `None` when the queue is deleted.
-    pub(super) fn held_in_segments(&self) -> Option<(SequenceNumber, Vec<SequenceRange>)> {
+    /// The next number, those of all messages in segments, and how often messages were delivered as far as the log says;
+    /// `None` when the queue is deleted.
+    pub(super) fn snapshot(&self) -> Option<(SequenceNumber, Vec<SequenceRange>, BTreeMap<u64, u64>)> {
         let running = self.running.lock();
         let queue = &running.queue;
-        (!queue.is_deleted()).then(|| (queue.next_sequence(), queue.held_in_segments()))
+        let of = || (queue.next_sequence(), queue.held_in_segments(), queue.failures());
+        (!queue.is_deleted()).then(of)
     }
 
     /// Messages have a new place; how many really do.
@@ -450,6 +457,7 @@ impl QueueCell {
         let done = action(&mut running, &mut outcome);
         if let Some(storage) = self.storage() {
             storage.account(before, running.queue.loaded_bytes());
+            self.record_failures(storage, std::mem::take(&mut outcome.failed));
             self.settle(storage, &mut outcome.gone);
         }
         self.arm(&mut running);
@@ -477,6 +485,19 @@ impl QueueCell {
             running.due = Some(deadline);
             self.surroundings.timers.at(deadline, self);
         }
+    }
+
+    /// Puts into the log how often deliveries have failed, for after a restart. Nobody waits for it to be on the disk.
+    fn record_failures(&self, storage: &Storage, failed: Vec<(u64, u64)>) {
+        if failed.is_empty() || !self.entry.durable {
+            return;
+        }
+        let key = storage::key(self.entry.id);
+        storage.log.append(failed.len() * FAILURE_BOUND, false, |batch| {
+            for (sequence, count) in failed {
+                batch.requeue(key, sequence, count);
+            }
+        });
     }
 
     /// Tells the log what will not come back.
@@ -588,8 +609,12 @@ impl Running {
                 Effect::GotLater => outcome.got_later = true,
                 Effect::Removed(count) => outcome.removed = count,
                 Effect::Load(run) => outcome.load = Some(run),
-                Effect::Gone { sequence, place } => outcome.gone.add(sequence, place),
-                Effect::GoneRun(run) => outcome.gone.add_run(&run),
+                Effect::Gone { sequence, place } => {
+                    outcome.gone.add(sequence, place);
+                }
+                Effect::GoneRun(run) => {
+                    outcome.gone.add_run(&run);
+                }
                 Effect::Lost(run) => {
                     outcome.lost += u64::from(run.count);
                     outcome.gone.add_run(&run);

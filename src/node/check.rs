@@ -14,7 +14,8 @@ use crate::broker::vhost::Definition;
 use crate::store::directory::{DirectoryError, InspectedDirectory};
 use crate::store::meta::Meta;
 use crate::store::{
-    CheckReport, Checkpoint, Damage, OpenError, OpenSegment, Options, QueueKey, SegmentError, check_log, look_at_listed,
+    CheckReport, Checkpoint, Damage, DamageKind, OpenError, OpenSegment, Options, QueueKey, SegmentError, check_log,
+    look_at_listed,
 };
 
 /// Why nothing can be said of a data directory.
@@ -130,7 +131,7 @@ pub fn check_store(root: &Path) -> Result<StoreReport, CheckError> {
     match check_log(&directory.disk, &Options::new(LOG_DIRECTORY.into(), 0), &checkpoint, segments) {
         Ok(log) => report.log(log, &stored),
         Err(OpenError::Damaged(damage)) => report.findings.push(finding(&damage)),
-        Err(error @ (OpenError::Missing(_) | OpenError::Read(_))) => report.note("", &error.to_string()),
+        Err(error @ OpenError::Read(_)) => report.note("", &error.to_string()),
         Err(error @ (OpenError::Io { .. } | OpenError::Version { .. })) => return Err(CheckError::Log(error)),
     }
     Ok(report)
@@ -158,8 +159,11 @@ impl StoreReport {
         checkpoint: &Checkpoint,
     ) -> Result<Vec<OpenSegment>, CheckError> {
         let mut found = Vec::new();
-        let mut damaged = |error| found.push(error);
-        let segments = look_at_listed(&directory.disk, Path::new(SEGMENTS), &checkpoint.segments, Some(&mut damaged))
+        let mut damaged = |_, error| {
+            found.push(error);
+            Ok(())
+        };
+        let segments = look_at_listed(&directory.disk, Path::new(SEGMENTS), &checkpoint.segments, &mut damaged)
             .map_err(CheckError::Segment)?;
         self.findings.extend(found.iter().map(segment_finding));
         self.segments = segments
@@ -215,7 +219,9 @@ fn content(segment: &OpenSegment) -> Content {
 }
 
 fn finding(damage: &Damage) -> Finding {
-    Finding { file: damage.path.display().to_string(), offset: Some(damage.offset), problem: damage.to_string() }
+    // Of a file that is missing there is no place.
+    let offset = (!matches!(damage.kind, DamageKind::Missing(_))).then_some(damage.offset);
+    Finding { file: damage.path.display().to_string(), offset, problem: damage.to_string() }
 }
 
 fn segment_finding(error: &SegmentError) -> Finding {

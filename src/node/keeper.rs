@@ -16,7 +16,7 @@ use crate::broker::alarm::Alarm;
 use crate::broker::time::Timestamp;
 use crate::store::disk::Disk;
 use crate::store::meta::Meta;
-use crate::store::{Progress, Reclaim, ReclaimError, Reclaimed};
+use crate::store::{FileNumber, Progress, Reclaim, ReclaimError, Reclaimed};
 
 /// How often it is looked whether there is something to do.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -34,6 +34,8 @@ pub(super) struct Keeper {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) alarm: DiskAlarm,
     pub(super) board: Arc<AlarmBoard>,
+    /// The file of the log that the database knows the log to have come to.
+    pub(super) noted: FileNumber,
 }
 
 impl Keeper {
@@ -82,10 +84,20 @@ impl Keeper {
         self.board.set(Alarm::Disk, change == Some(Change::On));
     }
 
+    /// Leaves word of each file that the log comes to, so that none can be missing unnoticed.
+    fn note_reached(&mut self) {
+        let durable = self.storage.log.durable();
+        if durable.file() > self.noted {
+            self.meta.note_reached(durable).unwrap_or_else(|error| fail_stop(&error));
+            self.noted = durable.file();
+        }
+    }
+
     /// One piece of work; how long to pause after it.
     fn turn(&mut self) -> Option<Duration> {
         let now = Timestamp::ZERO.until(self.clock.now());
         self.measure(now);
+        self.note_reached();
         if !self.alarm.is_full() {
             match self.storage.log.prepare() {
                 Ok(true) => return None,

@@ -78,7 +78,7 @@ pub enum NodeError {
 impl NodeError {
     /// Whether files of the data directory are not what was written, or are missing.
     #[must_use]
-    pub const fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         matches!(self, Self::Open(error) if error.is_damage())
     }
 }

@@ -1,7 +1,7 @@
 //! Opening a node on its data directory: definitions and log are read, queues come back with their messages, and the
 //! threads that the store needs are started. Everything is done before the first connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,12 +21,13 @@ use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
 use crate::broker::time::Timestamp;
 use crate::config::Config;
+use crate::store::aside;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::disk::Disk;
-use crate::store::meta::{CheckpointError, CleanStop, Meta};
+use crate::store::meta::{CheckpointError, CleanStop, Fatal, Meta};
 use crate::store::{
-    Checkpoint, OpenSegment, Options, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError, SegmentSizes,
-    open_listed, open_log,
+    Checkpoint, Log, OpenSegment, Options, Position, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError,
+    SegmentSizes, open_listed, open_log,
 };
 
 /// The log's directory in the data directory.
@@ -44,6 +45,15 @@ pub enum OpenError {
     /// The database cannot be opened.
     #[error(transparent)]
     Meta(#[from] crate::store::meta::OpenError),
+    /// There is no database beside a log.
+    #[error(
+        "there is a log, and no meta.redb, which says what was declared and what the log is of; salvage can only start \
+         with nothing, and moves all files aside"
+    )]
+    MetaMissing,
+    /// Files cannot be moved aside.
+    #[error("cannot move files aside: {0}")]
+    Aside(io::Error),
     /// A definition cannot be read.
     #[error(transparent)]
     Definitions(#[from] LoadError),
@@ -64,12 +74,14 @@ pub enum OpenError {
 impl OpenError {
     /// Whether files are not what was written, or are missing.
     #[must_use]
-    pub const fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         use crate::store::OpenError as Log;
         match self {
-            Self::Log(error) => matches!(error, Log::Damaged(_) | Log::Missing(_) | Log::Read(_)),
+            Self::Log(error) => matches!(error, Log::Damaged(_) | Log::Read(_)),
             Self::Segment(error) => matches!(error, SegmentError::Damaged { .. } | SegmentError::Missing(_)),
-            Self::Directory(_) | Self::Meta(_) | Self::Definitions(_) | Self::Checkpoint(_) | Self::Thread(_) => false,
+            Self::Meta(error) => error.is_damage(),
+            Self::MetaMissing => true,
+            Self::Directory(_) | Self::Definitions(_) | Self::Checkpoint(_) | Self::Aside(_) | Self::Thread(_) => false,
         }
     }
 }
@@ -121,18 +133,20 @@ impl Node {
     /// A node on a disk that nobody else has.
     pub(super) fn open_on(config: &Config, disk: &Arc<dyn Disk>, sizes: Sizes) -> Result<Self, NodeError> {
         let clock = Clock::start();
-        let meta = Arc::new(Meta::open(&**disk).map_err(OpenError::from)?);
+        let meta = Arc::new(open_meta(&**disk, config.salvage)?);
         let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
         let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
         let options = Options { salvage: config.salvage, ..sizes.log(rand::rng().next_u64()) };
         let queues = stored.queues();
         let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
-        let segments = open_segments(&**disk, &checkpoint, config.salvage).map_err(OpenError::from)?;
+        let mut given_up = BTreeSet::new();
+        let segments = open_segments(&**disk, &checkpoint, config.salvage, &mut given_up).map_err(OpenError::from)?;
         let segment_sizes = SegmentSizes::of(&segments);
         let (log, writer, recovered) =
             open_log(disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
         let mut recovered = recovered;
         apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
+        note_start(&meta, &log, &checkpoint, &recovered, given_up).map_err(LoadError::from)?;
         report(&recovered, clock);
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
         let storage = Arc::new(Storage::new(Arc::clone(&log), loader, memory::budget()));
@@ -145,7 +159,8 @@ impl Node {
         let alarm = DiskAlarm::new(disk_alarm::limit(config.disk_free_limit, memory::total()));
         let board = Arc::clone(&node.alarms);
         let disk = Arc::clone(disk);
-        let mut keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock, disk, alarm, board };
+        let noted = storage.log.durable().file();
+        let mut keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock, disk, alarm, board, noted };
         // Before the first connection: it must not publish what there is no room for.
         keeper.measure(Timestamp::ZERO.until(clock.now()));
         let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
@@ -161,6 +176,8 @@ impl Node {
         if !orderly {
             return;
         }
+        let noted = durable.meta.note_reached(storage.log.durable());
+        noted.unwrap_or_else(|error| fail_stop(&error));
         let mut stop = CleanStop { end: storage.log.end(), delivered: BTreeMap::new() };
         for vhost in &self.vhosts {
             vhost.each_cell(|cell| {
@@ -174,20 +191,73 @@ impl Node {
     }
 }
 
+/// The database. Without it nobody can tell what the log is of: when salvaging, everything is moved aside.
+fn open_meta(disk: &dyn Disk, salvage: bool) -> Result<Meta, OpenError> {
+    let directories = [Path::new(LOG_DIRECTORY), Path::new(SEGMENTS)];
+    let opened = match Meta::is_there(disk)? {
+        false if directories.iter().any(|directory| disk.list(directory).is_ok_and(|names| !names.is_empty())) => {
+            Err(OpenError::MetaMissing)
+        }
+        _ => Meta::open(disk).map_err(OpenError::from),
+    };
+    match opened {
+        Err(error) if salvage && error.is_damage() => {
+            let place = aside::everything(disk, &directories).map_err(OpenError::Aside)?;
+            tracing::error!(
+                "lost with everything that was declared and all messages: {error}. All files are in {} now, as they \
+                 were",
+                place.display()
+            );
+            Ok(Meta::open(disk)?)
+        }
+        opened => opened,
+    }
+}
+
 /// The segments; when salvaging without those that are damaged, which are told of.
-fn open_segments(disk: &dyn Disk, checkpoint: &Checkpoint, salvage: bool) -> Result<Vec<OpenSegment>, SegmentError> {
-    let mut skip = |error| tracing::error!("lost with all messages in it: {error}");
-    let damaged = salvage.then_some(&mut skip as &mut dyn FnMut(SegmentError));
-    open_listed(disk, Path::new(SEGMENTS), &checkpoint.segments, damaged)
+fn open_segments(
+    disk: &dyn Disk,
+    checkpoint: &Checkpoint,
+    salvage: bool,
+    given_up: &mut BTreeSet<Position>,
+) -> Result<Vec<OpenSegment>, SegmentError> {
+    let mut passes = |segment, error| {
+        let position = Position::new(segment, 0);
+        if checkpoint.given_up.contains(&position) {
+            tracing::warn!("given up at an earlier start: {error}");
+        } else if salvage {
+            tracing::error!("lost with all messages in it: {error}");
+        } else {
+            return Err(error);
+        }
+        given_up.insert(position);
+        Ok(())
+    };
+    open_listed(disk, Path::new(SEGMENTS), &checkpoint.segments, &mut passes)
+}
+
+/// Leaves word of how far the log has come, so that it cannot be lost unnoticed, and of what this start went on without,
+/// so that the next one need not be asked to. What recovery was asked to pass over does not count before: where this is
+/// cut short, the next start meets the same.
+fn note_start(
+    meta: &Meta,
+    log: &Log,
+    checkpoint: &Checkpoint,
+    recovered: &Recovered,
+    mut given_up: BTreeSet<Position>,
+) -> Result<(), Fatal> {
+    let report = &recovered.report;
+    given_up.extend(report.damage.iter().chain(&report.given_up).filter_map(|damage| damage.position));
+    meta.note_start(log.durable(), &checkpoint.given_up, &given_up)
 }
 
 /// After a stop in order it is known which messages were delivered before. After any other, all may have been.
 fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
-    let clean = stop.filter(|stop| recovered.report.end.is_none_or(|end| end == stop.end));
+    let clean = stop.filter(|stop| recovered.report.end == Some(stop.end));
     for (key, queue) in &mut recovered.queues {
         queue.redelivered = match &clean {
             Some(stop) => stop.delivered.get(key).cloned().unwrap_or_default(),
-            None => vec![0..=queue.next_sequence.saturating_sub(1)],
+            None => vec![0..=u64::MAX],
         };
     }
 }
@@ -210,6 +280,9 @@ fn report(recovered: &Recovered, clock: Clock) {
             report.bytes >> 20,
             clock.now().as_millis()
         );
+    }
+    for damage in &report.given_up {
+        tracing::warn!("given up at an earlier start: {damage}");
     }
     for damage in &report.damage {
         tracing::error!("lost, since this start was asked to go on without it: {damage}");

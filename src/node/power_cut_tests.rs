@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -18,9 +18,9 @@ use leveret_protocol::{
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::Node;
 use super::open::Sizes;
 use super::session::{Session, Workspace};
+use super::{Node, NodeError};
 use crate::config::Config;
 use crate::store::disk::Disk;
 use crate::store::disk::faulty::{FaultyDisk, Unsynced};
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    fn wait_until(&mut self, happened: impl Fn(&Self) -> bool) {
+    fn wait_until(&mut self, mut happened: impl FnMut(&Self) -> bool) {
         let deadline = self.node.clock.now().after(PATIENCE);
         loop {
             self.turn();
@@ -276,6 +276,139 @@ fn a_read_that_fails_once_loses_no_message() {
     let node = open(&disk);
     assert_eq!(Client::connect(&node).numbers("whole", false), [0, 1, 2], "nothing was settled for them");
     node.close(false);
+}
+
+#[test]
+fn a_connection_that_is_closed_while_its_get_waits_for_the_disk_takes_no_message() {
+    let disk = FaultyDisk::new();
+    let node = open(&disk);
+    let mut client = Client::connect(&node);
+    client.declare_all();
+    client.call(confirm::Select::default());
+    (0..3).for_each(|number| client.publish("", "whole", &body(number, 100)));
+    client.wait_until(|client| client.confirmed == 3);
+    let disk = disk.after_power_cut(Unsynced::Lost);
+    client.end();
+    let node = open(&disk);
+    let (mut closed, mut other) = (Client::connect(&node), Client::connect(&node));
+    // The message comes half a second later, and so not before the connection is closed.
+    disk.fail_read(1);
+    closed.send(1, basic::Get { queue: name("whole"), ..Default::default() });
+    closed.session.outbox().force_close("to see what becomes of it");
+    closed.turn();
+    assert!(matches!(closed.replies.as_slice(), [Method::Connection(connection::Method::Close(_))]));
+    closed.send(0, connection::CloseOk);
+    closed.turn();
+    assert!(closed.session.is_closed(), "close-ok is read although the get has no answer");
+    for number in 0..3 {
+        other.bodies.clear();
+        other.send(1, basic::Get { queue: name("whole"), ..Default::default() });
+        other.wait_until(|other| {
+            closed.turn();
+            !other.replies.is_empty()
+        });
+        other.replies.clear();
+        assert_eq!(other.bodies.iter().map(|body| self::number(body)).collect::<Vec<_>>(), [number]);
+    }
+    node.close(false);
+}
+
+/// Flips a bit in a file.
+fn damage(disk: &FaultyDisk, path: &Path, offset: u64) {
+    let file = disk.open(path, false).unwrap();
+    let mut byte = [0];
+    file.read_at(offset, &mut byte).unwrap();
+    file.write_at(offset, &[&[byte[0] ^ 1]]).unwrap();
+}
+
+fn segments(disk: &FaultyDisk) -> Vec<PathBuf> {
+    let directory = Path::new("segments");
+    let names = disk.list(directory).unwrap().into_iter();
+    names.filter(|name| name.extension().is_some_and(|it| it == "seg")).map(|name| directory.join(name)).collect()
+}
+
+/// A disk with messages in segments, of a node that has ended, and how many were published.
+fn with_segments() -> (FaultyDisk, usize) {
+    let disk = FaultyDisk::new();
+    let node = open(&disk);
+    let mut client = Client::connect(&node);
+    client.declare_all();
+    client.call(confirm::Select::default());
+    let mut published = 0;
+    while segments(&disk).len() < 2 {
+        client.publish("", "whole", &body(published, 4000));
+        published += 1;
+        client.wait_until(|client| client.confirmed == published);
+    }
+    client.end();
+    (disk.after_power_cut(Unsynced::Kept), usize::try_from(published).unwrap())
+}
+
+/// Starts on what is on the disk, which the node before may not have let go of yet.
+fn start(disk: &mut FaultyDisk, salvage: bool) -> Result<Arc<Node>, NodeError> {
+    *disk = disk.after_power_cut(Unsynced::Kept);
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let config = Config { salvage, ..Config::default() };
+    Node::open_on(&config, &disk, Sizes { file: Some(FILE) }).map(Arc::new)
+}
+
+#[test]
+fn a_damaged_segment_is_refused_and_salvage_goes_on_without_it_at_all_later_starts() {
+    for missing in [false, true] {
+        let (mut disk, published) = with_segments();
+        let name = segments(&disk).remove(0);
+        if missing {
+            disk.remove(&name).unwrap();
+        } else {
+            damage(&disk, &name, 20);
+        }
+        let error = start(&mut disk, false).unwrap_err();
+        assert!(error.is_damage() && error.to_string().contains("segments/00000001.seg"), "{error}");
+        let mut there = Vec::new();
+        for salvage in [true, false, false] {
+            let node = start(&mut disk, salvage).unwrap();
+            let mut client = Client::connect(&node);
+            let numbers = client.numbers("whole", false);
+            client.end();
+            assert!(!numbers.is_empty() && numbers.len() < published);
+            assert!(there.is_empty() || there == numbers, "what is left stays");
+            there = numbers;
+        }
+        assert_eq!(disk.open(&name, false).is_ok(), !missing, "a damaged file is kept");
+    }
+}
+
+#[test]
+fn a_damaged_message_that_was_given_up_keeps_no_later_start_from_going_on() {
+    let (mut disk, published) = with_segments();
+    damage(&disk, &segments(&disk)[0], 32 + 6000);
+    for _ in 0..3 {
+        let node = start(&mut disk, false).unwrap();
+        let mut client = Client::connect(&node);
+        let numbers = client.numbers("whole", false);
+        client.end();
+        assert_eq!(numbers, (0..published as u64).filter(|number| *number != 1).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_damaged_message_beside_settled_ones_is_salvaged_once() {
+    let (mut disk, published) = with_segments();
+    let node = start(&mut disk, false).unwrap();
+    let mut client = Client::connect(&node);
+    client.bodies.clear();
+    client.call(basic::Get { queue: name("whole"), no_ack: true, ..Default::default() });
+    client.wait_until(|client| client.bodies.len() == 1);
+    client.end();
+    disk = disk.after_power_cut(Unsynced::Kept);
+    damage(&disk, &segments(&disk)[0], 32 + 6000);
+    assert!(start(&mut disk, false).unwrap_err().is_damage());
+    for salvage in [true, false, false] {
+        let node = start(&mut disk, salvage).unwrap();
+        let mut client = Client::connect(&node);
+        assert_eq!(client.numbers("whole", false), (2..published as u64).collect::<Vec<_>>());
+        client.end();
+    }
 }
 
 #[test]

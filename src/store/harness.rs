@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::disk::{Disk, FaultyDisk};
 use super::{
-    Checkpoint, FileNumber, Location, Log, OpenError, Options, Position, QueueCheckpoint, QueueKey, Recovered, Writer,
-    open_log,
+    Checkpoint, FileNumber, Location, Log, NUMBER_BITS, OpenError, Options, Position, QueueCheckpoint, QueueKey,
+    Recovered, Writer, number_of, open_log,
 };
 
 /// Small enough for a script to go through several files.
@@ -19,13 +19,14 @@ pub(super) const FILE_SIZE: u32 = 10 << 10;
 /// What is live: by queue and sequence number, a digest of the payload.
 pub(super) type Live = BTreeMap<(u64, u64), Digest>;
 
-/// How long a payload is, and a hash of it: short in the message of a failed assertion.
-pub(super) type Digest = (usize, u64);
+/// How long a payload is, a hash of it, and how often the message is known to have been delivered: short in the message of
+/// a failed assertion.
+pub(super) type Digest = (usize, u64, u64);
 
 pub(super) fn digest(payload: &[u8]) -> Digest {
     let mut hasher = std::hash::DefaultHasher::new();
     payload.hash(&mut hasher);
-    (payload.len(), hasher.finish())
+    (payload.len(), hasher.finish(), 0)
 }
 
 /// A message: its targets and its payload.
@@ -36,6 +37,8 @@ pub(super) type Put = (Vec<(QueueKey, u64)>, Vec<u8>);
 pub(super) struct Append {
     pub(super) puts: Vec<Put>,
     pub(super) settles: Vec<(QueueKey, Vec<RangeInclusive<u64>>)>,
+    /// Messages that go back, with how often they were delivered.
+    pub(super) requeues: Vec<(QueueKey, u64, u64)>,
     pub(super) sync: bool,
 }
 
@@ -77,11 +80,14 @@ pub(super) fn live(log: &Log, recovered: &Recovered) -> Live {
         for extent in &queue.extents {
             assert!(before < Some(extent.first), "extents of {key:?} out of order: {:?}", queue.extents);
             log.read(*key, extent, &mut |sequence, _, payload| {
-                assert!(sequence < queue.next_sequence, "{sequence} may be given out again");
+                assert!(number_of(sequence) < queue.next_sequence, "{sequence} may be given out again");
                 assert_eq!(live.insert((key.0, sequence), digest(payload)), None, "twice");
             })
             .unwrap();
             before = Some(extent.first + u64::from(extent.count) - 1);
+        }
+        for (sequence, count) in &queue.deliveries {
+            live.get_mut(&(key.0, *sequence)).expect("counts are those of live messages").2 = *count;
         }
     }
     live
@@ -93,6 +99,17 @@ pub(super) fn recover(disk: &FaultyDisk, checkpoint: &Checkpoint, salt: u64) -> 
     Ok(live(&log, &recovered))
 }
 
+/// The sequence number with that number: queue 4 has three lanes, which are used in turn.
+pub(super) fn in_lane(queue: u64, number: u64) -> u64 {
+    if queue == 4 { ((number % 3) << NUMBER_BITS) | number } else { number }
+}
+
+/// How often live messages of a queue were delivered.
+pub(super) fn deliveries(live: &Live, queue: u64) -> BTreeMap<u64, u64> {
+    let of_queue = live.range((queue, 0)..=(queue, u64::MAX));
+    of_queue.filter(|(_, digest)| digest.2 > 0).map(|((_, sequence), digest)| (*sequence, digest.2)).collect()
+}
+
 /// What is live after those appends.
 pub(super) fn expected<'a>(appends: impl IntoIterator<Item = &'a Append>) -> Live {
     let mut live = Live::new();
@@ -101,6 +118,9 @@ pub(super) fn expected<'a>(appends: impl IntoIterator<Item = &'a Append>) -> Liv
             for (queue, sequence) in targets {
                 live.insert((queue.0, *sequence), digest(payload));
             }
+        }
+        for (queue, sequence, count) in &append.requeues {
+            live.get_mut(&(queue.0, *sequence)).unwrap().2 = *count;
         }
         for (queue, ranges) in &append.settles {
             live.retain(|(of, sequence), _| *of != queue.0 || !ranges.iter().any(|range| range.contains(sequence)));
@@ -149,22 +169,26 @@ impl Trial {
         self.append(Append { settles: vec![(QueueKey(queue), vec![range])], ..Append::default() })
     }
 
-    /// The next sequence number of a queue.
+    /// The next sequence number of a queue, in the lane that is its turn.
     pub(super) fn sequence(&mut self, queue: u64) -> u64 {
         let next = self.next.entry(queue).or_insert(1);
         *next += 1;
-        *next - 1
+        in_lane(queue, *next - 1)
     }
 
     pub(super) fn append(&mut self, append: Append) -> Position {
         let bound = append.puts.iter().map(|(targets, payload)| 64 + 24 * targets.len() + payload.len()).sum::<usize>()
-            + append.settles.iter().map(|(_, ranges)| 64 + 24 * ranges.len()).sum::<usize>();
+            + append.settles.iter().map(|(_, ranges)| 64 + 24 * ranges.len()).sum::<usize>()
+            + append.requeues.len() * 88;
         let places = &mut self.places;
         let ((), position) = self.log.append(bound, append.sync, |batch| {
             for (targets, payload) in &append.puts {
                 let (one, two) = payload.split_at(payload.len() / 2);
                 let place = batch.put(targets, false, &[one, two]);
                 places.extend(targets.iter().map(|(queue, sequence)| ((queue.0, *sequence), place)));
+            }
+            for (queue, sequence, count) in &append.requeues {
+                batch.requeue(*queue, *sequence, *count);
             }
             for (queue, ranges) in &append.settles {
                 batch.settle(*queue, ranges);
@@ -227,8 +251,14 @@ impl Trial {
             let Some(oldest) = usage.first().filter(|oldest| oldest.live == 0 && oldest.number < current) else {
                 return;
             };
-            let floor = |next: &u64| QueueCheckpoint { next_sequence: *next, live: Vec::new() };
-            self.checkpoint.queues = self.next.iter().map(|(queue, next)| (QueueKey(*queue), floor(next))).collect();
+            let live = self.expected();
+            let floor = |queue: u64, next: u64| QueueCheckpoint {
+                next_sequence: next,
+                live: Vec::new(),
+                deliveries: deliveries(&live, queue),
+            };
+            self.checkpoint.queues =
+                self.next.iter().map(|(queue, next)| (QueueKey(*queue), floor(*queue, *next))).collect();
             self.checkpoint.first_file = FileNumber(oldest.number.0 + 1);
             if self.log.forget(oldest.number).is_err() {
                 return;

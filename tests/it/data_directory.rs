@@ -189,6 +189,70 @@ fn a_damaged_log_is_salvaged_only_when_asked_for_and_says_what_is_lost() {
     assert_eq!(count(&server), 19);
 }
 
+#[test]
+fn a_log_that_was_taken_away_is_refused_and_salvage_says_what_is_lost() {
+    for ending in [Ending::Stop, Ending::Kill] {
+        let mut server = filled(20);
+        server.end(ending);
+        std::fs::remove_dir_all(server.directory().join("log")).unwrap();
+        let refused = server.refusal();
+        assert_eq!(refused.status.code(), Some(74), "{}", text(&refused));
+        for wanted in ["log: the log's file number 1 is missing", "--recover=salvage"] {
+            assert!(text(&refused).contains(wanted), "{wanted} is missing in\n{}", text(&refused));
+        }
+        let told = text(&check(server.directory(), &[]));
+        assert!(told.contains("file number 1 is missing"), "{told}");
+        server.begin_with(&["--recover=salvage"]);
+        assert!(server.log().contains("file number 1 is missing, with all that was in it"), "{}", server.log());
+        let count = |server: &Server| {
+            let mut peer = Peer::open(server.address());
+            peer.call(1, &declare("jobs").flag("durable"), "queue.declare-ok").number("message-count")
+        };
+        assert_eq!(count(&server), 0);
+        server.restart(Ending::Kill);
+        assert_eq!(count(&server), 0);
+    }
+}
+
+#[test]
+fn a_damaged_or_missing_database_is_refused_and_salvage_starts_empty_with_all_files_kept() {
+    for missing in [false, true] {
+        let mut server = filled(20);
+        server.end(Ending::Stop);
+        let database = server.directory().join("meta.redb");
+        let whole = std::fs::read(&database).unwrap();
+        if missing {
+            std::fs::remove_file(&database).unwrap();
+        } else {
+            std::fs::write(&database, &whole[..whole.len() / 2]).unwrap();
+        }
+        let refused = server.refusal();
+        assert_eq!(refused.status.code(), Some(74), "{}", text(&refused));
+        for wanted in ["meta.redb, which says what was declared", "salvage can only start with nothing"] {
+            assert!(text(&refused).contains(wanted), "{wanted} is missing in\n{}", text(&refused));
+        }
+        let log = contents(&server.directory().join("log"));
+        server.begin_with(&["--recover=salvage"]);
+        assert!(server.log().contains("All files are in damaged-1 now"), "{}", server.log());
+        let mut peer = Peer::open(server.address());
+        let count = peer.call(1, &declare("jobs").flag("durable"), "queue.declare-ok").number("message-count");
+        assert_eq!(count, 0);
+        server.end(Ending::Stop);
+        // With a whole database everything can be brought back.
+        for name in ["meta.redb", "log"] {
+            let path = server.directory().join(name);
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }.unwrap();
+        }
+        std::fs::rename(server.directory().join("damaged-1/log"), server.directory().join("log")).unwrap();
+        assert!(contents(&server.directory().join("log")) == log);
+        std::fs::write(&database, &whole).unwrap();
+        server.begin();
+        let mut peer = Peer::open(server.address());
+        let count = peer.call(1, &declare("jobs").flag("durable"), "queue.declare-ok").number("message-count");
+        assert_eq!(count, 20);
+    }
+}
+
 /// Where some bytes are in a file of the log.
 fn find(directory: &Path, bytes: &[u8]) -> (PathBuf, usize) {
     let files = contents(&directory.join("log"));

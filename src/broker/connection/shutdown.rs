@@ -104,7 +104,6 @@ impl Connection {
     pub fn end(&mut self, effects: &mut Vec<Effect>) {
         self.release(effects);
         self.state = State::Closed;
-        self.waiting = false;
         effects.push(Effect::Disconnect);
     }
 
@@ -117,6 +116,8 @@ impl Connection {
             self.end_channel(channel, effects);
             self.channels.remove(&channel);
         }
+        // Whoever waited for an answer is gone, and close-ok has to be read.
+        self.waiting = false;
         effects.push(Effect::ReleaseExclusive);
     }
 

@@ -52,6 +52,13 @@ impl Deliveries {
 }
 
 impl Queue {
+    /// How often deliveries of live messages have failed, by their numbers.
+    #[must_use]
+    pub fn failures(&self) -> BTreeMap<u64, u64> {
+        let failed = self.deliveries.0.iter().filter(|(_, count)| count.failed > 0);
+        failed.map(|(sequence, count)| (sequence.0, count.failed)).collect()
+    }
+
     /// A message comes back from whom it was handed out to; dies, where a delivery of it has failed too often.
     #[inline]
     pub(super) fn come_back(&mut self, held: Held, failed: bool, effects: &mut Vec<Effect>) {

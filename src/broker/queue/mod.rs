@@ -313,7 +313,7 @@ impl Queue {
 
     fn settle(&mut self, id: ConsumerId, checkouts: &[CheckoutId], outcome: Outcome, effects: &mut Vec<Effect>) {
         let dies = outcome == Outcome::Discard && self.settings.dead_letter.is_some();
-        if dies || self.settings.counts_deliveries() {
+        if dies || self.settings.counts_deliveries() || !self.deliveries.is_empty() {
             return self.settle_apart(id, checkouts, outcome, effects);
         }
         self.check_in(id, checkouts, |ready, held| match outcome {

@@ -398,6 +398,8 @@ impl Session {
     fn channel_ended(&mut self, channel: u16) {
         self.kept.remove(&channel);
         self.confirms.forget(channel);
+        // Asked again, it would take a message that nobody gets.
+        self.later.take_if(|later| later.is_get_of(channel));
         self.close_reply_to(channel);
         self.getters.retain(|(_, other), _| *other != channel);
         if self.taken_channels.remove(&channel) {

@@ -24,6 +24,13 @@ pub(super) enum Later {
     Get { channel: u16, queue: ShortString, no_ack: bool },
 }
 
+impl Later {
+    /// Whether it is a basic.get on that channel.
+    pub(super) const fn is_get_of(&self, of: u16) -> bool {
+        matches!(self, Self::Get { channel, .. } if *channel == of)
+    }
+}
+
 impl Session {
     /// Whether this connection has put more into the log than the disk has taken so far.
     pub(super) fn outruns_the_log(&self) -> bool {

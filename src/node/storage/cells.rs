@@ -52,9 +52,9 @@ impl Holders for Cells {
     }
 
     fn snapshot(&self, queue: QueueKey) -> Option<QueueCheckpoint> {
-        let (next_sequence, live) = self.get(queue)?.held_in_segments()?;
+        let (next_sequence, live, deliveries) = self.get(queue)?.snapshot()?;
         let live = live.into_iter().map(|range| range.start().0..=range.end().0).collect();
-        Some(QueueCheckpoint { next_sequence: next_sequence.0, live })
+        Some(QueueCheckpoint { next_sequence: next_sequence.0, live, deliveries })
     }
 
     fn settled(&self) {

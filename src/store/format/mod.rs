@@ -10,6 +10,4 @@ pub(super) mod varint;
 
 pub(crate) use self::frame::{FRAME_HEADER, FrameHeader, IDLE_SEAL, SETTLES_ONLY, padded};
 pub(crate) use self::header::{CONTENT_START, FileHeader, HeaderPage};
-pub(crate) use self::record::{Put, Raw, Record, put, settle};
-#[cfg(test)]
-pub(crate) use self::record::{Requeue, requeue};
+pub(crate) use self::record::{Put, Raw, Record, Requeue, put, requeue, settle};

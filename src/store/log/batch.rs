@@ -41,6 +41,14 @@ impl<'a> Batch<'a> {
         self.records += 1;
     }
 
+    /// A message went back to its place in a queue, for whatever reason, after so many `deliveries` in all; its put was
+    /// appended before. The count survives restarts as long as the message is live, and `Holders::snapshot` tells it from
+    /// then on: whoever answers that must know the count when this is appended.
+    pub fn requeue(&mut self, queue: QueueKey, sequence: u64, deliveries: u64) {
+        format::requeue(&mut self.group.body, &format::Requeue { queue, sequence, deliveries });
+        self.records += 1;
+    }
+
     /// Keeps the records; how many bytes they are.
     pub(super) fn finish(mut self) -> u64 {
         self.finished = true;

@@ -20,7 +20,8 @@ pub use self::checkpoint::{CheckpointChange, CheckpointError};
 pub use self::clean_stop::CleanStop;
 use super::disk::{Disk, MemoryDisk};
 
-const FILE: &str = "meta.redb";
+/// The name of the database in the data directory.
+pub(super) const FILE: &str = "meta.redb";
 const NEW_FILE: &str = "meta.redb.new";
 
 /// Bytes of pages kept in memory. Commits touch few pages; the start reads each once.
@@ -76,10 +77,42 @@ pub enum Change {
 
 /// Why the database cannot be opened.
 #[derive(Debug, Error)]
-#[error("{FILE}: {operation}: {source}")]
+#[error("{}", self.text())]
 pub struct OpenError {
     operation: &'static str,
     source: Box<redb::Error>,
+}
+
+impl OpenError {
+    fn new(operation: &'static str) -> impl Fn(redb::Error) -> Self {
+        move |source| Self { operation, source: Box::new(source) }
+    }
+
+    /// Whether the file is not what was written, rather than that the disk failed or another version wrote it.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        if let redb::Error::Io(error) = &*self.source {
+            return matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
+        }
+        matches!(
+            &*self.source,
+            redb::Error::Corrupted(_)
+                | redb::Error::TableDoesNotExist(_)
+                | redb::Error::TableTypeMismatch { .. }
+                | redb::Error::TypeDefinitionChanged { .. }
+        )
+    }
+
+    fn text(&self) -> String {
+        let Self { operation, source } = self;
+        if self.is_damage() {
+            return format!(
+                "{FILE}, which says what was declared and what the log is of, is damaged ({operation}: {source}); \
+                 salvage can only start with nothing, and moves all files aside"
+            );
+        }
+        format!("{FILE}: {operation}: {source}")
+    }
 }
 
 /// The database failed, and the node has to end: what is on disk is not known, later commits would build on that, and
@@ -99,19 +132,24 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Whether there is a database.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_there(disk: &dyn Disk) -> Result<bool, OpenError> {
+        let names = disk.list(Path::new("")).map_err(io_error).map_err(OpenError::new("listing the directory"))?;
+        Ok(names.iter().any(|name| name == Path::new(FILE)))
+    }
+
     /// Opens the database, and makes it where there is none.
     ///
     /// # Errors
     /// What the system says, or that the file is damaged.
     pub fn open(disk: &dyn Disk) -> Result<Self, OpenError> {
-        let failed = |operation| move |source| OpenError { operation, source: Box::new(source) };
-        let names = disk.list(Path::new("")).map_err(io_error).map_err(failed("listing the directory"))?;
-        if !names.iter().any(|name| name == Path::new(FILE)) {
-            return create(disk).map_err(failed("making it"));
+        if !Self::is_there(disk)? {
+            return create(disk).map_err(OpenError::new("making it"));
         }
-        let file = disk.open(Path::new(FILE), false).map_err(io_error).map_err(failed("opening it"))?;
-        let database = builder().create_with_backend(Backend::new(file)).map_err(redb::Error::from);
-        Ok(Self { database: database.map_err(failed("opening it"))? })
+        open(disk).map(|database| Self { database }).map_err(OpenError::new("opening it"))
     }
 
     /// Opens a copy in memory, so that nothing on the disk changes: a database that was not closed in order is mended when
@@ -120,9 +158,8 @@ impl Meta {
     /// # Errors
     /// What the system says, or that the file is missing or damaged.
     pub fn open_copy(disk: &dyn Disk) -> Result<Self, OpenError> {
-        let failed = |operation| move |source| OpenError { operation, source: Box::new(source) };
         let copy = MemoryDisk::new();
-        copy_file(disk, &copy).map_err(io_error).map_err(failed("reading it"))?;
+        copy_file(disk, &copy).map_err(io_error).map_err(OpenError::new("reading it"))?;
         Self::open(&copy)
     }
 
@@ -173,7 +210,24 @@ impl Meta {
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE);
+    // Without it a flipped bit is taken for what was written, or ends in a panic. The file is small: no messages.
+    builder.set_check_integrity_on_open(true);
+    builder.set_check_integrity_on_open(true);
     builder
+}
+
+fn open(disk: &dyn Disk) -> Result<Database, redb::Error> {
+    let file = disk.open(Path::new(FILE), false)?;
+    // An empty one would be taken for one that is to be made.
+    if file.len()? == 0 {
+        return Err(redb::Error::Corrupted("it is empty".to_owned()));
+    }
+    let database = builder().create_with_backend(Backend::new(file))?;
+    let transaction = database.begin_read()?;
+    for space in Space::ALL {
+        transaction.open_table(space.table())?;
+    }
+    Ok(database)
 }
 
 /// The file gets its name when it is whole, so that a power cut leaves none or a good one.

@@ -1,10 +1,11 @@
 //! Tests of the database: what commits leave, and that a power cut or a failing disk never leaves half of one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::{Change, Meta, Space};
-use crate::store::disk::MemoryDisk;
 use crate::store::disk::faulty::{FaultyDisk, Unsynced};
+use crate::store::disk::{Disk, MemoryDisk};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -180,8 +181,51 @@ fn short_reads_are_continued() {
 #[test]
 fn a_file_that_is_no_database_is_refused() {
     let disk = MemoryDisk::new();
-    let file = crate::store::disk::Disk::open(&disk, std::path::Path::new("meta.redb"), true).unwrap();
-    crate::store::disk::File::write_at(&*file, 0, &[&[0x55; 9000]]).unwrap();
+    let file = disk.open(Path::new("meta.redb"), true).unwrap();
+    file.write_at(0, &[&[0x55; 9000]]).unwrap();
     let error = Meta::open(&disk).unwrap_err().to_string();
-    assert!(error.starts_with("meta.redb: opening it: "), "{error}");
+    assert!(
+        error.starts_with("meta.redb, which says what was declared and what the log is of, is damaged ("),
+        "{error}"
+    );
+}
+
+#[test]
+fn no_flipped_bit_changes_what_is_read_and_a_file_cut_short_is_refused() {
+    let disk = FaultyDisk::new();
+    assert_eq!(run(&disk), history().len());
+    let expected = states().pop().unwrap();
+    let name = Path::new("meta.redb");
+    let length = disk.open(name, false).unwrap().len().unwrap();
+    let mut refused = 0;
+    for offset in (0..length).step_by(61) {
+        let copy = disk.after_power_cut(Unsynced::Kept);
+        let file = copy.open(name, false).unwrap();
+        let mut byte = [0];
+        file.read_at(offset, &mut byte).unwrap();
+        file.write_at(offset, &[&[byte[0] ^ 0x10]]).unwrap();
+        match Meta::open(&copy) {
+            Ok(meta) => {
+                assert_eq!([rows(&meta, Space::Definitions), rows(&meta, Space::Checkpoint)], expected, "{offset}");
+            }
+            Err(error) => {
+                assert!(error.is_damage(), "{offset}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
+    for length in [0, 100, 4096, length / 2, length - 4096] {
+        let copy = disk.after_power_cut(Unsynced::Kept);
+        copy.open(name, false).unwrap().set_len(length).unwrap();
+        assert!(Meta::open(&copy).unwrap_err().is_damage(), "cut off at {length}");
+    }
+}
+
+#[test]
+fn a_failing_disk_is_no_damage() {
+    let disk = FaultyDisk::new();
+    run(&disk);
+    disk.fail_read(1);
+    assert!(!Meta::open(&disk).unwrap_err().is_damage());
 }

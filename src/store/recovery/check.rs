@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::chain::Chain;
+use super::chain::{self, Chain};
+use super::cut::Unreadable;
 use super::discover;
 use super::error::{Damage, DamageKind, OpenError};
 use super::frames::Scan;
 use super::replay::Replay;
 use super::tail::Tail;
+use super::tolerance::Tolerance;
 use super::{OpenSegment, RecoveryReport};
 use crate::store::checkpoint::Checkpoint;
 use crate::store::disk::Disk;
@@ -56,14 +58,14 @@ pub struct CheckedQueue {
     pub bytes: u64,
     /// Runs that they lie in.
     pub extents: u64,
-    /// Sequence numbers from here on were never used.
+    /// Numbers from here on were never used, in any lane.
     pub next_sequence: u64,
 }
 
 /// Looks through the log in `options.directory`, damaged or not. No server may have it open meanwhile.
 ///
 /// # Errors
-/// The system's, and files of which nothing can be said: one that is missing, or of another version.
+/// The system's, and files of which nothing can be said: of another version, or in no order.
 pub fn check_log(
     disk: &dyn Disk,
     options: &Options,
@@ -73,9 +75,12 @@ pub fn check_log(
     let options = Options { salvage: true, ..options.clone() };
     let found = discover::slots(disk, &options)?;
     let mut report = CheckReport { damage: found.damage, ..CheckReport::default() };
-    let chain = Chain::link(found.slots, checkpoint.first_file)?;
+    let chain = Chain::link(found.slots, checkpoint, &mut |number| {
+        report.damage.push(chain::missing(&options.directory, number));
+        Ok(())
+    })?;
     let mut replay = Replay::new(checkpoint, &|_| true);
-    frames(&chain, &options, &mut replay, &mut report)?;
+    frames(&chain, &options, checkpoint, &mut replay, &mut report)?;
     report.free = chain.free.into_iter().map(|slot| slot.path).collect();
     let files = FileTable::default();
     for file in chain.files {
@@ -85,7 +90,10 @@ pub fn check_log(
         replay.segment(&segment.extents);
         files.insert(StoredFile::segment(segment.number, segment.file, 0));
     }
-    for (key, queue) in replay.finish(&files, true, &mut report.damage)? {
+    let mut unreadable = Unreadable::default();
+    let queues = replay.finish(&files, true, &mut unreadable)?;
+    report.damage.append(&mut unreadable.damage);
+    for (key, queue) in queues {
         let mut checked = CheckedQueue { next_sequence: queue.next_sequence, ..CheckedQueue::default() };
         for extent in &queue.extents {
             verify_moved(&files, key, extent, &mut report.damage);
@@ -106,7 +114,7 @@ fn verify_moved(files: &FileTable, queue: QueueKey, extent: &Extent, damage: &mu
     }
     if let Err(error) = files.read(queue, extent, &mut |_, _, _| ()) {
         let path = files.path(file).unwrap_or_default();
-        damage.push(Damage { path, offset: error.offset, kind: DamageKind::Record, lost: None });
+        damage.push(Damage { path, position: None, offset: error.offset, kind: DamageKind::Record, lost: None });
     }
 }
 
@@ -114,17 +122,19 @@ fn verify_moved(files: &FileTable, queue: QueueKey, extent: &Extent, damage: &mu
 fn frames(
     chain: &Chain,
     options: &Options,
+    checkpoint: &Checkpoint,
     replay: &mut Replay<'_>,
     report: &mut CheckReport,
 ) -> Result<(), OpenError> {
+    let tolerance = Tolerance::new(options, checkpoint);
     for file in &chain.files {
         let end = match file.end {
             Some(end) => end,
             // The damage that this meets is met again below.
-            None => Tail::examine(file, options, &mut Vec::new())?.end,
+            None => Tail::examine(file, options, tolerance, checkpoint.reached, &mut Vec::new())?.end,
         };
         let mut counts = RecoveryReport::default();
-        let mut scan = Scan::new(file, true)?;
+        let mut scan = Scan::new(file, tolerance)?;
         while let Some((frame, body)) = scan.next(end, &mut report.damage)? {
             match replay.frame(&frame, frame.position, body) {
                 Ok(()) => counts.count(&frame),

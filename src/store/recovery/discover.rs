@@ -10,6 +10,8 @@ use crate::store::options::Options;
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) slots: Vec<FoundSlot>,
+    /// Those of which the header is damaged, when salvaging.
+    pub(super) headless: Vec<Slot>,
     pub(super) damage: Vec<Damage>,
     /// Above the number in every slot's name.
     pub(super) next_name: u32,
@@ -43,12 +45,14 @@ pub(super) fn slots(disk: &dyn Disk, options: &Options) -> Result<Found, OpenErr
             HeaderPage::Blank => None,
             HeaderPage::Version(version) => return Err(OpenError::Version { path: slot.path, version }),
             HeaderPage::Damaged => {
-                let damage = Damage { path: slot.path.clone(), offset: 0, kind: DamageKind::Header, lost: None };
+                let path = slot.path.clone();
+                let damage = Damage { path, position: None, offset: 0, kind: DamageKind::Header, lost: None };
                 if !options.salvage {
                     return Err(damage.into());
                 }
                 found.damage.push(damage);
-                None
+                found.headless.push(slot);
+                continue;
             }
         };
         found.slots.push(FoundSlot { slot, header });

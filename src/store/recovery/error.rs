@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::store::log::ReadError;
-use crate::store::place::FileNumber;
+use crate::store::place::{FileNumber, Position};
 
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +22,6 @@ pub enum OpenError {
     /// Something that had been made durable is not what was written.
     #[error(transparent)]
     Damaged(#[from] Damage),
-    /// A file of the log is not there.
-    #[error("log file {} is missing", .0.0)]
-    Missing(FileNumber),
     /// Written by another version.
     #[error("{}: format {version} of log files is not known to this version", .path.display())]
     Version {
@@ -40,10 +37,12 @@ pub enum OpenError {
 
 /// Bytes that are not what was written, where they had been made durable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is damaged at offset {offset}: {kind}{}", .path.display(), told(lost.as_ref()))]
+#[error("{}", text(self))]
 pub struct Damage {
-    /// Which file.
+    /// Which file; the directory where one is missing.
     pub path: PathBuf,
+    /// The same place as a position of the log, where it is known.
+    pub position: Option<Position>,
     /// From which byte.
     pub offset: u64,
     /// What is wrong there.
@@ -59,6 +58,19 @@ pub struct Lost {
     pub bytes: u64,
     /// Records in them, where what is left tells.
     pub records: Option<u32>,
+}
+
+/// Names of files say nothing of the number that a file holds.
+fn text(damage: &Damage) -> String {
+    let (path, offset, kind) = (damage.path.display(), damage.offset, damage.kind);
+    match kind {
+        DamageKind::Missing(file) => {
+            format!("{path}: {kind}: none of the files there has number {} in its first page", file.0)
+        }
+        DamageKind::Header | DamageKind::Order | DamageKind::Frame | DamageKind::Record => {
+            format!("{path} is damaged at offset {offset}: {kind}{}", told(damage.lost.as_ref()))
+        }
+    }
 }
 
 fn told(lost: Option<&Lost>) -> String {
@@ -81,6 +93,9 @@ pub enum DamageKind {
     /// A frame that had been made durable does not verify.
     #[error("what was durable there cannot be read")]
     Frame,
+    /// A file of the log is not there.
+    #[error("the log's file number {} is missing, with all that was in it", .0.0)]
+    Missing(FileNumber),
     /// A frame verifies and a record in it makes no sense.
     #[error("a record there makes no sense")]
     Record,

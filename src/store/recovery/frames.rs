@@ -2,6 +2,7 @@
 
 use super::chain::ChainFile;
 use super::error::{Damage, DamageKind, Lost, OpenError};
+use super::tolerance::Tolerance;
 use crate::store::format::{CONTENT_START, FRAME_HEADER, FrameHeader};
 use crate::store::log::read_fully;
 use crate::store::place::Position;
@@ -13,7 +14,7 @@ const WINDOW: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
     file: &'a ChainFile,
-    salvage: bool,
+    tolerance: Tolerance<'a>,
     length: u64,
     window: Vec<u8>,
     window_start: u64,
@@ -23,14 +24,14 @@ pub(super) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// From the first frame on.
-    pub(super) fn new(file: &'a ChainFile, salvage: bool) -> Result<Self, OpenError> {
+    pub(super) fn new(file: &'a ChainFile, tolerance: Tolerance<'a>) -> Result<Self, OpenError> {
         let length = file.slot.file.len().map_err(|source| OpenError::io(&file.slot.path, "measure", source))?;
         let length = length.min(u64::from(u32::MAX));
-        Ok(Self { file, salvage, length, window: Vec::new(), window_start: 0, offset: CONTENT_START })
+        Ok(Self { file, tolerance, length, window: Vec::new(), window_start: 0, offset: CONTENT_START })
     }
 
     /// The next frame of content that ends at `end`, all of which was durable. A frame that does not verify is an error,
-    /// or, when salvaging, noted and passed over.
+    /// or, when that is tolerated, noted and passed over.
     pub(super) fn next(
         &mut self,
         end: u32,
@@ -41,7 +42,7 @@ impl<'a> Scan<'a> {
                 return self.pass(frame).map(Some);
             }
             let found = self.file.damage(self.offset, DamageKind::Frame);
-            if !self.salvage {
+            if !self.tolerance.allows(&found) {
                 return Err(found.into());
             }
             let lost = self.skip(end)?;

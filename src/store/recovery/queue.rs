@@ -1,9 +1,11 @@
 //! What the replay knows of one queue: runs of records, and what of them was settled.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::ranges::RangeSet;
-use crate::store::place::{Extent, Location};
+use crate::store::checkpoint::QueueCheckpoint;
+use crate::store::place::{Extent, Location, number_of};
 
 /// Bytes of an extent, unless a single record is larger.
 const EXTENT_MAX: u32 = 1 << 20;
@@ -19,27 +21,29 @@ pub(super) struct Queue {
     /// What was live in segments at the checkpoint.
     pub(super) live: RangeSet,
     pub(super) redelivered: RangeSet,
+    pub(super) deliveries: BTreeMap<u64, u64>,
     pub(super) next_sequence: u64,
     prune_at: usize,
 }
 
 impl Queue {
     /// As the checkpoint has it.
-    pub(super) fn new(next_sequence: u64, live: RangeSet) -> Self {
+    pub(super) fn new(checkpoint: QueueCheckpoint) -> Self {
         Self {
             extents: Vec::new(),
             segments: Vec::new(),
             settled: RangeSet::default(),
-            live,
-            redelivered: RangeSet::default(),
-            next_sequence,
+            live: checkpoint.live.into_iter().collect(),
+            redelivered: checkpoint.deliveries.keys().map(|sequence| *sequence..=*sequence).collect(),
+            deliveries: checkpoint.deliveries,
+            next_sequence: checkpoint.next_sequence,
             prune_at: PRUNE_FROM,
         }
     }
 
     /// A message came.
     pub(super) fn put(&mut self, sequence: u64, place: Location) {
-        self.next_sequence = self.next_sequence.max(sequence.saturating_add(1));
+        self.next_sequence = self.next_sequence.max(number_of(sequence) + 1);
         append(&mut self.extents, sequence, place);
         if self.extents.len() >= self.prune_at {
             let settled = &self.settled;
@@ -48,9 +52,16 @@ impl Queue {
         }
     }
 
+    /// A message went back to its place. Counts only grow, and the checkpoint may know of a later one than this.
+    pub(super) fn requeue(&mut self, sequence: u64, deliveries: u64) {
+        self.redelivered.insert(&(sequence..=sequence));
+        let known = self.deliveries.entry(sequence).or_default();
+        *known = deliveries.max(*known);
+    }
+
     /// Messages left.
     pub(super) fn settle(&mut self, range: &RangeInclusive<u64>) {
-        self.next_sequence = self.next_sequence.max(range.end().saturating_add(1));
+        self.next_sequence = self.next_sequence.max(number_of(*range.end()) + 1);
         self.settled.insert(range);
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::cut::Cut;
-use super::error::{Damage, OpenError};
+use super::cut::{Cut, Unreadable};
+use super::error::OpenError;
 use super::queue::Queue;
 use super::{RecoveredQueue, RecoveryReport};
 use crate::store::checkpoint::Checkpoint;
@@ -67,7 +67,7 @@ impl<'a> Replay<'a> {
             }
             Record::Requeue(requeue) => {
                 if let Some(queue) = self.queue(requeue.queue) {
-                    queue.redelivered.insert(&(requeue.sequence..=requeue.sequence));
+                    queue.requeue(requeue.sequence, requeue.deliveries);
                 }
             }
         }
@@ -98,7 +98,7 @@ impl<'a> Replay<'a> {
         }
         let place = (self.known)(key).then(|| {
             let checkpoint = self.checkpoint.queues.get(&key).cloned().unwrap_or_default();
-            self.queues.push((key, Queue::new(checkpoint.next_sequence, checkpoint.live.into_iter().collect())));
+            self.queues.push((key, Queue::new(checkpoint)));
             self.queues.len() - 1
         });
         self.places.insert(key, place);
@@ -110,12 +110,12 @@ impl<'a> Replay<'a> {
         self,
         files: &FileTable,
         salvage: bool,
-        damage: &mut Vec<Damage>,
+        unreadable: &mut Unreadable,
     ) -> Result<BTreeMap<QueueKey, RecoveredQueue>, OpenError> {
         let mut recovered = BTreeMap::new();
         for (key, queue) in self.queues {
             let cut = Cut { key, files, salvage };
-            recovered.insert(key, cut.queue(queue, damage)?);
+            recovered.insert(key, cut.queue(queue, unreadable)?);
         }
         Ok(recovered)
     }

@@ -9,6 +9,7 @@ use super::chain::{Chain, ChainFile};
 use super::error::{Damage, DamageKind, OpenError};
 use super::frames::Scan;
 use super::replay::Replay;
+use super::tolerance::Tolerance;
 use crate::store::format::{CONTENT_START, FRAME_HEADER, FileHeader, FrameHeader};
 use crate::store::log::{Slot, Slots};
 use crate::store::options::Options;
@@ -34,9 +35,16 @@ pub(super) struct Current {
 }
 
 impl Tail {
-    /// Finds the end of the last file.
-    pub(super) fn examine(last: &ChainFile, options: &Options, damage: &mut Vec<Damage>) -> Result<Self, OpenError> {
-        let mut scan = Scan::new(last, options.salvage)?;
+    /// Finds the end of the last file. The log is known to have been durable up to `reached`, and more is known from what
+    /// is in the file.
+    pub(super) fn examine(
+        last: &ChainFile,
+        options: &Options,
+        tolerance: Tolerance<'_>,
+        reached: Position,
+        damage: &mut Vec<Damage>,
+    ) -> Result<Self, OpenError> {
+        let mut scan = Scan::new(last, tolerance)?;
         let mut durable = last.header.previous_end;
         let mut end = CONTENT_START;
         while let Some(frame) = scan.verify(u32::MAX)? {
@@ -44,12 +52,15 @@ impl Tail {
             scan.pass(frame)?;
             end = scan.offset;
         }
-        let witness = witness_beyond(&mut scan, durable.max(last.header.durable))?;
+        // What is known of later files says nothing of where this one ends.
+        let reached = Some(reached).filter(|reached| reached.file() == last.header.number).unwrap_or_default();
+        let witness = witness_beyond(&mut scan, durable.max(last.header.durable).max(reached))?;
         if witness <= Position::new(last.header.number, end) {
             return Ok(Self { end, copy_from: copy_from(last, durable, options) });
         }
-        if !options.salvage {
-            return Err(last.damage(end, DamageKind::Frame).into());
+        let found = last.damage(end, DamageKind::Frame);
+        if !tolerance.allows(&found) {
+            return Err(found.into());
         }
         // All of a damaged file is copied, so that the next start does not meet the damage again.
         while scan.next(u32::MAX, damage)?.is_some() {
@@ -83,7 +94,7 @@ pub(super) fn rewrite(
     tail: Option<&Tail>,
     slots: &Slots,
     replay: &mut Replay<'_>,
-    options: &Options,
+    (options, tolerance): (&Options, Tolerance<'_>),
     report: &mut RecoveryReport,
 ) -> Result<(Current, Option<Slot>), OpenError> {
     let slot = take_slot(slots, options)?;
@@ -100,7 +111,7 @@ pub(super) fn rewrite(
         piece: Vec::new(),
     };
     if let Some((last, tail)) = chain.files.last().zip(tail) {
-        let mut scan = Scan::new(last, options.salvage)?;
+        let mut scan = Scan::new(last, tolerance)?;
         scan.offset = tail.copy_from;
         while let Some((frame, body)) = scan.next(tail.end, &mut report.damage)? {
             if frame.records > 0 {

@@ -11,21 +11,24 @@ use crate::store::log::read_fully;
 use crate::store::place::{FileNumber, QueueKey};
 use crate::store::recovery::OpenSegment;
 
+/// Asked whether to go on without a segment that is damaged or missing: an error says no.
+pub type Passes<'a> = &'a mut dyn FnMut(FileNumber, SegmentError) -> Result<(), SegmentError>;
+
 /// Opens the segments that a checkpoint lists, for the log to be recovered upon, and removes all others from the
 /// directory: a crash left them behind. Extents of records that a restart forgets are left out.
 ///
-/// Damaged and missing segments are an error; when `damaged` is given, they are passed over and told to it instead.
+/// Whether a segment that is damaged or missing is an error is for `passes` to say.
 ///
 /// # Errors
-/// The system's, a segment that is missing, and damage, with file and offset.
+/// The system's, and what `passes` makes of a segment that is missing, and of damage, with file and offset.
 pub fn open_listed(
     disk: &dyn Disk,
     directory: &Path,
     listed: &[FileNumber],
-    damaged: Option<&mut dyn FnMut(SegmentError)>,
+    passes: Passes<'_>,
 ) -> Result<Vec<OpenSegment>, SegmentError> {
     remove_others(disk, directory, listed)?;
-    look_at_listed(disk, directory, listed, damaged)
+    look_at_listed(disk, directory, listed, passes)
 }
 
 /// As [`open_listed`], but removes nothing.
@@ -36,14 +39,14 @@ pub fn look_at_listed(
     disk: &dyn Disk,
     directory: &Path,
     listed: &[FileNumber],
-    mut damaged: Option<&mut dyn FnMut(SegmentError)>,
+    passes: Passes<'_>,
 ) -> Result<Vec<OpenSegment>, SegmentError> {
     let mut segments = Vec::with_capacity(listed.len());
     for number in listed {
-        match (open(disk, directory, *number), &mut damaged) {
-            (Ok(segment), _) => segments.push(segment),
-            (Err(error), Some(damaged)) if !matches!(error, SegmentError::Io { .. }) => damaged(error),
-            (Err(error), _) => return Err(error),
+        match open(disk, directory, *number) {
+            Ok(segment) => segments.push(segment),
+            Err(error @ SegmentError::Io { .. }) => return Err(error),
+            Err(error) => passes(*number, error)?,
         }
     }
     Ok(segments)

@@ -10,7 +10,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub use self::directory::{look_at_listed, open_listed};
+pub use self::directory::{Passes, look_at_listed, open_listed};
 pub use self::error::{SegmentDamage, SegmentError, SegmentOperation};
 pub(super) use self::writer::SegmentWriter;
 use super::disk::Disk;

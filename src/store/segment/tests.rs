@@ -45,7 +45,7 @@ fn memory() -> Arc<dyn Disk> {
 }
 
 fn open(disk: &dyn Disk) -> Result<OpenSegment, SegmentError> {
-    open_listed(disk, &directory(), &[NUMBER], None).map(|mut segments| segments.remove(0))
+    open_listed(disk, &directory(), &[NUMBER], &mut |_, error| Err(error)).map(|mut segments| segments.remove(0))
 }
 
 fn error(disk: &dyn Disk) -> SegmentError {
@@ -206,7 +206,7 @@ fn a_segment_under_another_ones_name_is_damage() {
     let disk = memory();
     write(&disk).unwrap();
     disk.rename(&path(), &path_of(&directory(), FileNumber::segment(4))).unwrap();
-    let error = open_listed(&*disk, &directory(), &[FileNumber::segment(4)], None).unwrap_err();
+    let error = open_listed(&*disk, &directory(), &[FileNumber::segment(4)], &mut |_, error| Err(error)).unwrap_err();
     assert!(matches!(error, SegmentError::Damaged { damage: SegmentDamage::Header, .. }), "{error}");
 }
 
@@ -222,10 +222,15 @@ fn what_is_damaged_or_missing_is_passed_over_when_that_is_asked_for() {
     disk.open(&path_of(&directory(), FileNumber::segment(5)), true).unwrap();
     let listed = [NUMBER, FileNumber::segment(4), FileNumber::segment(5)];
     let mut told = Vec::new();
-    let opened = open_listed(&*disk, &directory(), &listed, Some(&mut |error| told.push(error.to_string()))).unwrap();
+    let mut tell = |number: FileNumber, error: SegmentError| {
+        told.push((number, error.to_string()));
+        Ok(())
+    };
+    let opened = open_listed(&*disk, &directory(), &listed, &mut tell).unwrap();
     assert_eq!(opened.iter().map(|segment| segment.number).collect::<Vec<_>>(), [NUMBER]);
     let damaged = "data/segments/00000005.seg is damaged at offset 0: the file's header cannot be read";
-    assert_eq!(told, ["the segment data/segments/00000004.seg is missing", damaged]);
+    let missing = "the segment data/segments/00000004.seg is missing".to_owned();
+    assert_eq!(told, [(FileNumber::segment(4), missing), (FileNumber::segment(5), damaged.to_owned())]);
 }
 
 #[test]

@@ -7,9 +7,7 @@ mod settle;
 use bytes::{Buf, BufMut};
 
 pub(crate) use self::put::{Put, put};
-pub(crate) use self::requeue::Requeue;
-#[cfg(test)]
-pub(crate) use self::requeue::requeue;
+pub(crate) use self::requeue::{Requeue, requeue};
 pub(crate) use self::settle::{Settle, settle};
 
 /// Bytes before the fields: length, crc, type, flags.

@@ -1,8 +1,6 @@
 //! A message that went back to its place in a queue, with how often it was delivered so far.
 
-use super::Malformed;
-#[cfg(test)]
-use super::{REQUEUE, encode};
+use super::{Malformed, REQUEUE, encode};
 use crate::store::QueueKey;
 use crate::store::format::varint;
 
@@ -17,8 +15,7 @@ pub(crate) struct Requeue {
     pub(crate) deliveries: u64,
 }
 
-/// Appends a requeue; how many bytes it has. Nothing writes one so far.
-#[cfg(test)]
+/// Appends a requeue; how many bytes it has.
 pub(crate) fn requeue(out: &mut Vec<u8>, requeue: &Requeue) -> u32 {
     encode(out, REQUEUE, 0, |out| {
         varint::write(out, requeue.queue.0);

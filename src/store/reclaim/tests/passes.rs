@@ -46,6 +46,27 @@ fn a_stuck_message_costs_a_record_in_a_segment_and_not_a_log_file() {
 }
 
 #[test]
+fn how_often_a_message_was_delivered_outlives_the_file_that_says_so() {
+    let mut world = World::new();
+    for paged in [false, true] {
+        world.put(&[1], b"poison", paged);
+    }
+    for count in [1, 7] {
+        world.requeue(1, 2, count);
+    }
+    pass_through(&mut world, 4);
+    world.reclaim_all().unwrap();
+    world.assert_sound();
+    let counts = |world: &World| restart(&world.disk.after_power_cut(Unsynced::Lost), 2).unwrap();
+    let found: Vec<_> = counts(&world).into_iter().map(|((_, sequence), digest)| (sequence, digest.2)).collect();
+    assert_eq!(found, [(1, 0), (2, 7)]);
+    world.settle(1, 2);
+    pass_through(&mut world, 4);
+    world.reclaim_all().unwrap();
+    assert!(world.meta.checkpoint().unwrap().queues[&QueueKey(1)].deliveries.is_empty());
+}
+
+#[test]
 fn files_without_live_records_are_freed_together_and_without_copying() {
     let mut world = World::new();
     pass_through(&mut world, 3);

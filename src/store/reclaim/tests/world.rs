@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::store::checkpoint::QueueCheckpoint;
 use crate::store::disk::faulty::Unsynced;
 use crate::store::disk::{Disk, FaultyDisk};
-use crate::store::harness::{Append, FILE_SIZE, Live, Random, digest, expected, live};
+use crate::store::harness::{Append, FILE_SIZE, Live, Random, digest, expected, in_lane, live};
 use crate::store::log::{Log, Writer};
 use crate::store::meta::Meta;
 use crate::store::place::{Extent, FileNumber, Location, Position, QueueKey};
@@ -28,6 +28,7 @@ pub(super) struct ModelQueue {
     pub(super) next: u64,
     pub(super) singles: BTreeMap<u64, Location>,
     pub(super) runs: BTreeMap<u64, Extent>,
+    pub(super) deliveries: BTreeMap<u64, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ pub(super) fn start(
     let disk: Arc<dyn Disk> = Arc::new(faulty.clone());
     let meta = Meta::open(&*disk)?;
     let checkpoint = meta.checkpoint()?;
-    let segments = open_listed(&*disk, &reclaim_options().directory, &checkpoint.segments, None)?;
+    let segments = open_listed(&*disk, &reclaim_options().directory, &checkpoint.segments, &mut |_, error| Err(error))?;
     let sizes = SegmentSizes::of(&segments);
     let (log, writer, recovered) = open_log(&disk, &options(salt, file_size), &checkpoint, segments, &|_| true)?;
     let reclaim = Reclaim::new(disk, Arc::clone(&log), reclaim_options(), checkpoint, sizes);
@@ -108,7 +109,8 @@ impl World {
         let mut queues = BTreeMap::new();
         for (key, queue) in recovered.queues {
             let runs = queue.extents.iter().map(|extent| (extent.first, *extent)).collect();
-            queues.insert(key, ModelQueue { next: queue.next_sequence.max(1), singles: BTreeMap::new(), runs });
+            let (next, deliveries) = (queue.next_sequence.max(1), queue.deliveries);
+            queues.insert(key, ModelQueue { next, singles: BTreeMap::new(), runs, deliveries });
         }
         Ok(Self {
             disk: disk.clone(),
@@ -149,7 +151,7 @@ impl World {
             let queue = QueueKey(*queue);
             let state = known.entry(queue).or_insert_with(|| ModelQueue { next: 1, ..ModelQueue::default() });
             state.next += 1;
-            (queue, state.next - 1)
+            (queue, in_lane(queue.0, state.next - 1))
         };
         queues.iter().map(number).collect()
     }
@@ -170,9 +172,10 @@ impl World {
     pub(super) fn append_alone(&mut self, append: &Append) -> Vec<Location> {
         let puts = append.puts.iter().map(|(targets, payload)| 64 + 24 * targets.len() + payload.len()).sum::<usize>();
         let settles = append.settles.iter().map(|(_, ranges)| 64 + 24 * ranges.len()).sum::<usize>();
-        let (places, position) = self.log.append(puts + settles, append.sync, |batch| {
+        let (places, position) = self.log.append(puts + settles + append.requeues.len() * 88, append.sync, |batch| {
             let put = |(targets, payload): &(Vec<(QueueKey, u64)>, Vec<u8>)| batch.put(targets, false, &[payload]);
             let places: Vec<_> = append.puts.iter().map(put).collect();
+            append.requeues.iter().for_each(|(queue, sequence, count)| batch.requeue(*queue, *sequence, *count));
             append.settles.iter().for_each(|(queue, ranges)| batch.settle(*queue, ranges));
             places
         });
@@ -204,6 +207,7 @@ impl World {
         }
         let place = self.queues.0.lock().get_mut(&queue).and_then(|state| state.singles.remove(&sequence));
         if let Some(place) = place {
+            self.queues.0.lock().get_mut(&queue).map(|state| state.deliveries.remove(&sequence));
             self.transient.remove(&(queue.0, sequence));
             self.log.release(place.file, 1);
         }
@@ -281,6 +285,9 @@ impl World {
                 });
                 read.unwrap_or_else(|error| panic!("{key:?} {extent:?}: {error}"));
             }
+            for (sequence, count) in &queue.deliveries {
+                contents.get_mut(&(key.0, *sequence)).unwrap().2 = *count;
+            }
         }
         contents
     }
@@ -330,11 +337,12 @@ impl World {
 
     /// One thing that a node does.
     pub(super) fn act(&mut self, random: &mut Random) -> Result<(), AnyError> {
-        let queue = 1 + random.below(3);
+        // The second one has lanes.
+        let queue = [1, 4, 3][usize::try_from(random.below(3)).unwrap()];
         let payload = vec![u8::try_from(random.below(250)).unwrap(); usize::try_from(random.below(1200)).unwrap()];
         match random.below(12) {
             0..=3 => self.put(&[queue], &payload, random.below(2) == 0),
-            4 => self.put(&[1, 2, 3], &payload, random.below(2) == 0),
+            4 => self.put(&[1, 4, 3], &payload, random.below(2) == 0),
             5 => self.put_transient(queue, &payload),
             6..=8 => {
                 if let Some(sequence) = self.any_of(queue, random) {
@@ -346,6 +354,7 @@ impl World {
                     self.move_to(queue, sequence, 3);
                 }
             }
+            10 if random.below(2) == 0 => self.requeue_any(queue, random),
             10 => self.load_any(queue, random),
             _ => self.write(random.below(2) * 100)?,
         }
@@ -360,7 +369,7 @@ impl World {
         let Some(payload) = payload else { return };
         let puts = vec![(self.numbers(&[to]), payload)];
         let settles = vec![(QueueKey(from), vec![sequence..=sequence])];
-        self.append(Append { puts, settles, sync: true }, false);
+        self.append(Append { puts, settles, sync: true, ..Append::default() }, false);
     }
 
     fn any_of(&self, queue: u64, random: &mut Random) -> Option<u64> {
@@ -371,6 +380,22 @@ impl World {
         // Mostly the oldest half, so that files die.
         let pick = random.below((all.len() as u64).div_ceil(2).max(1));
         all.get(usize::try_from(pick).unwrap()).copied()
+    }
+
+    /// A message that lasts goes back, once more.
+    fn requeue_any(&mut self, queue: u64, random: &mut Random) {
+        let Some(sequence) = self.any_of(queue, random) else { return };
+        if self.transient.contains_key(&(queue, sequence)) {
+            return;
+        }
+        let known = self.queues.0.lock()[&QueueKey(queue)].deliveries.get(&sequence).copied();
+        self.requeue(queue, sequence, known.unwrap_or_default() + 1);
+    }
+
+    pub(super) fn requeue(&mut self, queue: u64, sequence: u64, count: u64) {
+        self.queues.0.lock().get_mut(&QueueKey(queue)).unwrap().deliveries.insert(sequence, count);
+        let requeues = vec![(QueueKey(queue), sequence, count)];
+        self.append(Append { requeues, ..Append::default() }, false);
     }
 
     fn load_any(&mut self, queue: u64, random: &mut Random) {
@@ -448,7 +473,7 @@ impl Holders for Queues {
         let singles = state.singles.iter().filter(|(_, place)| place.file.is_segment());
         let mut live: Vec<_> = runs.chain(singles.map(|(sequence, _)| *sequence..=*sequence)).collect();
         live.sort_by_key(|range| *range.start());
-        Some(QueueCheckpoint { next_sequence: state.next, live })
+        Some(QueueCheckpoint { next_sequence: state.next, live, deliveries: state.deliveries.clone() })
     }
 
     fn relocate(&self, queue: QueueKey, from: FileNumber, extents: &[Extent], singles: &[(u64, Location)]) -> u64 {

@@ -4,7 +4,7 @@ use super::script::run;
 use crate::store::disk::faulty::Unsynced;
 use crate::store::disk::{Disk, FaultyDisk};
 use crate::store::harness::{FILE_SIZE, Live, Trial, open, options, recover};
-use crate::store::{Checkpoint, Damage, DamageKind, FileNumber, OpenError, QueueKey, open_log};
+use crate::store::{Checkpoint, Damage, DamageKind, FileNumber, OpenError, Position, QueueKey, open_log};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -118,6 +118,97 @@ fn a_log_file_that_is_cut_off_is_refused() {
     }
 }
 
+fn is_missing(damage: &Damage) -> bool {
+    matches!(damage.kind, DamageKind::Missing(_))
+}
+
+#[test]
+fn a_log_that_ends_before_where_it_is_known_to_have_come_is_refused() {
+    let mut trial = sealed();
+    trial.checkpoint.reached = trial.log.durable();
+    let (last, _) = files(&trial.disk).pop().unwrap();
+    let cut = trial.disk.after_power_cut(Unsynced::Kept);
+    cut.open(&last, false).unwrap().set_len(4200).unwrap();
+    let error = recover(&cut, &trial.checkpoint, 2).unwrap_err();
+    assert!(matches!(&error, OpenError::Damaged(damage) if damage.path == last), "{error}");
+    cut.remove(&last).unwrap();
+    let error = recover(&cut, &trial.checkpoint, 2).unwrap_err();
+    assert!(matches!(&error, OpenError::Damaged(damage) if is_missing(damage)), "{error}");
+    let none = recover(&FaultyDisk::new(), &trial.checkpoint, 2).unwrap_err();
+    assert_eq!(none.to_string(), error.to_string());
+}
+
+/// Opens with salvage, and says what the next start has to know.
+fn salvage(trial: &mut Trial, disk: &FaultyDisk, salt: u64) -> (Live, Vec<Damage>) {
+    let options = crate::store::Options { salvage: true, ..options(salt) };
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (log, _, recovered) = open_log(&shared, &options, &trial.checkpoint, Vec::new(), &|_| true).unwrap();
+    let damage = recovered.report.damage.clone();
+    trial.checkpoint.reached = log.durable();
+    trial.checkpoint.given_up = damage.iter().filter_map(|damage| damage.position).collect();
+    (crate::store::harness::live(&log, &recovered), damage)
+}
+
+#[test]
+fn salvaging_goes_on_without_a_missing_file_and_is_not_asked_again() {
+    let sealed = || {
+        let mut trial = sealed();
+        trial.checkpoint.reached = trial.log.durable();
+        trial
+    };
+    for missing in 0..files(&sealed().disk).len() {
+        let mut trial = sealed();
+        let whole = trial.expected();
+        let disk = trial.disk.after_power_cut(Unsynced::Kept);
+        disk.remove(&files(&disk)[missing].0).unwrap();
+        let (live, damage) = salvage(&mut trial, &disk, 2);
+        assert!(matches!(damage.as_slice(), [damage] if is_missing(damage)), "file {missing}: {damage:?}");
+        assert!(!live.is_empty() && live.len() < whole.len(), "file {missing}: {}", live.len());
+        assert!(live.iter().all(|(key, digest)| whole[key] == *digest));
+        for salt in 3..6 {
+            assert_eq!(recover(&disk, &trial.checkpoint, salt).unwrap(), live, "file {missing}");
+        }
+    }
+}
+
+#[test]
+fn salvaging_a_log_that_is_gone_begins_behind_it() {
+    let mut trial = sealed();
+    trial.checkpoint.reached = trial.log.durable();
+    let disk = FaultyDisk::new();
+    let reached = trial.checkpoint.reached;
+    let (live, damage) = salvage(&mut trial, &disk, 2);
+    assert_eq!((live.len(), damage.len()), (0, 1));
+    assert!(trial.checkpoint.reached.file() > reached.file(), "no number is used twice");
+    assert_eq!(recover(&disk, &trial.checkpoint, 3).unwrap(), Live::new());
+}
+
+#[test]
+fn what_salvage_passed_over_in_any_file_is_passed_over_at_each_start() {
+    let whole = sealed().expected();
+    for file in 0..files(&sealed().disk).len() {
+        for header in [false, true] {
+            let mut trial = sealed();
+            let (path, _) = files(&trial.disk).remove(file);
+            let disk = match header {
+                true => flipped(&flipped(&trial.disk, &path, 20, 1), &path, 2048 + 30, 1),
+                false => flipped(&trial.disk, &path, 4096 + 100, 1),
+            };
+            let before = files(&disk);
+            let (live, damage) = salvage(&mut trial, &disk, 2);
+            assert!(!damage.is_empty() && live.len() < whole.len(), "{damage:?}");
+            for salt in 3..6 {
+                assert_eq!(recover(&disk, &trial.checkpoint, salt).unwrap(), live);
+            }
+            // What cannot be read may still be of use to somebody.
+            let names = |names: &[(PathBuf, u64)]| names.iter().filter(|(name, _)| name.starts_with(&path)).count();
+            assert_eq!(names(&before), 1);
+            let kept = files(&disk).iter().filter(|(name, _)| name.to_string_lossy().contains("damaged")).count();
+            assert_eq!(kept, usize::from(header));
+        }
+    }
+}
+
 #[test]
 fn a_missing_file_is_refused() {
     let trial = sealed();
@@ -125,11 +216,14 @@ fn a_missing_file_is_refused() {
         let damaged = trial.disk.after_power_cut(Unsynced::Kept);
         damaged.remove(&path).unwrap();
         let error = recover(&damaged, &trial.checkpoint, 2).unwrap_err();
-        assert!(matches!(error, OpenError::Missing(_)), "{error}");
+        assert!(matches!(&error, OpenError::Damaged(damage) if is_missing(damage)), "{error}");
     }
     let checkpoint = Checkpoint { first_file: FileNumber(9), ..Checkpoint::default() };
     let error = recover(&FaultyDisk::new(), &checkpoint, 2).unwrap_err();
-    assert!(matches!(error, OpenError::Missing(FileNumber(9))), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "data/log: the log's file number 9 is missing, with all that was in it: none of the files there has number 9 in its first page"
+    );
 }
 
 #[test]
@@ -138,7 +232,7 @@ fn a_header_that_cannot_be_read_is_refused_and_not_taken_for_a_free_file() {
     for (path, _) in files(&trial.disk) {
         let damaged = flipped(&flipped(&trial.disk, &path, 20, 1), &path, 2048 + 30, 1);
         let error = recover(&damaged, &trial.checkpoint, 2).unwrap_err();
-        let expected = Damage { path, offset: 0, kind: DamageKind::Header, lost: None };
+        let expected = Damage { path, position: None, offset: 0, kind: DamageKind::Header, lost: None };
         assert!(matches!(&error, OpenError::Damaged(damage) if *damage == expected), "{error}");
         assert!(error.to_string().contains("is damaged at offset 0"), "{error}");
     }
@@ -191,7 +285,13 @@ fn salvaging_skips_what_is_damaged_and_says_where() {
     let frame = u64::from(first.offset) - 48;
     assert_eq!(
         recovered.report.damage,
-        [Damage { path: path.clone(), offset: frame, kind: DamageKind::Frame, lost: recovered.report.damage[0].lost }]
+        [Damage {
+            path: path.clone(),
+            position: Some(Position::new(FileNumber(1), u32::try_from(frame).unwrap())),
+            offset: frame,
+            kind: DamageKind::Frame,
+            lost: recovered.report.damage[0].lost,
+        }]
     );
     let lost = recovered.report.damage[0].lost.unwrap();
     assert_eq!(lost.records, Some(1));

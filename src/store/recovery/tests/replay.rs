@@ -56,7 +56,7 @@ fn sequence_numbers_go_on_behind_settled_messages_and_the_checkpoint() {
     trial.put(1, b"a", true);
     trial.settle(1, 1..=1);
     trial.writer.finish(trial.now).unwrap();
-    let floor = QueueCheckpoint { next_sequence: 50, live: Vec::new() };
+    let floor = QueueCheckpoint { next_sequence: 50, ..QueueCheckpoint::default() };
     trial.checkpoint.queues = BTreeMap::from([(QueueKey(2), floor.clone()), (QueueKey(3), floor)]);
     let disk: Arc<dyn Disk> = Arc::new(trial.disk.clone());
     let known = |queue| queue != QueueKey(3);
@@ -129,7 +129,7 @@ fn segments_are_read_for_what_the_checkpoint_and_the_log_leave_alive() {
     let puts = vec![(vec![(QueueKey(1), 7)], vec![8; 20])];
     trial.append(Append { puts, sync: true, ..Append::default() });
     trial.step(0).unwrap();
-    let queue = QueueCheckpoint { next_sequence: 7, live: vec![2..=4, 6..=6] };
+    let queue = QueueCheckpoint { next_sequence: 7, live: vec![2..=4, 6..=6], ..QueueCheckpoint::default() };
     let checkpoint = Checkpoint { queues: BTreeMap::from([(QueueKey(1), queue)]), ..Checkpoint::default() };
     let disk: Arc<dyn Disk> = Arc::new(trial.disk.clone());
     let segments = vec![OpenSegment { number, file: segment, extents }];

@@ -4,7 +4,8 @@ use crate::store::disk::FaultyDisk;
 use crate::store::harness::{Append, FILE_SIZE, Random, Trial};
 use crate::store::{OpenError, QueueKey};
 
-const QUEUES: u64 = 3;
+/// The last one has lanes.
+const QUEUES: [u64; 3] = [0, 1, 4];
 
 /// Why a run stopped early.
 #[derive(Debug)]
@@ -40,19 +41,28 @@ pub(super) fn go_on(trial: &mut Trial, random: &mut Random) -> Result<(), crate:
         trial.step(100)?;
         trial.reclaim();
     }
+    if random.below(4) == 0 {
+        trial.checkpoint.reached = trial.log.durable();
+    }
     Ok(())
 }
 
 fn append(trial: &mut Trial, random: &mut Random) -> Append {
     let mut append = Append { sync: random.below(2) == 0, ..Append::default() };
     for _ in 0..random.below(4) {
-        let first = random.below(QUEUES);
-        let queues = if random.below(4) == 0 { vec![first, (first + 1) % QUEUES] } else { vec![first] };
+        let first = usize::try_from(random.below(3)).unwrap();
+        let queues =
+            if random.below(4) == 0 { vec![QUEUES[first], QUEUES[(first + 1) % 3]] } else { vec![QUEUES[first]] };
         let targets = queues.iter().map(|queue| (QueueKey(*queue), trial.sequence(*queue))).collect();
         append.puts.push((targets, payload(random)));
     }
-    let settled = random.below(5);
     let mut ready: Vec<(u64, u64)> = trial.places().keys().copied().collect();
+    if !ready.is_empty() && random.below(4) == 0 {
+        let (queue, sequence) = ready[usize::try_from(random.below(ready.len() as u64)).unwrap()];
+        let count = trial.expected()[&(queue, sequence)].2 + 1 + random.below(2);
+        append.requeues.push((QueueKey(queue), sequence, count));
+    }
+    let settled = random.below(5);
     for _ in 0..settled.min(ready.len() as u64) {
         // Mostly the oldest, sometimes any: runs are then settled in part.
         let any = if random.below(3) == 0 { random.below(ready.len() as u64) } else { 0 };
