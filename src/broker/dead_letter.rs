@@ -169,6 +169,19 @@ fn sort(headers: &mut FieldTable) {
     *headers = sorted;
 }
 
+/// The message with other headers, in the order of their names. `None`: its header cannot be read, which no message has
+/// that came in.
+pub(super) fn with_headers(message: &Message, change: impl FnOnce(&mut FieldTable)) -> Option<Message> {
+    let mut properties = HeaderView::parse(message.header()).ok()?.properties().ok()?;
+    let headers = properties.headers.get_or_insert_default();
+    change(headers);
+    sort(headers);
+    let mut header = BytesMut::with_capacity(message.header().len() + 64);
+    header.extend_from_slice(message.header().get(..BEFORE_PROPERTIES)?);
+    properties.encode(&mut header);
+    Some(message.with_header(&header))
+}
+
 fn carbon_copies(headers: &FieldTable) -> Vec<Vec<u8>> {
     let members = headers.get("CC").and_then(FieldValue::as_array).unwrap_or_default();
     members.iter().filter_map(|member| member.as_bytes().map(<[u8]>::to_vec)).collect()

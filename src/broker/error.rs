@@ -55,6 +55,13 @@ pub enum ChannelError {
          exclusive property value does not match that of the original declaration."
     )]
     Locked(Resource),
+    /// 405: basic.get from a quorum queue that one consumer at a time is served from (RabbitMQ prints the type as Erlang
+    /// does).
+    #[error(
+        "cannot obtain access to locked {0}. basic.get operations are not supported by <<\"quorum\">> queues with single \
+         active consumer"
+    )]
+    SingleActiveConsumer(Resource),
     /// 406: a declare that does not match what exists.
     #[error("inequivalent arg '{argument}' for {resource}: received {received} but current is {current}")]
     Inequivalent {
@@ -219,7 +226,7 @@ impl ChannelError {
             | Self::BindReplyTo => ReplyCode::AccessRefused,
             Self::QueueFull => ReplyCode::ResourceError,
             Self::NotFound(_) | Self::NoPreviousQueue => ReplyCode::NotFound,
-            Self::Locked(_) => ReplyCode::ResourceLocked,
+            Self::Locked(_) | Self::SingleActiveConsumer(_) => ReplyCode::ResourceLocked,
             Self::Inequivalent { .. }
             | Self::InvalidArgument { .. }
             | Self::ArgumentOfOtherType { .. }

@@ -19,8 +19,8 @@ use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
-    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, Refusal,
-    Run, SequenceRange, Settings, Subscription,
+    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, QueueType,
+    Refusal, Run, SequenceRange, Settings, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -29,6 +29,8 @@ use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
 #[derive(Debug)]
 pub(super) struct QueueCell {
     pub(super) entry: Arc<QueueEntry>,
+    /// It is a quorum queue: all its messages are to survive.
+    quorum: bool,
     surroundings: Surroundings,
     /// Held by whoever sends dead messages on.
     pub(super) sending: Mutex<()>,
@@ -66,9 +68,6 @@ struct Running {
     queue: Queue,
     outboxes: BTreeMap<ConsumerId, Arc<Outbox>>,
     effects: Vec<Effect>,
-    /// How often messages were delivered by the end of an earlier run of the node, by sequence number: kept for the
-    /// checkpoint as long as the message is live.
-    deliveries: BTreeMap<u64, u64>,
     /// Connections whose basic.get waits for a load.
     getters: Vec<Arc<Outbox>>,
     /// When the timers will look at it.
@@ -102,6 +101,8 @@ pub(super) struct Outcome {
     pub(super) appended: Option<Position>,
     /// Stored messages that will not come back.
     pub(super) gone: Gone,
+    /// Stored messages of which a delivery has failed, with how often by now.
+    failed: Vec<(u64, u64)>,
     /// Stored messages that could not be read and are given up.
     lost: u64,
     /// Stored messages that have a new place.
@@ -124,13 +125,16 @@ impl Outcome {
     }
 }
 
+/// An upper bound on what the record of a failed delivery takes.
+const FAILURE_BOUND: usize = 64;
+
 /// Effects that an idle queue keeps room for.
 const KEPT_EFFECTS: usize = 4;
 
 impl QueueCell {
     pub(super) fn new(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings) -> Self {
         let queue = Queue::new(entry.auto_delete);
-        Self::running(entry, settings, surroundings, queue, BTreeMap::new())
+        Self::running(entry, settings, surroundings, queue)
     }
 
     /// A queue with what was found of it in the store.
@@ -146,16 +150,12 @@ impl QueueCell {
         let redelivered =
             found.redelivered.iter().map(|range| SequenceNumber(*range.start())..=SequenceNumber(*range.end()));
         let queue = Queue::recovered(entry.auto_delete, runs, next, &redelivered.collect::<Vec<_>>());
-        Self::running(entry, settings, surroundings, queue, found.deliveries)
+        let queue = queue
+            .having_failed(found.deliveries.into_iter().map(|(sequence, count)| (SequenceNumber(sequence), count)));
+        Self::running(entry, settings, surroundings, queue)
     }
 
-    fn running(
-        entry: Arc<QueueEntry>,
-        settings: Settings,
-        surroundings: Surroundings,
-        queue: Queue,
-        deliveries: BTreeMap<u64, u64>,
-    ) -> Self {
+    fn running(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings, queue: Queue) -> Self {
         let settings = settings.bounded_by(surroundings.bound);
         let mut queue = queue.with(surroundings.timers.clock.now(), settings);
         if let Some(storage) = &surroundings.storage {
@@ -168,13 +168,13 @@ impl QueueCell {
             queue,
             outboxes: BTreeMap::new(),
             effects: Vec::new(),
-            deliveries,
             getters: Vec::new(),
             due: None,
             line: Line::default(),
             slowed: Vec::new(),
         });
-        Self { entry, surroundings, sending: Mutex::new(()), running }
+        let quorum = entry.queue_type() == QueueType::Quorum;
+        Self { entry, quorum, surroundings, sending: Mutex::new(()), running }
     }
 
     /// Makes a queue whose messages may have to survive known to the store, and looks at it for the first time: what is in
@@ -413,7 +413,7 @@ impl QueueCell {
 
     /// Whether a message has to survive a restart in this queue.
     pub(super) fn keeps(&self, arrival: &Arrival) -> bool {
-        self.storage().is_some() && self.entry.durable && arrival.message.is_persistent()
+        self.storage().is_some() && self.entry.durable && (self.quorum || arrival.message.is_persistent())
     }
 
     /// Whether a message must have a record whatever it is: there is no more memory.
@@ -550,7 +550,7 @@ impl QueueCell {
     pub(super) fn snapshot(&self) -> Option<(SequenceNumber, Vec<SequenceRange>, BTreeMap<u64, u64>)> {
         let running = self.running.lock();
         let queue = &running.queue;
-        let of = || (queue.next_sequence(), queue.held_in_segments(), running.deliveries.clone());
+        let of = || (queue.next_sequence(), queue.held_in_segments(), queue.failures());
         (!queue.is_deleted()).then(of)
     }
 
@@ -590,6 +590,7 @@ impl QueueCell {
         let done = action(&mut running, &mut outcome);
         if let Some(storage) = self.storage() {
             storage.account(before, running.queue.loaded_bytes());
+            self.record_failures(storage, std::mem::take(&mut outcome.failed));
             self.settle(storage, &mut outcome.gone);
         }
         self.arm(&mut running);
@@ -618,6 +619,19 @@ impl QueueCell {
             running.due = Some(deadline);
             self.surroundings.timers.at(deadline, self);
         }
+    }
+
+    /// Puts into the log how often deliveries have failed, for after a restart. Nobody waits for it to be on the disk.
+    fn record_failures(&self, storage: &Storage, failed: Vec<(u64, u64)>) {
+        if failed.is_empty() || !self.entry.durable {
+            return;
+        }
+        let key = storage::key(self.entry.id);
+        storage.log.append(failed.len() * FAILURE_BOUND, false, |batch| {
+            for (sequence, count) in failed {
+                batch.requeue(key, sequence, count);
+            }
+        });
     }
 
     /// Tells the log what will not come back.
@@ -738,21 +752,19 @@ impl Running {
                 Effect::Unused => outcome.unused = true,
                 // Seen to after the lock is released, like whatever died before.
                 Effect::Died => {}
+                Effect::Failed { sequence, count } => outcome.failed.push((sequence.0, count)),
                 Effect::LeaseEnded => outcome.lease_ended = true,
                 Effect::Got(got) => outcome.got = got,
                 Effect::GotLater => outcome.got_later = true,
                 Effect::Removed(count) => outcome.removed = count,
                 Effect::Load(run) => outcome.load = Some(run),
                 Effect::Gone { sequence, place } => {
-                    self.deliveries.remove(&sequence.0);
                     outcome.gone.add(sequence, place);
                 }
                 Effect::GoneRun(run) => {
-                    forget(&mut self.deliveries, run);
                     outcome.gone.add_run(&run);
                 }
                 Effect::Lost(run) => {
-                    forget(&mut self.deliveries, run);
                     outcome.lost += u64::from(run.count);
                     outcome.gone.add_run(&run);
                 }
@@ -768,13 +780,5 @@ impl Running {
         if self.effects.capacity() > KEPT_EFFECTS && self.outboxes.is_empty() {
             self.effects = Vec::new();
         }
-    }
-}
-
-/// Nobody asks any more how often the messages of a run were delivered.
-fn forget(deliveries: &mut BTreeMap<u64, u64>, run: Run) {
-    let end = run.first.0.saturating_add(u64::from(run.count));
-    while let Some(sequence) = deliveries.range(run.first.0..end).next().map(|(sequence, _)| *sequence) {
-        deliveries.remove(&sequence);
     }
 }

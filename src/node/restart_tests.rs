@@ -9,7 +9,7 @@ use super::cell::QueueCell;
 use super::vhost::RunningVhost;
 use super::{Clock, Definitions, Node};
 use crate::broker::auth::{Actor, Permissions, User};
-use crate::broker::error::ChannelError;
+use crate::broker::error::BrokerError;
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::ConnectionId;
 use crate::broker::resource::ResourceKind;
@@ -89,7 +89,7 @@ impl<'a> Client<'a> {
         self.vhost.change(now, |vhost, effects| vhost.bind(&self.actor, &link, effects)).unwrap();
     }
 
-    fn delete_queue(&self, queue: &str) -> Result<usize, ChannelError> {
+    fn delete_queue(&self, queue: &str) -> Result<usize, BrokerError> {
         self.vhost.delete_queue(self.node.clock.now(), &self.actor, &name(queue), false, false)
     }
 

@@ -15,7 +15,7 @@ use super::memories::{Memories, Replay};
 use crate::broker::auth::Actor;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::ids::{ConnectionId, QueueId};
-use crate::broker::queue::{Input, QueueEntry, Refusal};
+use crate::broker::queue::{Input, QueueEntry, Refusal, arguments};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::{Definition, Effect, QueueDeclaration, Restored, Topology, Vhost};
@@ -132,15 +132,16 @@ impl RunningVhost {
         name: &ShortString,
         if_unused: bool,
         if_empty: bool,
-    ) -> Result<usize, ChannelError> {
+    ) -> Result<usize, BrokerError> {
         let mut machine = self.machine.lock();
         let Some(entry) = machine.queue_to_delete(actor, name)? else { return Ok(0) };
         let Some(cell) = self.cell(entry.id) else { return Ok(0) };
         let resource = Resource::queue(&entry.name, &self.name);
+        arguments::check_deletion(&entry.arguments, if_unused, if_empty, &resource)?;
         let removed = match cell.run(now, Input::Delete { if_unused, if_empty }) {
             Ok(outcome) => outcome.removed,
-            Err(Refusal::InUse) => return Err(ChannelError::InUse(resource)),
-            Err(Refusal::NotEmpty) => return Err(ChannelError::NotEmpty(resource)),
+            Err(Refusal::InUse) => return Err(ChannelError::InUse(resource).into()),
+            Err(Refusal::NotEmpty) => return Err(ChannelError::NotEmpty(resource).into()),
             Err(Refusal::Gone | Refusal::ExclusiveUse) => 0,
         };
         self.remove(now, &mut machine, &entry);

@@ -35,6 +35,7 @@ scenarios!("arguments":
     an_invalid_dead_letter_exchange_is_refused,
     a_dead_letter_routing_key_needs_an_exchange,
     arguments_of_quorum_queues_are_refused,
+    a_classic_queue_has_no_delivery_limit_and_no_consumer_timeout,
     arguments_of_streams_are_refused,
     a_wrong_value_is_told_before_an_argument_of_another_type,
     a_quorum_queue_must_be_durable_and_shared,
@@ -363,16 +364,32 @@ fn arguments_of_quorum_queues_are_refused(s: &Script) {
     let mut c = s.connect();
     let q = s.name("q");
     for (argument, value) in [
-        ("x-delivery-limit", int(5)),
         ("x-quorum-initial-group-size", int(3)),
         ("x-dead-letter-strategy", text("at-most-once")),
         ("x-max-in-memory-length", int(5)),
         ("x-max-in-memory-bytes", int(5)),
-        ("x-consumer-timeout", int(5)),
+        ("x-consumer-disconnected-timeout", int(5)),
         ("x-delayed-retry-type", text("all")),
     ] {
         c.attempt(declare_with(&q, entry(argument, value)));
     }
+}
+
+fn a_classic_queue_has_no_delivery_limit_and_no_consumer_timeout(s: &Script) {
+    let mut c = s.connect();
+    let q = s.name("q");
+    for (argument, value) in [
+        ("x-delivery-limit", text("five")),
+        ("x-consumer-timeout", int(-1)),
+        ("x-delivery-limit", int(5)),
+        ("x-consumer-timeout", int(5000)),
+    ] {
+        let q = s.another_name("q");
+        c.attempt(declare_with(&q, entry(argument, value)));
+    }
+    c.call(declare(&q));
+    c.attempt(consume(&q, "tag").set("arguments", entry("x-consumer-timeout", int(-1))));
+    c.attempt(consume(&q, "tag").set("arguments", entry("x-consumer-timeout", int(5000))));
 }
 
 fn arguments_of_streams_are_refused(s: &Script) {
@@ -394,9 +411,9 @@ fn a_wrong_value_is_told_before_an_argument_of_another_type(s: &Script) {
     for arguments in [
         entries([("x-max-age", text("1h")), ("x-message-ttl", int(-1))]),
         entries([("x-message-ttl", int(-1)), ("x-max-age", text("1h"))]),
-        entries([("x-max-age", text("1h")), ("x-delivery-limit", int(1))]),
-        entries([("x-delivery-limit", int(1)), ("x-max-age", text("1h"))]),
-        entries([("x-delivery-limit", text("one")), ("x-max-age", int(1))]),
+        entries([("x-max-age", text("1h")), ("x-initial-cluster-size", int(1))]),
+        entries([("x-initial-cluster-size", int(1)), ("x-max-age", text("1h"))]),
+        entries([("x-initial-cluster-size", text("one")), ("x-max-age", int(1))]),
         entries([("x-expires", int(0)), ("x-message-ttl", int(-1))]),
         entries([("x-message-ttl", int(-1)), ("x-expires", int(0))]),
         entries([("x-queue-type", text("none")), ("x-expires", int(0))]),
@@ -461,7 +478,7 @@ fn a_wrong_type_on_an_existing_queue_is_inequivalent(s: &Script) {
     c.attempt(declare_with(&q, entry("x-message-ttl", int(-1))));
     c.attempt(declare_with(&q, entry("x-dead-letter-exchange", int(1))));
     c.attempt(declare_with(&q, entry("x-max-age", text("1h"))));
-    c.attempt(declare_with(&q, entry("x-delivery-limit", int(1))));
+    c.attempt(declare_with(&q, entry("x-dead-letter-strategy", int(1))));
 }
 
 fn the_first_of_two_equal_names_counts(s: &Script) {

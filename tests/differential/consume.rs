@@ -156,15 +156,11 @@ fn an_argument_of_streams_is_refused(s: &Script) {
     s.note("whatever its value, and before the values of others");
     for arguments in [
         entry("x-stream-match-unfiltered", int(5)),
-        entry("x-consumer-timeout", int(-1)),
         entries([("x-priority", text("wrong")), ("x-stream-offset", text("first"))]),
         entries([("x-stream-offset", text("first")), ("x-priority", text("wrong"))]),
         entries([("x-stream-filter", text("a")), ("x-stream-offset", text("first"))]),
         entries([("x-stream-offset", text("first")), ("x-stream-filter", text("a"))]),
-        entries([("x-consumer-timeout", int(5)), ("x-stream-offset", text("first"))]),
         entries([("x-stream-match-unfiltered", Value::Bool(true)), ("x-stream-offset", text("first"))]),
-        entries([("x-stream-match-unfiltered", Value::Bool(true)), ("x-consumer-timeout", int(5))]),
-        entries([("x-consumer-timeout", int(5)), ("x-priority", text("wrong"))]),
     ] {
         c.attempt(consume(&q, "tag").set("arguments", arguments));
     }

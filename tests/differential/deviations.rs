@@ -19,12 +19,8 @@ const NEW_IN_ITS_PLACE: &str = "RabbitMQ marks some rejected messages as redeliv
 
 pub(crate) const DEVIATIONS: &[Deviation] = &[
     Deviation {
-        scenario: "arguments/a_quorum_queue_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
-        scenario: "arguments/a_single_active_consumer_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
+        scenario: "arguments/a_classic_queue_has_no_delivery_limit_and_no_consumer_timeout",
+        reason: "RabbitMQ has them on quorum queues alone; Leveret on classic queues, too",
     },
     Deviation {
         scenario: "arguments/a_stream_is_accepted",

@@ -34,8 +34,10 @@ mod opening;
 mod precedence;
 mod publish;
 mod queue;
+mod quorum;
 mod reply_to;
 mod settle;
+mod single_active;
 mod tx;
 
 use std::collections::BTreeMap;
@@ -75,8 +77,10 @@ fn scenarios() -> Vec<Scenario> {
         precedence::SCENARIOS,
         publish::SCENARIOS,
         queue::SCENARIOS,
+        quorum::SCENARIOS,
         reply_to::SCENARIOS,
         settle::SCENARIOS,
+        single_active::SCENARIOS,
         tx::SCENARIOS,
     ];
     areas.concat().into_iter().filter(|scenario| scenario.path().contains(&only)).collect()

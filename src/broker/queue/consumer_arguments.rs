@@ -1,35 +1,49 @@
-//! Arguments of basic.consume on a classic queue. What RabbitMQ does not know is accepted and has no effect, as there.
+//! Arguments of basic.consume. What RabbitMQ does not know is accepted and has no effect, as there.
+
+use std::time::Duration;
 
 use leveret_protocol::FieldTable;
 
+use super::arguments::{QueueType, integer, not_negative};
 use crate::broker::error::ChannelError;
 use crate::broker::resource::Resource;
 
 const PRIORITY: &str = "x-priority";
 
-/// Arguments that only consumers of quorum queues and streams have.
-const OF_OTHER_TYPES: [&str; 4] =
-    ["x-consumer-timeout", "x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"];
+const TIMEOUT: &str = "x-consumer-timeout";
 
-/// The consumer's priority (RabbitMQ extension); higher is served first, 0 is the default.
+/// Arguments that only consumers of streams have.
+const OF_STREAMS: [&str; 3] = ["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"];
+
+/// What the arguments of a consumer ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Higher is served first (RabbitMQ extension); 0 is the default.
+    pub priority: i64,
+    /// How long its deliveries may stay unacked: zero is for ever, `None` as the queue has it. RabbitMQ takes it on
+    /// quorum queues only.
+    pub timeout: Option<Duration>,
+}
+
+/// Reads the arguments of a consumer of a queue of this type.
 ///
 /// # Errors
-/// 406 for a priority that is no integer, or an argument of another queue type.
-pub fn priority(arguments: &FieldTable, queue: &Resource) -> Result<i64, ChannelError> {
-    let priority = arguments.get(PRIORITY).map_or(Ok(0), |value| {
-        value.as_integer().ok_or_else(|| ChannelError::InvalidArgument {
-            argument: PRIORITY.to_owned(),
-            resource: queue.clone(),
-            reason: format!("\"expected integer, got {}\"", value.type_name()),
-        })
-    })?;
-    match arguments.iter().find(|(name, _)| OF_OTHER_TYPES.iter().any(|other| *name == *other)) {
+/// 406 for a wrong value, or an argument of another queue type.
+pub fn check(arguments: &FieldTable, queue_type: QueueType, queue: &Resource) -> Result<Wanted, ChannelError> {
+    let invalid = |argument: &str, reason| ChannelError::InvalidArgument {
+        argument: argument.to_owned(),
+        resource: queue.clone(),
+        reason,
+    };
+    let priority = arguments.get(PRIORITY).map_or(Ok(0), integer).map_err(|reason| invalid(PRIORITY, reason))?;
+    let timeout = arguments.get(TIMEOUT).map(not_negative).transpose().map_err(|reason| invalid(TIMEOUT, reason))?;
+    match arguments.iter().find(|(name, _)| OF_STREAMS.iter().any(|other| *name == *other)) {
         Some((name, _)) => Err(ChannelError::ArgumentOfOtherType {
             argument: name.to_str_lossy().into_owned(),
             resource: queue.clone(),
-            queue_type: super::arguments::CLASSIC,
+            queue_type: queue_type.module(),
         }),
-        None => Ok(priority),
+        None => Ok(Wanted { priority, timeout: timeout.map(Duration::from_millis) }),
     }
 }
 
@@ -39,19 +53,32 @@ mod tests {
 
     use super::*;
 
-    fn answer(arguments: &[(&'static str, FieldValue)]) -> Result<i64, String> {
+    fn answer(arguments: &[(&'static str, FieldValue)]) -> Result<Wanted, String> {
         let table = arguments
             .iter()
             .map(|(name, value)| (ShortString::from_static(name), value.clone()))
             .collect::<FieldTable>();
         let queue = Resource::queue(&ShortString::from_static("q"), &ShortString::from_static("/"));
-        priority(&table, &queue).map_err(|error| error.to_string())
+        check(&table, QueueType::Classic, &queue).map_err(|error| error.to_string())
     }
 
     #[test]
     fn any_integer_is_a_priority() {
-        assert_eq!(answer(&[]), Ok(0));
-        assert_eq!(answer(&[("x-priority", FieldValue::I8(-3)), ("x-of-our-own", FieldValue::Void)]), Ok(-3));
+        assert_eq!(answer(&[]), Ok(Wanted::default()));
+        assert_eq!(
+            answer(&[("x-priority", FieldValue::I8(-3)), ("x-of-our-own", FieldValue::Void)]),
+            Ok(Wanted { priority: -3, timeout: None })
+        );
+    }
+
+    #[test]
+    fn a_timeout_is_no_negative_number() {
+        let answer = |value| answer(&[("x-consumer-timeout", value)]);
+        let timeout = |millis| Ok(Wanted { priority: 0, timeout: Some(Duration::from_millis(millis)) });
+        assert_eq!(answer(FieldValue::I32(0)), timeout(0));
+        assert_eq!(answer(FieldValue::I64(2500)), timeout(2500));
+        let text = "invalid arg 'x-consumer-timeout' for queue 'q' in vhost '/': {value_negative,-1}";
+        assert_eq!(answer(FieldValue::I32(-1)), Err(text.to_owned()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Delivery;
+use super::single_active::SingleActive;
 use super::unacked::{Held, Unacked};
 use crate::broker::ids::ConsumerId;
 
@@ -80,6 +81,8 @@ impl Consumer {
 pub(super) struct Consumers {
     all: BTreeMap<ConsumerId, Consumer>,
     rotation: BTreeMap<Reverse<i64>, VecDeque<ConsumerId>>,
+    /// Where one consumer at a time is served.
+    pub(super) single: Option<SingleActive>,
 }
 
 impl Consumers {
@@ -99,19 +102,25 @@ impl Consumers {
         let consumer =
             Consumer { subscription, unacked: Unacked::default(), charged: 0, rotating: false, announced: false };
         self.all.insert(subscription.consumer, consumer);
+        self.elect();
         self.wake(subscription.consumer);
     }
 
     pub(super) fn detach(&mut self, id: ConsumerId) -> Option<Consumer> {
         let consumer = self.all.remove(&id)?;
-        let priority = Reverse(consumer.subscription.priority);
+        self.drop_turn(id, consumer.subscription.priority);
+        self.elect();
+        Some(consumer)
+    }
+
+    fn drop_turn(&mut self, id: ConsumerId, priority: i64) {
+        let priority = Reverse(priority);
         if let Some(turn) = self.rotation.get_mut(&priority) {
             turn.retain(|waiting| *waiting != id);
             if turn.is_empty() {
                 self.rotation.remove(&priority);
             }
         }
-        Some(consumer)
     }
 
     /// What the consumers hold.
@@ -123,6 +132,15 @@ impl Consumers {
         self.all.values_mut().map(|consumer| &mut consumer.unacked)
     }
 
+    /// All, the oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Consumer> {
+        self.all.values()
+    }
+
+    pub(super) fn get(&self, id: ConsumerId) -> Option<&Consumer> {
+        self.all.get(&id)
+    }
+
     pub(super) fn find(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
         self.all.get_mut(&id)
     }
@@ -131,6 +149,9 @@ impl Consumers {
     pub(super) fn change(&mut self, id: ConsumerId, change: impl FnOnce(&mut Consumer)) {
         if let Some(consumer) = self.all.get_mut(&id) {
             change(consumer);
+            if self.single.as_ref().is_some_and(SingleActive::is_yielding) {
+                self.elect();
+            }
             self.wake(id);
         }
     }
@@ -168,10 +189,20 @@ impl Consumers {
         self.all.get_mut(&id)
     }
 
-    fn wake(&mut self, id: ConsumerId) {
+    /// Takes a consumer out of the rotation, until it is woken.
+    pub(super) fn rest(&mut self, id: ConsumerId) {
+        let Some(consumer) = self.all.get_mut(&id) else { return };
+        consumer.rotating = false;
+        let priority = consumer.subscription.priority;
+        self.drop_turn(id, priority);
+    }
+
+    /// Puts a consumer into the rotation, if it is served and can take a message.
+    pub(super) fn wake(&mut self, id: ConsumerId) {
         if let Some(consumer) = self.all.get_mut(&id)
             && consumer.ready()
             && !consumer.rotating
+            && self.single.as_ref().is_none_or(|single| single.serves(id))
         {
             consumer.rotating = true;
             self.rotation.entry(Reverse(consumer.subscription.priority)).or_default().push_back(id);
@@ -181,7 +212,7 @@ impl Consumers {
 
 impl Consumer {
     /// Charges a delivery to the consumer's window; the last one may exceed it.
-    fn charge(&mut self, cost: usize) {
+    pub(super) fn charge(&mut self, cost: usize) {
         self.charged = self.charged.saturating_add(cost);
     }
 

@@ -18,6 +18,8 @@ pub enum DeathReason {
     Expired,
     /// The queue was full.
     MaxLength,
+    /// Deliveries of it had failed too often.
+    DeliveryLimit,
 }
 
 impl DeathReason {
@@ -28,6 +30,7 @@ impl DeathReason {
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::MaxLength => "maxlen",
+            Self::DeliveryLimit => "delivery_limit",
         }
     }
 }
@@ -53,6 +56,7 @@ pub(super) struct Dying {
 impl Queue {
     /// A message dies: it waits for its dead-letter exchange, or is gone at once where the queue has none.
     pub(super) fn die(&mut self, held: Held, reason: DeathReason, effects: &mut Vec<Effect>) {
+        self.deliveries.forget(held.sequence);
         if self.settings.dead_letter.is_none() {
             effects.extend(held.gone());
             return;

@@ -27,6 +27,13 @@ pub enum Effect {
     GotLater,
     /// The answer to `Purge` and `Delete`: how many ready messages went.
     Removed(usize),
+    /// A delivery of a stored message has failed, so many times by now.
+    Failed {
+        /// Its number.
+        sequence: SequenceNumber,
+        /// How often.
+        count: u64,
+    },
     /// There are dead messages: to be answered with `TakeDead`.
     Died,
     /// Nobody has used the queue for as long as it is to live without: to be answered with `EndLease`.

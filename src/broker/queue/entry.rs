@@ -2,6 +2,7 @@
 
 use leveret_protocol::{FieldTable, ShortString};
 
+use super::arguments::{self, QueueType};
 use crate::broker::error::ChannelError;
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::resource::Resource;
@@ -24,6 +25,12 @@ pub struct QueueEntry {
 }
 
 impl QueueEntry {
+    /// The type it was declared with.
+    #[must_use]
+    pub fn queue_type(&self) -> QueueType {
+        arguments::queue_type(&self.arguments)
+    }
+
     /// Passes unless the queue is exclusive to another connection.
     ///
     /// # Errors

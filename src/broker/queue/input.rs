@@ -82,6 +82,8 @@ pub enum Input<'a> {
         consumer: ConsumerId,
         /// Which hand-outs.
         checkouts: &'a [CheckoutId],
+        /// The deliveries failed.
+        failed: bool,
     },
     /// As `Abandon`, which follows for another consumer of the same channel; until then nothing is handed out.
     Leave(ConsumerId),
@@ -135,6 +137,16 @@ pub enum Outcome {
     Ack,
     /// Back to its place in the queue.
     Requeue,
+    /// As `Requeue`, and the delivery counts as failed.
+    Fail,
     /// Rejected without requeue: gone.
     Discard,
+}
+
+impl Outcome {
+    /// Back to its place; whether the delivery failed.
+    #[must_use]
+    pub const fn requeue(failed: bool) -> Self {
+        if failed { Self::Fail } else { Self::Requeue }
+    }
 }

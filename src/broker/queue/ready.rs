@@ -16,7 +16,7 @@ use crate::broker::message::Message;
 
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// Messages that came back. They are older than any in `loaded`, since the oldest is always handed out first
+    /// Messages that came back, by number, or by the order of their return. By number, they are older than any in `loaded`, since the oldest is always handed out first
     /// (apart from reserved numbers that come late, for which there is no order).
     returned: BTreeMap<SequenceNumber, Held>,
     loaded: VecDeque<Held>,
@@ -35,6 +35,8 @@ pub(super) struct Ready {
     wanted: bool,
     /// Paged messages that were handed out before a restart.
     redelivered: Ranges,
+    /// Where messages are served in the order in which they came back: how many have.
+    returns: Option<u64>,
 }
 
 impl Default for Ready {
@@ -49,6 +51,7 @@ impl Default for Ready {
             limit: usize::MAX,
             wanted: false,
             redelivered: Ranges::default(),
+            returns: None,
         }
     }
 }
@@ -147,11 +150,23 @@ impl Ready {
         self.loaded.insert(at, held);
     }
 
+    /// Serves what comes back in the order of its return, not of its number.
+    pub(super) const fn keep_order_of_return(&mut self) {
+        self.returns = Some(0);
+    }
+
     /// Takes a message back that was handed out.
     pub(super) fn give_back(&mut self, held: Held) {
         self.bytes += held.message.cost();
         self.body_bytes += held.message.body_length();
-        self.returned.insert(held.sequence, Held { redelivered: true, ..held });
+        let at = match &mut self.returns {
+            None => held.sequence,
+            Some(returns) => {
+                *returns += 1;
+                SequenceNumber(*returns)
+            }
+        };
+        self.returned.insert(at, Held { redelivered: true, ..held });
     }
 
     /// Takes out the oldest message in memory.

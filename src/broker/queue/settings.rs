@@ -5,11 +5,23 @@ use std::time::Duration;
 
 use leveret_protocol::{FieldTable, ShortString};
 
-use super::arguments;
+use super::arguments::{self, QueueType};
+
+/// How often a delivery of a message in a quorum queue may fail (RabbitMQ's default).
+const QUORUM_DELIVERY_LIMIT: u64 = 20;
 
 /// The settings of a queue, as they are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// What type it is of (`x-queue-type`).
+    pub queue_type: QueueType,
+    /// One consumer at a time is served (`x-single-active-consumer`).
+    pub single_active: bool,
+    /// How often a delivery of a message may fail; a negative number: without a limit; `None`: as the type has it
+    /// (`x-delivery-limit`).
+    pub delivery_limit: Option<i64>,
+    /// How long a delivery may stay unacked; zero: for ever; `None`: as the node has it (`x-consumer-timeout`).
+    pub consumer_timeout: Option<Duration>,
     /// How long a message lives that comes from now on (`x-message-ttl`).
     pub message_ttl: Option<Duration>,
     /// How long the queue lives without consumers and without use (`x-expires`).
@@ -67,6 +79,10 @@ impl Settings {
     pub fn of(arguments: &FieldTable) -> Self {
         let millis = |number| Duration::from_millis(number);
         Self {
+            queue_type: arguments::queue_type(arguments),
+            single_active: arguments::single_active_consumer(arguments),
+            delivery_limit: arguments::delivery_limit(arguments),
+            consumer_timeout: arguments::consumer_timeout(arguments).map(millis),
             message_ttl: arguments::message_ttl(arguments).map(millis),
             expires: arguments::expires(arguments).map(millis),
             max_length: arguments::max_length(arguments),
@@ -85,6 +101,27 @@ impl Settings {
             self.overflow = Overflow::Block;
         }
         self
+    }
+
+    /// Whether it is a quorum queue.
+    #[must_use]
+    pub fn is_quorum(&self) -> bool {
+        self.queue_type == QueueType::Quorum
+    }
+
+    /// Whether it counts how often messages come back, and tells their consumers.
+    #[must_use]
+    pub fn counts_deliveries(&self) -> bool {
+        self.is_quorum() || self.delivery_limit.is_some()
+    }
+
+    /// How often a delivery of a message may fail before it dies.
+    #[must_use]
+    pub fn most_failures(&self) -> Option<u64> {
+        match self.delivery_limit {
+            Some(limit) => u64::try_from(limit).ok(),
+            None => self.is_quorum().then_some(QUORUM_DELIVERY_LIMIT),
+        }
     }
 
     /// Whether a full queue refuses messages.

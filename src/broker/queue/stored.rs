@@ -65,9 +65,13 @@ impl Queue {
         relocate_held(unacked, from, singles) + self.ready.relocate(from, runs, singles)
     }
 
+    /// What was handed out and is not settled.
+    pub(super) fn unacked(&self) -> impl Iterator<Item = &Unacked> {
+        self.consumers.unacked().chain(self.departed.values()).chain(self.getters.values())
+    }
+
     fn in_memory(&self) -> impl Iterator<Item = &Held> {
-        let detached = self.departed.values().chain(self.getters.values());
-        let unacked = self.consumers.unacked().chain(detached).flat_map(Unacked::iter);
+        let unacked = self.unacked().flat_map(Unacked::iter);
         self.ready.in_memory().chain(unacked).chain(self.dying.iter().map(|dying| &dying.held))
     }
 }

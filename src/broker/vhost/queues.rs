@@ -181,7 +181,7 @@ fn check_equivalence(
     }
     check_field("durable", &resource, &durable, &current.durable)?;
     check_field("auto_delete", &resource, &wanted.auto_delete, &current.auto_delete)?;
-    for argument in arguments::compared() {
+    for argument in arguments::compared(arguments::queue_type(&current.arguments)) {
         let received = arguments::effective(argument, &wanted.arguments);
         check_argument(argument, &resource, received, arguments::effective(argument, &current.arguments))?;
     }

@@ -397,7 +397,7 @@ fn declaring_the_same_queue_again_gives_the_queue_that_is_there() {
     let arguments = table(&[
         ("x-queue-version", FieldValue::I64(2)),
         ("x-queue-type", text("classic")),
-        ("x-delivery-limit", FieldValue::I32(5)),
+        ("x-max-age", FieldValue::I32(5)),
     ]);
     let again = QueueDeclaration { durable: true, arguments, id: QueueId(99), ..queue("q") };
     assert_eq!(redeclare(&mut vhost, BOB, again).id, entry.id);

@@ -66,8 +66,7 @@ impl Session {
             Request::DeleteQueue { name, if_unused, if_empty } => place
                 .vhost
                 .delete_queue(now, &place.actor, &name, if_unused, if_empty)
-                .map(|count| Reply::Removed(count32(count)))
-                .map_err(BrokerError::from),
+                .map(|count| Reply::Removed(count32(count))),
             Request::Consume { queue, .. } if reply_to::is_token(queue.as_bytes()) => {
                 Err(self.token_refused(&place, channel, &queue).into())
             }
@@ -142,14 +141,12 @@ impl Session {
         subscription: Subscription,
     ) -> Result<Reply, BrokerError> {
         let cell = access(place, queue)?;
-        let priority = consumer_arguments::priority(arguments, &Resource::queue(queue, &place.vhost.name))?;
-        let subscription = Subscription { priority, ..subscription };
-        cell.subscribe(now, subscription, &self.outbox).map_err(|refusal| {
-            let resource = Resource::queue(queue, &place.vhost.name);
-            match refusal {
-                Refusal::ExclusiveUse => ChannelError::ExclusiveUse(resource),
-                Refusal::Gone | Refusal::InUse | Refusal::NotEmpty => ChannelError::NotFound(resource),
-            }
+        let resource = Resource::queue(queue, &place.vhost.name);
+        let wanted = consumer_arguments::check(arguments, cell.entry.queue_type(), &resource)?;
+        let subscription = Subscription { priority: wanted.priority, ..subscription };
+        cell.subscribe(now, subscription, &self.outbox).map_err(|refusal| match refusal {
+            Refusal::ExclusiveUse => ChannelError::ExclusiveUse(resource),
+            Refusal::Gone | Refusal::InUse | Refusal::NotEmpty => ChannelError::NotFound(resource),
         })?;
         let Subscription { consumer, no_ack, window, .. } = subscription;
         let id = cell.entry.id;
@@ -186,9 +183,13 @@ impl Session {
         let cell = access(place, queue)?;
         let node = &self.node;
         let consumer = *self.getters.entry((cell.entry.id, channel)).or_insert_with(|| node.next_consumer());
-        let outcome = cell
-            .get(now, consumer, no_ack, &self.outbox)
-            .map_err(|_| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))?;
+        let outcome = cell.get(now, consumer, no_ack, &self.outbox).map_err(|refusal| {
+            let resource = Resource::queue(queue, &place.vhost.name);
+            match refusal {
+                Refusal::ExclusiveUse => ChannelError::SingleActiveConsumer(resource),
+                Refusal::Gone | Refusal::InUse | Refusal::NotEmpty => ChannelError::NotFound(resource),
+            }
+        })?;
         Ok(match outcome.got {
             Some((delivery, ready)) => Got::Message(cell, delivery, ready),
             None if outcome.got_later => Got::Later,

@@ -36,13 +36,14 @@ impl Session {
     /// As `flush_settled`, where `next` is settled right after: what comes back to one queue, of one consumer after the
     /// other, comes back together.
     fn flush_settled_before(&mut self, now: Timestamp, next: (QueueId, ConsumerId, Outcome)) {
-        let Some((queue, consumer, Outcome::Requeue)) = self.settled.of else { return self.flush_settled(now) };
-        if (queue, Outcome::Requeue) != (next.0, next.2) {
+        let Some((queue, consumer, outcome)) = self.settled.of else { return };
+        let failed = outcome == Outcome::Fail;
+        if !(failed || outcome == Outcome::Requeue) || (queue, outcome) != (next.0, next.2) {
             return self.flush_settled(now);
         }
         self.settled.of = None;
         let checkouts = std::mem::take(&mut self.settled.checkouts);
-        self.run_queue(now, queue, Input::Return { consumer, checkouts: &checkouts });
+        self.run_queue(now, queue, Input::Return { consumer, checkouts: &checkouts, failed });
         self.settled.checkouts = checkouts;
         self.settled.checkouts.clear();
     }

@@ -12,7 +12,8 @@ pub(super) fn handle(
     method: &basic::Reject,
     effects: &mut Vec<Effect>,
 ) -> Result<Step, BrokerError> {
-    let outcome = if method.requeue { Outcome::Requeue } else { Outcome::Discard };
+    // RabbitMQ 4.3: a rejected delivery has failed, one that was nacked has not.
+    let outcome = if method.requeue { Outcome::Fail } else { Outcome::Discard };
     channel.settle(method.delivery_tag, false, outcome, effects)?;
     Ok(Step::Done)
 }

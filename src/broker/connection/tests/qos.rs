@@ -375,7 +375,7 @@ fn what_is_given_back_makes_room_like_an_ack() {
     let requeue = |checkout| settle(ANN, checkout, Outcome::Requeue);
     for (method, settled) in [
         (basic::Nack { delivery_tag: 2, multiple: true, requeue: true }.into(), vec![requeue(1), requeue(2)]),
-        (basic::Reject { delivery_tag: 1, requeue: true }.into(), vec![requeue(1)]),
+        (basic::Reject { delivery_tag: 1, requeue: true }.into(), vec![settle(ANN, 1, Outcome::Fail)]),
         (basic::RecoverAsync { requeue: true }.into(), vec![requeue(1), requeue(2)]),
         (leveret_protocol::Method::from(basic::Recover { requeue: true }), {
             vec![requeue(1), requeue(2), send(1, basic::RecoverOk {})]

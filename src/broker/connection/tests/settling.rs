@@ -43,7 +43,7 @@ fn one_delivery_is_settled_as_the_method_says() {
     assert_eq!(peer.call(1, nack(1, false, true)), [settle(ANN, 1, Outcome::Requeue)]);
     assert_eq!(peer.call(1, nack(3, false, false)), [settle(ANN, 3, Outcome::Discard)]);
     let reject = |requeue| basic::Reject { delivery_tag: 4, requeue };
-    assert_eq!(peer.call(1, reject(true)), [settle(ANN, 4, Outcome::Requeue)]);
+    assert_eq!(peer.call(1, reject(true)), [settle(ANN, 4, Outcome::Fail)]);
     assert_eq!(holding_four().call(1, reject(false)), [settle(ANN, 4, Outcome::Discard)]);
 }
 

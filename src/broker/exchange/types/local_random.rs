@@ -5,7 +5,7 @@ use leveret_protocol::{FieldTable, ShortString};
 
 use super::choices::Choices;
 use super::{Binding, Destination, Envelope, Routing, TypeRefusal};
-use crate::broker::queue::arguments::other_queue_type;
+use crate::broker::queue::arguments::{QueueType, queue_type};
 
 /// All bindings.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,9 @@ impl Routing for Table {
             return Err(TypeRefusal::BindingKeyNotEmpty(latin_1));
         }
         let Destination::Queue(entry) = destination else { return Err(TypeRefusal::NoQueue) };
-        other_queue_type(&entry.arguments).map_or(Ok(()), |module| Err(TypeRefusal::QueueType(module)))
+        match queue_type(&entry.arguments) {
+            QueueType::Classic => Ok(()),
+            other @ (QueueType::Quorum | QueueType::Stream) => Err(TypeRefusal::QueueType(other.module())),
+        }
     }
 }

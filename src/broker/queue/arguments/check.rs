@@ -5,7 +5,7 @@ use leveret_protocol::{FieldTable, FieldValue};
 /// Ten years in milliseconds: RabbitMQ's bound on times to live.
 pub(super) const TEN_YEARS_MS: i64 = 315_360_000_000;
 
-pub(super) fn integer(value: &FieldValue) -> Result<i64, String> {
+pub(in crate::broker::queue) fn integer(value: &FieldValue) -> Result<i64, String> {
     value.as_integer().ok_or_else(|| format!("\"expected integer, got {}\"", value.type_name()))
 }
 
@@ -14,6 +14,11 @@ pub(super) fn not_negative(value: &FieldValue) -> Result<i64, String> {
         number if number < 0 => Err(format!("{{value_negative,{number}}}")),
         number => Ok(number),
     }
+}
+
+/// As `not_negative`, for what counts something.
+pub(in crate::broker::queue) fn not_negative_number(value: &FieldValue) -> Result<u64, String> {
+    not_negative(value).map(i64::unsigned_abs)
 }
 
 pub(super) fn positive(value: &FieldValue) -> Result<i64, String> {

@@ -6,8 +6,12 @@ use super::{Argument, Support};
 use crate::broker::error::ChannelError;
 use crate::broker::resource::Resource;
 
-pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-dead-letter-exchange", support: Support::Honoured, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-dead-letter-exchange",
+    support: Support::Honoured,
+    quorum: Support::Honoured,
+    check: |_, _| Ok(()),
+};
 
 /// The dead-letter exchange that is asked for, where its name can be one.
 #[must_use]

@@ -7,6 +7,7 @@ use super::{Argument, Support, check};
 pub(super) const ARGUMENT: Argument = Argument {
     name: "x-dead-letter-routing-key",
     support: Support::Honoured,
+    quorum: Support::Honoured,
     check: |value, all| {
         check::text(value)?;
         if all.contains("x-dead-letter-exchange") { Ok(()) } else { Err("routing_key_but_no_dlx_defined".to_owned()) }

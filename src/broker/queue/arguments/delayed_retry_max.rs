@@ -1,6 +1,10 @@
-//! `x-delayed-retry-max`: the longest such wait (quorum queues).
+//! `x-delayed-retry-max`: how long at most a returned message is held back, in milliseconds (quorum queues).
 
 use super::{Argument, Support};
 
-pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-delayed-retry-max", support: Support::OtherType, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-delayed-retry-max",
+    support: Support::OtherType,
+    quorum: Support::NotYet,
+    check: |_, _| Ok(()),
+};

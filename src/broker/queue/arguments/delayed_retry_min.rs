@@ -1,6 +1,10 @@
-//! `x-delayed-retry-min`: the shortest such wait (quorum queues).
+//! `x-delayed-retry-min`: how long a returned message is held back, in milliseconds (quorum queues).
 
 use super::{Argument, Support};
 
-pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-delayed-retry-min", support: Support::OtherType, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-delayed-retry-min",
+    support: Support::OtherType,
+    quorum: Support::NotYet,
+    check: |_, _| Ok(()),
+};

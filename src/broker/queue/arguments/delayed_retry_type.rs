@@ -1,6 +1,10 @@
-//! `x-delayed-retry-type`: which returns wait before they are ready again (quorum queues).
+//! `x-delayed-retry-type`: which returned messages are held back for a while (quorum queues).
 
 use super::{Argument, Support};
 
-pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-delayed-retry-type", support: Support::OtherType, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-delayed-retry-type",
+    support: Support::OtherType,
+    quorum: Support::NotYet,
+    check: |_, _| Ok(()),
+};

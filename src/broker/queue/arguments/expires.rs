@@ -7,6 +7,7 @@ use super::{Argument, Support, check};
 pub(super) const ARGUMENT: Argument = Argument {
     name: "x-expires",
     support: Support::Honoured,
+    quorum: Support::Honoured,
     check: |value, _| check::at_most_ten_years(check::positive(value)?),
 };
 

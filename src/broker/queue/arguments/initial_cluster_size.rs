@@ -2,5 +2,9 @@
 
 use super::{Argument, Support};
 
-pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-initial-cluster-size", support: Support::OtherType, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-initial-cluster-size",
+    support: Support::OtherType,
+    quorum: Support::OtherType,
+    check: |_, _| Ok(()),
+};

@@ -2,4 +2,5 @@
 
 use super::{Argument, Support};
 
-pub(super) const ARGUMENT: Argument = Argument { name: "x-max-age", support: Support::OtherType, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument =
+    Argument { name: "x-max-age", support: Support::OtherType, quorum: Support::OtherType, check: |_, _| Ok(()) };

@@ -1,6 +1,10 @@
-//! `x-max-in-memory-length`: how many messages stay in memory (quorum queues; no effect).
+//! `x-max-in-memory-length`: has no effect any more, in RabbitMQ neither (quorum queues).
 
-use super::{Argument, Support};
+use super::{Argument, Support, check};
 
-pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-max-in-memory-length", support: Support::OtherType, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-max-in-memory-length",
+    support: Support::OtherType,
+    quorum: Support::Honoured,
+    check: |value, _| check::not_negative(value).map(drop),
+};

@@ -7,6 +7,7 @@ use super::{Argument, Support, check};
 pub(super) const ARGUMENT: Argument = Argument {
     name: "x-max-length",
     support: Support::Honoured,
+    quorum: Support::Honoured,
     check: |value, _| check::not_negative(value).map(drop),
 };
 

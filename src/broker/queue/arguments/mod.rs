@@ -38,23 +38,26 @@ mod tests;
 
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
+pub(super) use self::check::{integer, not_negative_number as not_negative};
+pub(super) use self::consumer_timeout::value as consumer_timeout;
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};
 pub(super) use self::dead_letter_routing_key::value as dead_letter_routing_key;
+pub(super) use self::delivery_limit::value as delivery_limit;
 pub(super) use self::expires::value as expires;
 pub(super) use self::max_length::value as max_length;
 pub(super) use self::max_length_bytes::value as max_length_bytes;
 pub(super) use self::message_ttl::value as message_ttl;
 pub use self::name_prefix::value as name_prefix;
 pub(super) use self::overflow::value as overflow;
-pub(super) use self::queue_type::CLASSIC_MODULE as CLASSIC;
-pub use self::queue_type::{check_named, check_properties, other_module as other_queue_type};
+pub use self::queue_type::{QueueType, check_deletion, check_named, check_properties, of as queue_type};
+pub(super) use self::single_active_consumer::value as single_active_consumer;
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
 
 /// What a check says: nothing, or RabbitMQ's term for what is wrong.
 type Check = fn(&FieldValue, &FieldTable) -> Result<(), String>;
 
-/// What becomes of a valid argument on a classic queue.
+/// What becomes of a valid argument on a queue of some type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Support {
     /// It has its effect, or RabbitMQ gives it none either.
@@ -67,8 +70,22 @@ enum Support {
 
 struct Argument {
     name: &'static str,
+    /// On classic queues.
     support: Support,
+    /// On quorum queues.
+    quorum: Support,
     check: Check,
+}
+
+impl Argument {
+    const fn support(&self, queue_type: QueueType) -> Support {
+        match queue_type {
+            QueueType::Classic => self.support,
+            QueueType::Quorum => self.quorum,
+            // Refused as a whole, so that nothing belongs elsewhere.
+            QueueType::Stream => Support::Honoured,
+        }
+    }
 }
 
 /// Every argument that RabbitMQ knows of, in the order in which it looks at them.
@@ -110,29 +127,30 @@ static ARGUMENTS: [Argument; 29] = [
 /// # Errors
 /// 406 for a bad value or an argument of another queue type.
 pub fn validate(arguments: &FieldTable, resource: &Resource) -> Result<(), ChannelError> {
-    let is_classic = queue_type::is_classic(arguments);
-    let belongs_elsewhere = |known: &Argument| is_classic && known.support == Support::OtherType;
+    let queue_type = queue_type::of(arguments);
+    let belongs_elsewhere = |known: &Argument| known.support(queue_type) == Support::OtherType;
     // The type decides what else counts, so it comes first.
-    let queue_type = present(arguments).filter(|(known, _)| known.name == queue_type::ARGUMENT.name);
+    let typed = present(arguments).filter(|(known, _)| known.name == queue_type::ARGUMENT.name);
     let others = present(arguments).filter(|(known, _)| !belongs_elsewhere(known));
-    for (known, value) in queue_type.chain(others) {
+    for (known, value) in typed.chain(others) {
         (known.check)(value, arguments).map_err(|reason| ChannelError::InvalidArgument {
             argument: known.name.to_owned(),
             resource: resource.clone(),
             reason,
         })?;
     }
-    // RabbitMQ sorts the table before this check.
-    match present(arguments)
-        .map(|(known, _)| known)
-        .filter(|known| belongs_elsewhere(known))
-        .map(|known| known.name)
-        .min()
-    {
+    let elsewhere = present(arguments).map(|(known, _)| known).filter(|known| belongs_elsewhere(known));
+    let elsewhere = elsewhere.map(|known| known.name);
+    let told = match queue_type {
+        // RabbitMQ sorts the table before this check; for a quorum queue it goes by a list of its own.
+        QueueType::Classic | QueueType::Stream => elsewhere.min(),
+        QueueType::Quorum => elsewhere.min_by_key(|name| *name != queue_mode::ARGUMENT.name),
+    };
+    match told {
         Some(argument) => Err(ChannelError::ArgumentOfOtherType {
             argument: argument.to_owned(),
             resource: resource.clone(),
-            queue_type: CLASSIC,
+            queue_type: queue_type.module(),
         }),
         None => Ok(()),
     }
@@ -143,10 +161,11 @@ pub fn validate(arguments: &FieldTable, resource: &Resource) -> Result<(), Chann
 /// # Errors
 /// 540 for an argument or a queue type whose feature is not there yet.
 pub fn require_support(arguments: &FieldTable, resource: &Resource) -> Result<(), ConnectionError> {
-    if let Some((known, _)) = present(arguments).find(|(known, _)| known.support == Support::NotYet) {
+    let queue_type = queue_type::of(arguments);
+    if let Some((known, _)) = present(arguments).find(|(known, _)| known.support(queue_type) == Support::NotYet) {
         return Err(not_yet(&format!("argument '{}' for {resource}", known.name)));
     }
-    queue_type::refuse_other_types(arguments, resource)
+    queue_type::refuse_streams(arguments, resource)
 }
 
 fn present(arguments: &FieldTable) -> impl Iterator<Item = (&'static Argument, &FieldValue)> {
@@ -157,9 +176,9 @@ fn not_yet(what: &str) -> ConnectionError {
     ConnectionError::NotImplemented(format!("{what} is not implemented yet"))
 }
 
-/// The arguments that a redeclare must repeat: those that a classic queue knows, in RabbitMQ's order.
-pub fn compared() -> impl Iterator<Item = &'static str> {
-    ARGUMENTS.iter().filter(|known| known.support != Support::OtherType).map(|known| known.name)
+/// The arguments that a redeclare must repeat: those that a queue of this type knows, in RabbitMQ's order.
+pub fn compared(queue_type: QueueType) -> impl Iterator<Item = &'static str> {
+    ARGUMENTS.iter().filter(move |known| known.support(queue_type) != Support::OtherType).map(|known| known.name)
 }
 
 /// The argument as it counts in comparisons: RabbitMQ adds the queue type where it is left out.

@@ -8,6 +8,7 @@ use crate::broker::queue::Overflow;
 pub(super) const ARGUMENT: Argument = Argument {
     name: "x-overflow",
     support: Support::Honoured,
+    quorum: Support::Honoured,
     check: |value, _| {
         check::one_of(value, &["drop-head", "reject-publish", "reject-publish-dlx", "block"], "invalid_overflow")
     },

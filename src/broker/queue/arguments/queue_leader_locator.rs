@@ -5,6 +5,7 @@ use super::{Argument, Support, check};
 pub(super) const ARGUMENT: Argument = Argument {
     name: "x-queue-leader-locator",
     support: Support::Honoured,
+    quorum: Support::Honoured,
     check: |value, _| {
         check::one_of(
             value,

@@ -2,5 +2,9 @@
 
 use super::{Argument, Support};
 
-pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-queue-master-locator", support: Support::Honoured, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-queue-master-locator",
+    support: Support::Honoured,
+    quorum: Support::OtherType,
+    check: |_, _| Ok(()),
+};

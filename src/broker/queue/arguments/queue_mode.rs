@@ -3,4 +3,4 @@
 use super::{Argument, Support};
 
 pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-queue-mode", support: Support::Honoured, check: |_, _| Ok(()) };
+    Argument { name: "x-queue-mode", support: Support::Honoured, quorum: Support::OtherType, check: |_, _| Ok(()) };

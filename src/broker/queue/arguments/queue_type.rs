@@ -11,6 +11,7 @@ use crate::broker::resource::Resource;
 pub(super) const ARGUMENT: Argument = Argument {
     name: "x-queue-type",
     support: Support::Honoured,
+    quorum: Support::Honoured,
     check: |value, _| {
         let name = check::text(value)?;
         if KNOWN.iter().any(|(known, _)| known.as_bytes() == name) {
@@ -20,15 +21,35 @@ pub(super) const ARGUMENT: Argument = Argument {
     },
 };
 
-/// What RabbitMQ calls classic queues in its texts.
-pub(in crate::broker::queue) const CLASSIC_MODULE: &str = "rabbit_classic_queue";
+/// The type of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueueType {
+    /// The one with everything but counts of deliveries.
+    #[default]
+    Classic,
+    /// RabbitMQ's replicated type: always durable, counts deliveries, serves what came back first.
+    Quorum,
+    /// RabbitMQ's log. Not implemented.
+    Stream,
+}
 
-/// Each type with what RabbitMQ calls it in its texts.
-const KNOWN: [(&str, &str); 4] = [
-    ("classic", CLASSIC_MODULE),
-    ("", CLASSIC_MODULE),
-    ("quorum", "rabbit_quorum_queue"),
-    ("stream", "rabbit_stream_queue"),
+impl QueueType {
+    /// What RabbitMQ calls it in its texts.
+    #[must_use]
+    pub const fn module(self) -> &'static str {
+        match self {
+            Self::Classic => "rabbit_classic_queue",
+            Self::Quorum => "rabbit_quorum_queue",
+            Self::Stream => "rabbit_stream_queue",
+        }
+    }
+}
+
+const KNOWN: [(&str, QueueType); 4] = [
+    ("classic", QueueType::Classic),
+    ("", QueueType::Classic),
+    ("quorum", QueueType::Quorum),
+    ("stream", QueueType::Stream),
 ];
 
 static DEFAULT: FieldValue = FieldValue::LongString(Bytes::from_static(b"classic"));
@@ -42,15 +63,11 @@ fn name(arguments: &FieldTable) -> &[u8] {
     value(arguments).as_bytes().unwrap_or_default()
 }
 
-/// What RabbitMQ calls the type in its texts, if it is known and another one than classic.
+/// The type that is asked for; one that is not known is refused before it counts.
 #[must_use]
-pub fn other_module(arguments: &FieldTable) -> Option<&'static str> {
+pub fn of(arguments: &FieldTable) -> QueueType {
     let known = KNOWN.iter().find(|(known, _)| known.as_bytes() == name(arguments));
-    known.map(|(_, module)| *module).filter(|module| *module != CLASSIC_MODULE)
-}
-
-pub(super) fn is_classic(arguments: &FieldTable) -> bool {
-    other_module(arguments).is_none()
+    known.map(|(_, queue_type)| *queue_type).unwrap_or_default()
 }
 
 /// Only a classic queue may be named by the broker.
@@ -58,7 +75,12 @@ pub(super) fn is_classic(arguments: &FieldTable) -> bool {
 /// # Errors
 /// 406 for the other types.
 pub fn check_named(arguments: &FieldTable) -> Result<(), ChannelError> {
-    other_module(arguments).map_or(Ok(()), |queue_type| Err(ChannelError::ServerNamed { queue_type }))
+    match of(arguments) {
+        QueueType::Classic => Ok(()),
+        other @ (QueueType::Quorum | QueueType::Stream) => {
+            Err(ChannelError::ServerNamed { queue_type: other.module() })
+        }
+    }
 }
 
 /// Only a classic queue may be transient, exclusive or auto-delete.
@@ -72,7 +94,7 @@ pub fn check_properties(
     auto_delete: bool,
     resource: &Resource,
 ) -> Result<(), ChannelError> {
-    if is_classic(arguments) {
+    if of(arguments) == QueueType::Classic {
         return Ok(());
     }
     let properties = [(auto_delete, "auto-delete"), (exclusive, "exclusive-owner"), (!durable, "non-durable")];
@@ -82,8 +104,28 @@ pub fn check_properties(
     }
 }
 
-pub(super) fn refuse_other_types(arguments: &FieldTable, resource: &Resource) -> Result<(), ConnectionError> {
-    if is_classic(arguments) {
+/// Only a classic queue can be deleted on a condition (RabbitMQ: text must match).
+///
+/// # Errors
+/// 540 for the other types.
+pub fn check_deletion(
+    arguments: &FieldTable,
+    if_unused: bool,
+    if_empty: bool,
+    resource: &Resource,
+) -> Result<(), ConnectionError> {
+    let conditions = [(if_unused, "if-unused"), (if_empty, "if-empty")];
+    let Some((_, condition)) = conditions.into_iter().find(|(wanted, _)| *wanted) else { return Ok(()) };
+    if of(arguments) == QueueType::Classic {
+        return Ok(());
+    }
+    Err(ConnectionError::NotImplemented(format!(
+        "cannot delete {resource}. queue.delete operations with {condition} flag set are not supported by quorum queues"
+    )))
+}
+
+pub(super) fn refuse_streams(arguments: &FieldTable, resource: &Resource) -> Result<(), ConnectionError> {
+    if of(arguments) != QueueType::Stream {
         return Ok(());
     }
     Err(not_yet(&format!("queue type '{}' for {resource}", String::from_utf8_lossy(name(arguments)))))

@@ -2,5 +2,9 @@
 
 use super::{Argument, Support};
 
-pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-stream-max-segment-size-bytes", support: Support::OtherType, check: |_, _| Ok(()) };
+pub(super) const ARGUMENT: Argument = Argument {
+    name: "x-stream-max-segment-size-bytes",
+    support: Support::OtherType,
+    quorum: Support::OtherType,
+    check: |_, _| Ok(()),
+};

@@ -3,8 +3,8 @@
 use leveret_protocol::{FieldTable, FieldValue, ReplyCode, ShortString};
 
 use super::{
-    check_dead_letter_exchange, check_named, check_properties, compared, effective, name_prefix, require_support,
-    validate,
+    QueueType, check_dead_letter_exchange, check_named, check_properties, compared, effective, name_prefix,
+    require_support, validate,
 };
 use crate::broker::error::BrokerError;
 use crate::broker::resource::Resource;
@@ -49,23 +49,51 @@ fn no_arguments_and_unknown_arguments_are_accepted() {
 }
 
 #[test]
-fn queue_type_is_classic_or_not_there_yet() {
+fn queue_type_is_classic_or_quorum_or_not_there_yet() {
     accepted(&[("x-queue-type", text("classic"))]);
-    for other in ["quorum", "stream"] {
-        let expected = format!("queue type '{other}' for queue 'q' in vhost '/' is not implemented yet");
-        assert_eq!(answer(&[("x-queue-type", text(other))]), Err((ReplyCode::NotImplemented, expected)));
-    }
+    accepted(&[("x-queue-type", text("quorum"))]);
+    let expected = "queue type 'stream' for queue 'q' in vhost '/' is not implemented yet".to_owned();
+    assert_eq!(answer(&[("x-queue-type", text("stream"))]), Err((ReplyCode::NotImplemented, expected)));
     invalid("x-queue-type", text("x"), "\"unsupported queue type 'x'\"");
     invalid("x-queue-type", FieldValue::I32(1), "{unacceptable_type,signedint}");
 }
 
 #[test]
 fn an_argument_of_another_type_does_not_hide_that_the_type_is_not_there_yet() {
-    let expected = "queue type 'quorum' for queue 'q' in vhost '/' is not implemented yet".to_owned();
+    let expected = "queue type 'stream' for queue 'q' in vhost '/' is not implemented yet".to_owned();
     assert_eq!(
-        answer(&[("x-queue-type", text("quorum")), ("x-delivery-limit", FieldValue::I32(5))]),
+        answer(&[("x-queue-type", text("stream")), ("x-queue-mode", text("lazy"))]),
         Err((ReplyCode::NotImplemented, expected))
     );
+}
+
+#[test]
+fn a_classic_queue_has_a_delivery_limit_that_is_an_integer_and_a_consumer_timeout_that_is_not_negative() {
+    accepted(&[("x-delivery-limit", FieldValue::I32(-1)), ("x-consumer-timeout", FieldValue::I32(0))]);
+    invalid("x-delivery-limit", text("five"), "\"expected integer, got longstr\"");
+    invalid("x-consumer-timeout", FieldValue::I32(-1), "{value_negative,-1}");
+}
+
+#[test]
+fn a_quorum_queue_takes_what_is_its_own() {
+    let quorum = ("x-queue-type", text("quorum"));
+    for own in [
+        ("x-delivery-limit", text("anything")),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-max-in-memory-length", FieldValue::I32(5)),
+        ("x-quorum-initial-group-size", FieldValue::I32(3)),
+        ("x-consumer-disconnected-timeout", FieldValue::I32(5)),
+    ] {
+        accepted(&[quorum.clone(), own]);
+    }
+    let of_another = |name: &str| {
+        let expected = format!("invalid arg '{name}' for queue 'q' in vhost '/' of queue type rabbit_quorum_queue");
+        Err((ReplyCode::PreconditionFailed, expected))
+    };
+    for name in ["x-max-priority", "x-queue-mode", "x-queue-version", "x-max-age"] {
+        assert_eq!(answer(&[quorum.clone(), (name, FieldValue::I32(2))]), of_another(name));
+        assert!(compared(QueueType::Quorum).all(|known| known != name), "{name} takes no part in redeclaring");
+    }
 }
 
 #[test]
@@ -114,8 +142,8 @@ fn a_wrong_value_is_told_before_an_argument_of_another_type() {
         "invalid arg 'x-message-ttl' for queue 'q' in vhost '/': {value_negative,-1}"
     );
     assert_eq!(
-        refused(&[max_age, ("x-delivery-limit", FieldValue::I32(1))]),
-        "invalid arg 'x-delivery-limit' for queue 'q' in vhost '/' of queue type rabbit_classic_queue"
+        refused(&[max_age, ("x-initial-cluster-size", FieldValue::I32(1))]),
+        "invalid arg 'x-initial-cluster-size' for queue 'q' in vhost '/' of queue type rabbit_classic_queue"
     );
 }
 
@@ -174,7 +202,7 @@ fn priorities_are_up_to_255() {
 #[test]
 fn single_active_consumer_is_a_bool() {
     for valid in [true, false] {
-        not_yet("x-single-active-consumer", &[("x-single-active-consumer", FieldValue::Bool(valid))]);
+        accepted(&[("x-single-active-consumer", FieldValue::Bool(valid))]);
     }
     invalid("x-single-active-consumer", text("true"), "{unacceptable_type,longstr}");
 }
@@ -229,14 +257,12 @@ fn leader_locator_is_one_of_the_known_ones() {
 
 #[test]
 fn arguments_of_other_queue_types_are_refused_whatever_their_value() {
-    const OTHERS: [&str; 15] = [
+    const OTHERS: [&str; 13] = [
         "x-dead-letter-strategy",
         "x-max-in-memory-length",
         "x-max-in-memory-bytes",
-        "x-delivery-limit",
         "x-quorum-initial-group-size",
         "x-member-placement-tag",
-        "x-consumer-timeout",
         "x-consumer-disconnected-timeout",
         "x-delayed-retry-type",
         "x-delayed-retry-min",
@@ -251,7 +277,7 @@ fn arguments_of_other_queue_types_are_refused_whatever_their_value() {
         for value in [FieldValue::I32(5), text("5"), FieldValue::Void] {
             assert_eq!(answer(&[(name, value)]), Err((ReplyCode::PreconditionFailed, expected.clone())));
         }
-        assert!(compared().all(|known| known != name), "{name} takes no part in redeclaring");
+        assert!(compared(QueueType::Classic).all(|known| known != name), "{name} takes no part in redeclaring");
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod channel_limit;
 mod deduplication;
+mod deliveries;
 mod length;
 mod model;
 mod paged;
+mod single_active;
 mod stored;
 mod times;
 
@@ -429,7 +431,7 @@ fn a_deleted_queue_refuses_everything() {
         Input::Written(ANN, 1),
         Input::Get { consumer: GETTER, no_ack: true },
         Input::Settle { consumer: ANN, checkouts, outcome: Outcome::Requeue },
-        Input::Return { consumer: ANN, checkouts },
+        Input::Return { consumer: ANN, checkouts, failed: false },
         Input::Leave(ANN),
         Input::Abandon(ANN),
         Input::Purge,
@@ -506,7 +508,7 @@ fn what_comes_back_together_leaves_in_the_order_of_the_queue() {
     let mut queue = with_consumers(&[consumer(ANN)]);
     assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
     assert_eq!(settle(&mut queue, ANN, 1, Outcome::Requeue), [again(ANN, 3, "a")]);
-    assert_eq!(handle(&mut queue, Input::Return { consumer: ANN, checkouts: &[CheckoutId(2)] }), []);
+    assert_eq!(handle(&mut queue, Input::Return { consumer: ANN, checkouts: &[CheckoutId(2)], failed: false }), []);
     assert_eq!(settle(&mut queue, ANN, 3, Outcome::Requeue), [again(ANN, 4, "a"), again(ANN, 5, "b")]);
 }
 

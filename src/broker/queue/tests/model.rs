@@ -183,6 +183,7 @@ impl Model {
                 Effect::Relocated(count) => self.relocated = Some(count),
                 Effect::Unused
                 | Effect::Died
+                | Effect::Failed { .. }
                 | Effect::LeaseEnded
                 | Effect::Wanting(_)
                 | Effect::Taken(_)

@@ -1,0 +1,111 @@
+//! How often messages came back: what consumers are told of it, and when a message has failed too often. Counts only where
+//! the queue's settings ask for it, and only messages that did come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Queue;
+use super::dead::DeathReason;
+use super::effect::Effect;
+use super::place::{Place, Run};
+use super::unacked::Held;
+use crate::broker::delivery_count::DeliveryCount;
+use crate::broker::ids::SequenceNumber;
+use crate::broker::message::Message;
+
+/// The counts of live messages.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries(BTreeMap<SequenceNumber, DeliveryCount>);
+
+impl Deliveries {
+    /// As a restart found them: how often a delivery of each failed.
+    pub(super) fn recovered(failed: impl IntoIterator<Item = (SequenceNumber, u64)>) -> Self {
+        let counts =
+            failed.into_iter().map(|(sequence, failed)| (sequence, DeliveryCount { failed, acquired: failed }));
+        Self(counts.collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn of(&self, sequence: SequenceNumber) -> Option<DeliveryCount> {
+        self.0.get(&sequence).copied()
+    }
+
+    pub(super) fn forget(&mut self, sequence: SequenceNumber) {
+        if !self.0.is_empty() {
+            self.0.remove(&sequence);
+        }
+    }
+
+    fn came_back(&mut self, sequence: SequenceNumber, failed: bool) -> DeliveryCount {
+        let count = self.0.entry(sequence).or_default();
+        count.acquired = count.acquired.saturating_add(1);
+        count.failed = count.failed.saturating_add(u64::from(failed));
+        *count
+    }
+}
+
+impl Queue {
+    /// How often deliveries of live messages have failed, by their numbers.
+    #[must_use]
+    pub fn failures(&self) -> BTreeMap<u64, u64> {
+        let failed = self.deliveries.0.iter().filter(|(_, count)| count.failed > 0);
+        failed.map(|(sequence, count)| (sequence.0, count.failed)).collect()
+    }
+
+    /// A message comes back from whom it was handed out to; dies, where a delivery of it has failed too often.
+    #[inline]
+    pub(super) fn come_back(&mut self, held: Held, failed: bool, effects: &mut Vec<Effect>) {
+        if self.settings.counts_deliveries() {
+            return self.count(held, failed, effects);
+        }
+        self.ready.give_back(held);
+    }
+
+    fn count(&mut self, held: Held, failed: bool, effects: &mut Vec<Effect>) {
+        let count = self.deliveries.came_back(held.sequence, failed);
+        if self.settings.most_failures().is_some_and(|most| count.failed > most) {
+            return self.die(held, DeathReason::DeliveryLimit, effects);
+        }
+        if failed && held.place.is_some() {
+            effects.push(Effect::Failed { sequence: held.sequence, count: count.failed });
+        }
+        self.ready.give_back(held);
+    }
+
+    /// Ready messages have been purged.
+    pub(super) fn forget_purged(&mut self) {
+        if self.deliveries.is_empty() {
+            return;
+        }
+        let unacked: BTreeSet<_> =
+            self.unacked().flat_map(|unacked| unacked.iter().map(|held| held.sequence)).collect();
+        self.deliveries.0.retain(|sequence, _| unacked.contains(sequence));
+    }
+
+    /// Messages have been loaded; some of them may not have been readable.
+    pub(super) fn loaded(
+        &mut self,
+        run: Run,
+        messages: &mut Vec<(SequenceNumber, Place, Message)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let before = effects.len();
+        self.ready.loaded(run, messages, effects);
+        if self.deliveries.is_empty() {
+            return;
+        }
+        for effect in effects.get(before..).unwrap_or_default() {
+            if let Effect::Lost(run) = effect {
+                let lost = |sequence: SequenceNumber| (run.first..Run::end(run)).contains(&sequence);
+                self.deliveries.0.retain(|sequence, _| !lost(*sequence));
+            }
+        }
+    }
+}
