@@ -18,7 +18,7 @@ mod segment;
 pub use self::checkpoint::{Checkpoint, QueueCheckpoint};
 pub use self::log::{Batch, FileUse, Log, ReadError, ReadProblem, Waiter, WriteError, WriteOperation, Writer};
 pub use self::options::Options;
-pub use self::place::{Extent, FileNumber, Location, Position, QueueKey};
+pub use self::place::{Extent, FileNumber, Location, NUMBER_BITS, Position, QueueKey, number_of};
 pub use self::reclaim::{Held, Holders, Progress, Reclaim, ReclaimError, ReclaimOptions, Reclaimed, SegmentSizes};
 pub use self::recovery::{
     CheckReport, CheckedFile, CheckedQueue, Damage, DamageKind, Lost, OpenError, OpenSegment, Recovered,

@@ -6,6 +6,18 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueKey(pub u64);
 
+/// Bits of a sequence number that hold its number. The eight above them are its *lane*, a level of priority. A queue has
+/// one counter for all its lanes, so that no two of its messages have the same number; sequence numbers in order are
+/// those of the first lane, then those of the next. Numbers never come to the end of a lane, so that no run and no range
+/// goes on in another one.
+pub const NUMBER_BITS: u32 = 56;
+
+/// A sequence number without its lane.
+#[must_use]
+pub const fn number_of(sequence: u64) -> u64 {
+    sequence & ((1 << NUMBER_BITS) - 1)
+}
+
 /// A file of records: the log's files count up from 1; segments count up by themselves and carry the top bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileNumber(pub u32);

@@ -9,7 +9,9 @@ mod effect;
 mod entry;
 mod expiry;
 mod input;
+mod lanes;
 mod length;
+mod numbering;
 mod paged;
 mod place;
 mod ranges;
@@ -32,11 +34,12 @@ pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
 use self::expiry::TimeToLive;
 pub use self::input::{Arrival, Input, Outcome};
+use self::lanes::Lanes;
 use self::length::Promised;
+pub use self::numbering::Numbering;
 pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
-use self::ready::Ready;
 pub use self::settings::{DeadLetter, Overflow, Settings};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
@@ -48,8 +51,8 @@ use crate::broker::time::Timestamp;
 pub struct Queue {
     auto_delete: bool,
     deleted: bool,
-    last_sequence: u64,
-    ready: Ready,
+    numbering: Numbering,
+    ready: Lanes,
     consumers: Consumers,
     /// What consumers that have gone still hold.
     departed: BTreeMap<ConsumerId, Unacked>,
@@ -65,8 +68,8 @@ pub struct Queue {
     promised: Promised,
 }
 
-/// Newer than any message.
-const NOTHING_FRESH: SequenceNumber = SequenceNumber(u64::MAX);
+/// Newer than any message, by when they came.
+const NOTHING_FRESH: u64 = u64::MAX;
 
 impl Queue {
     /// An empty queue.
@@ -75,9 +78,13 @@ impl Queue {
         Self { auto_delete, ..Self::default() }
     }
 
-    /// The queue with what it keeps to from the start.
+    /// The queue with what it keeps to from the start. Of that, priorities never change.
     #[must_use]
     pub fn with(mut self, now: Timestamp, settings: Settings) -> Self {
+        if settings.max_priority > 0 {
+            self.ready = self.ready.divided(settings.max_priority);
+            self.numbering = self.numbering.with_priorities(settings.max_priority);
+        }
         self.ttl.change(SequenceNumber(0), settings.message_ttl);
         self.last_used = now;
         self.settings = settings;
@@ -94,8 +101,8 @@ impl Queue {
         redelivered: &[SequenceRange],
     ) -> Self {
         let redelivered: Ranges = redelivered.iter().map(|range| (range.start().0, range.end().0)).collect();
-        let last_sequence = next_sequence.0.saturating_sub(1);
-        Self { auto_delete, last_sequence, ready: Ready::recovered(runs, redelivered), ..Self::default() }
+        let (numbering, ready) = (Numbering::from(next_sequence), Lanes::recovered(runs, redelivered));
+        Self { auto_delete, numbering, ready, ..Self::default() }
     }
 
     /// Ready messages, in memory or not (unacked ones do not count).
@@ -110,10 +117,16 @@ impl Queue {
         self.consumers.len()
     }
 
-    /// The number that the next message gets.
+    /// The number that the next message gets, but for its lane.
     #[must_use]
     pub const fn next_sequence(&self) -> SequenceNumber {
-        SequenceNumber(self.last_sequence + 1)
+        SequenceNumber(self.numbering.next_number())
+    }
+
+    /// The numbers that the next messages get.
+    #[must_use]
+    pub const fn numbering(&self) -> Numbering {
+        self.numbering
     }
 
     /// Whether it is deleted, and will refuse everything.
@@ -173,19 +186,19 @@ impl Queue {
         let mut fresh = NOTHING_FRESH;
         match input {
             Input::Publish(arrivals) => {
-                fresh = self.next_sequence();
+                fresh = self.numbering.next_number();
                 for arrival in arrivals.drain(..) {
-                    self.last_sequence += 1;
+                    let sequence = self.numbering.take(&arrival.message);
                     self.ttl.note(arrival.message.traits());
-                    self.ready.add(SequenceNumber(self.last_sequence), arrival);
+                    self.ready.add(sequence, arrival);
                 }
             }
             Input::Reserve { count, bytes } => {
-                self.last_sequence = self.last_sequence.saturating_add(count);
+                self.numbering.skip(count);
                 self.promise(count, bytes);
             }
             Input::Insert(arrivals) => {
-                fresh = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
+                fresh = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| sequence.number());
                 for (sequence, arrival) in arrivals.drain(..) {
                     self.keep_promise(&arrival);
                     self.ttl.note(arrival.message.traits());
@@ -299,7 +312,7 @@ impl Queue {
     }
 
     /// Takes what a consumer holds out of its hands.
-    fn check_in(&mut self, id: ConsumerId, checkouts: &[CheckoutId], mut take: impl FnMut(&mut Ready, Held)) {
+    fn check_in(&mut self, id: ConsumerId, checkouts: &[CheckoutId], mut take: impl FnMut(&mut Lanes, Held)) {
         let Self { consumers, departed, getters, ready, unacked_bytes, .. } = self;
         let mut settle = |unacked: &mut Unacked| {
             for held in checkouts.iter().filter_map(|checkout| unacked.settle(*checkout)) {
@@ -384,7 +397,7 @@ impl Queue {
 
     /// Hands ready messages to consumers until one of them runs out; then those go that have expired or are too many. Sees
     /// to it that more are loaded.
-    fn dispatch(&mut self, now: Timestamp, fresh: SequenceNumber, effects: &mut Vec<Effect>) {
+    fn dispatch(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
         self.expire(now, fresh, effects);
         while self.ready.is_loaded() {
             let Some(consumer) = self.consumers.next() else { break };

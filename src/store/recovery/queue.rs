@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::ranges::RangeSet;
-use crate::store::place::{Extent, Location};
+use crate::store::place::{Extent, Location, number_of};
 
 /// Bytes of an extent, unless a single record is larger.
 const EXTENT_MAX: u32 = 1 << 20;
@@ -19,6 +19,7 @@ pub(super) struct Queue {
     /// What was live in segments at the checkpoint.
     pub(super) live: RangeSet,
     pub(super) redelivered: RangeSet,
+    /// Above all numbers, whatever their lanes.
     pub(super) next_sequence: u64,
     prune_at: usize,
 }
@@ -39,7 +40,7 @@ impl Queue {
 
     /// A message came.
     pub(super) fn put(&mut self, sequence: u64, place: Location) {
-        self.next_sequence = self.next_sequence.max(sequence.saturating_add(1));
+        self.next_sequence = self.next_sequence.max(number_of(sequence).saturating_add(1));
         append(&mut self.extents, sequence, place);
         if self.extents.len() >= self.prune_at {
             let settled = &self.settled;
@@ -50,7 +51,7 @@ impl Queue {
 
     /// Messages left.
     pub(super) fn settle(&mut self, range: &RangeInclusive<u64>) {
-        self.next_sequence = self.next_sequence.max(range.end().saturating_add(1));
+        self.next_sequence = self.next_sequence.max(number_of(*range.end()).saturating_add(1));
         self.settled.insert(range);
     }
 }

@@ -164,7 +164,7 @@ fn overflow_is_one_of_three_ways() {
 #[test]
 fn priorities_are_up_to_255() {
     for valid in [0, 1, 255] {
-        not_yet("x-max-priority", &[("x-max-priority", FieldValue::I32(valid))]);
+        accepted(&[("x-max-priority", FieldValue::I32(valid))]);
     }
     invalid("x-max-priority", FieldValue::I32(256), "{max_value_exceeded,256}");
     invalid("x-max-priority", FieldValue::I8(-1), "{value_negative,-1}");

@@ -3,6 +3,7 @@
 mod channel_limit;
 mod model;
 mod paged;
+mod priorities;
 mod stored;
 
 use std::num::NonZeroU32;
@@ -20,6 +21,14 @@ const GETTER: ConsumerId = ConsumerId(9);
 
 fn message(body: &str) -> Message {
     MessageArena::default().store(b"\0\x01q", b"header", body.as_bytes(), Traits::default(), Timestamp::ZERO).unwrap()
+}
+
+/// A message with a priority.
+fn urgent(priority: u8, body: &str) -> Message {
+    // Class, weight, body size, flags: nothing but a priority.
+    let header = [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0, priority];
+    let traits = Traits::PRIORITY;
+    MessageArena::default().store(b"\0\x01q", &header, body.as_bytes(), traits, Timestamp::ZERO).unwrap()
 }
 
 /// A consumer without limits.
