@@ -48,10 +48,6 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
     },
     Deviation {
-        scenario: "arguments/a_valid_max_priority_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
         scenario: "arguments/a_valid_message_ttl_is_accepted",
         reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
     },

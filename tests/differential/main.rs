@@ -29,6 +29,7 @@ mod handshake;
 mod open;
 mod opening;
 mod precedence;
+mod priority;
 mod publish;
 mod queue;
 mod reply_to;
@@ -67,6 +68,7 @@ fn scenarios() -> Vec<Scenario> {
         handshake::SCENARIOS,
         opening::SCENARIOS,
         precedence::SCENARIOS,
+        priority::SCENARIOS,
         publish::SCENARIOS,
         queue::SCENARIOS,
         reply_to::SCENARIOS,

@@ -39,6 +39,7 @@ mod malformed;
 mod many_channels;
 mod paged;
 mod prefetch;
+mod priorities;
 mod publish_and_consume;
 mod queue_lifecycle;
 mod readme;

@@ -225,7 +225,7 @@ impl Queue {
             Input::Get { consumer, no_ack } => {
                 self.last_used = now;
                 self.expire(now, NOTHING_FRESH, effects);
-                self.get(consumer, no_ack, effects);
+                self.get(now, consumer, no_ack, effects);
             }
             Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
             Input::Return { consumer, checkouts } => {
@@ -338,7 +338,7 @@ impl Queue {
         }
     }
 
-    fn get(&mut self, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
+    fn get(&mut self, now: Timestamp, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
         let Some(held) = self.ready.take_first() else {
             effects.push(if self.ready.want() { Effect::GotLater } else { Effect::Got(None) });
             return;
@@ -352,6 +352,8 @@ impl Queue {
             unacked.check_out(held)
         };
         let delivery = Delivery { consumer: id, checkout, redelivered, message };
+        // As RabbitMQ counts, without those whose time is over and who are next now.
+        self.expire(now, NOTHING_FRESH, effects);
         effects.push(Effect::Got(Some((delivery, self.ready_count()))));
         effects.extend(gone.filter(|_| no_ack));
     }

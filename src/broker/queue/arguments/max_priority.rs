@@ -13,7 +13,8 @@ pub(super) const ARGUMENT: Argument = Argument {
     },
 };
 
-/// The priority that is asked for; 0: the queue has none.
+/// The priority that is asked for; 0: the queue has none. RabbitMQ takes 0 for 1.
 pub(in crate::broker::queue) fn value(arguments: &FieldTable) -> u8 {
-    check::number_in(arguments, ARGUMENT.name).map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX))
+    let asked = check::number_in(arguments, ARGUMENT.name);
+    asked.map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX).max(1))
 }

@@ -164,8 +164,11 @@ fn overflow_is_one_of_three_ways() {
 #[test]
 fn priorities_are_up_to_255() {
     for valid in [0, 1, 255] {
-        accepted(&[("x-max-priority", FieldValue::I32(valid))]);
+        let arguments = [("x-max-priority", FieldValue::I32(valid))];
+        accepted(&arguments);
+        assert_eq!(i32::from(super::max_priority(&table(&arguments))), valid.max(1), "0 is as good as 1");
     }
+    assert_eq!(super::max_priority(&FieldTable::new()), 0);
     invalid("x-max-priority", FieldValue::I32(256), "{max_value_exceeded,256}");
     invalid("x-max-priority", FieldValue::I8(-1), "{value_negative,-1}");
     invalid("x-max-priority", FieldValue::Void, "\"expected integer, got void\"");
