@@ -22,9 +22,35 @@ pub struct QueueId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerId(pub u64);
 
-/// A message's place in its queue: given at enqueue, kept over requeues, never used again.
+/// A message's place in its queue: given at enqueue, kept over requeues, never used again. The top 8 bits are the *lane*,
+/// 0 for the highest priority; the others are the *number*, which counts the queue's messages whatever their lanes. So the
+/// order of sequence numbers is the order of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SequenceNumber(pub u64);
+
+impl SequenceNumber {
+    /// Bits of the number; those above are the lane.
+    pub const NUMBER_BITS: u32 = 56;
+
+    /// The sequence number of a number in a lane.
+    #[must_use]
+    pub fn in_lane(lane: u8, number: u64) -> Self {
+        Self(u64::from(lane) << Self::NUMBER_BITS | number)
+    }
+
+    /// Which lane it is in.
+    #[must_use]
+    pub const fn lane(self) -> u8 {
+        let [lane, ..] = self.0.to_be_bytes();
+        lane
+    }
+
+    /// Which of the queue's messages it is, by when they came; lanes play no part in it.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0 & ((1 << Self::NUMBER_BITS) - 1)
+    }
+}
 
 /// One hand-out of a message to a consumer, counted per consumer from 1. The queue's side of a delivery tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -167,6 +167,15 @@ impl Message {
         std::str::from_utf8(view.expiration()?).ok()?.trim_start_matches('-').parse().ok()
     }
 
+    /// Its property priority; 0 where it has none.
+    #[must_use]
+    pub fn priority(&self) -> u8 {
+        if !self.traits.has(Traits::PRIORITY) {
+            return 0;
+        }
+        HeaderView::parse(self.header()).ok().and_then(|view| view.priority()).unwrap_or(0)
+    }
+
     /// All of it: names, header, body, arrival.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {

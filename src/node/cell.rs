@@ -19,8 +19,8 @@ use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
-    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, QueueType,
-    Refusal, Run, SequenceRange, Settings, Subscription,
+    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Numbering, Overflow, Place, Queue, QueueEntry,
+    QueueType, Refusal, Run, SequenceRange, Settings, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -112,7 +112,8 @@ pub(super) struct Outcome {
     /// Which of the messages the queue did not take, by their places in the list.
     pub(super) refused: Vec<usize>,
     lease_ended: bool,
-    load: Option<Run>,
+    /// At most one for each lane.
+    loads: Vec<Run>,
     /// Outboxes that something was put into; to be woken without any lock held.
     wakes: Vec<Arc<Outbox>>,
 }
@@ -397,13 +398,14 @@ impl QueueCell {
         }
         let sync = arrivals.iter().any(|arrival| self.keeps(arrival));
         let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1);
-        let first = queue.next_sequence();
+        let mut numbering = queue.numbering();
         let key = storage::key(self.entry.id);
         let ((), position) = storage.log.append(bound, sync, |batch| {
-            for (sequence, arrival) in (first.0..).zip(arrivals) {
+            for arrival in arrivals {
+                let sequence = numbering.take(&arrival.message);
                 if keeps(arrival) {
                     let payload = Payload::of(&arrival.message);
-                    let location = batch.put(&[(key, sequence)], !self.keeps(arrival), &payload.parts());
+                    let location = batch.put(&[(key, sequence.0)], !self.keeps(arrival), &payload.parts());
                     arrival.place = storage::place(location);
                 }
             }
@@ -432,16 +434,16 @@ impl QueueCell {
         self.running.lock().queue.settings().refuses()
     }
 
-    /// Takes numbers for messages that come with `insert`, as many as there is room for; the first of them, and how many.
+    /// Takes numbers for messages that come with `insert`, as many as there is room for; what gives them, and how many.
     /// The messages are told of by the bytes of their bodies.
-    pub(super) fn reserve(&self, now: Timestamp, bodies: &[u64]) -> Result<(SequenceNumber, usize), Refusal> {
+    pub(super) fn reserve(&self, now: Timestamp, bodies: &[u64]) -> Result<(Numbering, usize), Refusal> {
         let mut running = self.running.lock();
-        let first = running.queue.next_sequence();
+        let numbering = running.queue.numbering();
         let fitting = running.queue.room_for(bodies.iter().copied());
         let bytes = bodies.iter().take(fitting).sum();
         let count = u64::try_from(fitting).unwrap_or(u64::MAX);
         running.run(now, Input::Reserve { count, bytes }, &mut Outcome::default())?;
-        Ok((first, fitting))
+        Ok((numbering, fitting))
     }
 
     /// Messages that `reserve` had no room for.
@@ -600,8 +602,8 @@ impl QueueCell {
         if died {
             dead_letters::see_to(self.clock().now(), self);
         }
-        if let (Some(run), Some(storage)) = (outcome.load.take(), self.storage()) {
-            storage.loader.load(self, run);
+        if let Some(storage) = self.storage() {
+            outcome.loads.drain(..).for_each(|run| storage.loader.load(self, run));
         }
         for outbox in outcome.wakes.drain(..) {
             outbox.wake();
@@ -757,7 +759,7 @@ impl Running {
                 Effect::Got(got) => outcome.got = got,
                 Effect::GotLater => outcome.got_later = true,
                 Effect::Removed(count) => outcome.removed = count,
-                Effect::Load(run) => outcome.load = Some(run),
+                Effect::Load(run) => outcome.loads.push(run),
                 Effect::Gone { sequence, place } => {
                     outcome.gone.add(sequence, place);
                 }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::cell::QueueCell;
 use super::storage::{self, Gone, Payload, Storage};
 use crate::broker::ids::{QueueId, SequenceNumber};
-use crate::broker::queue::{Arrival, Place};
+use crate::broker::queue::{Arrival, Numbering, Place};
 use crate::broker::time::Timestamp;
 use crate::store::{Batch, Position, QueueKey};
 
@@ -43,7 +43,7 @@ struct Part<'a> {
     refused: Vec<Arrival>,
     /// Whether any of them gets a record. All of them get numbers beforehand then, so that their order stays.
     stores_any: bool,
-    next: SequenceNumber,
+    numbering: Numbering,
     numbered: Vec<(SequenceNumber, Arrival)>,
     plain: Vec<Arrival>,
 }
@@ -68,8 +68,7 @@ impl Part<'_> {
         if self.numbered.len() >= self.admitted {
             return self.refused.push(arrival);
         }
-        self.numbered.push((self.next, arrival));
-        self.next = SequenceNumber(self.next.0 + 1);
+        self.numbered.push((self.numbering.take(&arrival.message), arrival));
     }
 }
 
@@ -149,7 +148,7 @@ fn parts<'a>(now: Timestamp, routed: &[Routed<'a>]) -> Parts<'a> {
                 admitted: 0,
                 refused: Vec::new(),
                 stores_any: false,
-                next: SequenceNumber(0),
+                numbering: Numbering::default(),
                 numbered: Vec::new(),
                 plain: Vec::new(),
             });
@@ -163,8 +162,8 @@ fn parts<'a>(now: Timestamp, routed: &[Routed<'a>]) -> Parts<'a> {
             return true;
         }
         // Otherwise it was deleted meanwhile.
-        let Ok((first, admitted)) = part.cell.reserve(now, &part.bodies) else { return false };
-        (part.next, part.admitted) = (first, admitted);
+        let Ok((numbering, admitted)) = part.cell.reserve(now, &part.bodies) else { return false };
+        (part.numbering, part.admitted) = (numbering, admitted);
         true
     });
     parts
@@ -209,7 +208,7 @@ fn distribute(parts: &mut Parts<'_>, routed: &Routed<'_>, batch: Option<&mut Bat
     let mut lasting = false;
     for cell in *targets {
         if let Some(part) = parts.get(&cell.entry.id).filter(|part| part.stores_next(arrival)) {
-            keepers.push((storage::key(cell.entry.id), part.next.0));
+            keepers.push((storage::key(cell.entry.id), part.numbering.sequence(&arrival.message).0));
             lasting |= cell.keeps(arrival);
         }
     }

@@ -27,10 +27,6 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
     },
     Deviation {
-        scenario: "arguments/a_valid_max_priority_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
         scenario: "channel/a_global_prefetch_is_shared_by_the_consumers_of_the_channel",
         reason: "RabbitMQ 4.3 takes global=true for global=false; Leveret honours it as all versions before",
     },

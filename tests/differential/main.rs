@@ -32,6 +32,7 @@ mod limits;
 mod open;
 mod opening;
 mod precedence;
+mod priority;
 mod publish;
 mod queue;
 mod quorum;
@@ -75,6 +76,7 @@ fn scenarios() -> Vec<Scenario> {
         limits::SCENARIOS,
         opening::SCENARIOS,
         precedence::SCENARIOS,
+        priority::SCENARIOS,
         publish::SCENARIOS,
         queue::SCENARIOS,
         quorum::SCENARIOS,

@@ -44,6 +44,7 @@ mod malformed;
 mod many_channels;
 mod paged;
 mod prefetch;
+mod priorities;
 mod publish_and_consume;
 mod queue_lifecycle;
 mod readme;

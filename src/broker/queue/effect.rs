@@ -38,7 +38,7 @@ pub enum Effect {
     Died,
     /// Nobody has used the queue for as long as it is to live without: to be answered with `EndLease`.
     LeaseEnded,
-    /// Read these messages; answer with `Input::Loaded`. There is never more than one such request out.
+    /// Read these messages; answer with `Input::Loaded`. There is never more than one such request out for each lane.
     Load(Run),
     /// A stored message will not come back: it is settled, or was sent without acknowledgement, or purged.
     Gone {

@@ -16,7 +16,7 @@ const MOST_CHANGES: usize = 64;
 /// How long messages live, by when they came: a change counts for what comes from then on.
 #[derive(Debug, Default)]
 pub(super) struct TimeToLive {
-    /// From which number on.
+    /// From which number on, in whatever lane.
     changes: Vec<(SequenceNumber, Option<Duration>)>,
     /// A message may have come that has a time of its own.
     own: bool,
@@ -41,7 +41,7 @@ impl TimeToLive {
     }
 
     fn of(&self, sequence: SequenceNumber) -> Option<Duration> {
-        self.changes.iter().rev().find(|(from, _)| *from <= sequence).and_then(|(_, ttl)| *ttl)
+        self.changes.iter().rev().find(|(from, _)| from.number() <= sequence.number()).and_then(|(_, ttl)| *ttl)
     }
 
     /// Whether any message may have to expire.
@@ -71,12 +71,12 @@ impl Queue {
 
     /// Expires what is at the head, up to the first message that lives. Of those that have only just come none: a consumer
     /// that waits may have one whose time to live is 0.
-    pub(super) fn expire(&mut self, now: Timestamp, fresh: SequenceNumber, effects: &mut Vec<Effect>) {
+    pub(super) fn expire(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
         if !self.ttl.is_used() {
             return;
         }
         while let Some(head) = self.ready.first()
-            && head.sequence < fresh
+            && head.sequence.number() < fresh
             && self.ttl.deadline(head).is_some_and(|deadline| deadline <= now)
             && let Some(held) = self.ready.take_first()
         {

@@ -10,7 +10,9 @@ mod effect;
 mod entry;
 mod expiry;
 mod input;
+mod lanes;
 mod length;
+mod numbering;
 mod paged;
 mod place;
 mod ranges;
@@ -36,11 +38,12 @@ pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
 use self::expiry::TimeToLive;
 pub use self::input::{Arrival, Input, Outcome};
+use self::lanes::Lanes;
 use self::length::Promised;
+pub use self::numbering::Numbering;
 pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
-use self::ready::Ready;
 pub use self::settings::{Bound, DeadLetter, Overflow, Settings};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
@@ -53,8 +56,8 @@ use crate::broker::time::Timestamp;
 pub struct Queue {
     auto_delete: bool,
     deleted: bool,
-    last_sequence: u64,
-    ready: Ready,
+    numbering: Numbering,
+    ready: Lanes,
     consumers: Consumers,
     /// What consumers that have gone still hold.
     departed: BTreeMap<ConsumerId, Unacked>,
@@ -76,8 +79,8 @@ pub struct Queue {
 /// Unacked messages of a consumer of a quorum queue that asks for no limit (RabbitMQ).
 const QUORUM_PREFETCH: u16 = 2000;
 
-/// Newer than any message.
-const NOTHING_FRESH: SequenceNumber = SequenceNumber(u64::MAX);
+/// Newer than any message, by when they came.
+const NOTHING_FRESH: u64 = u64::MAX;
 
 impl Queue {
     /// An empty queue.
@@ -86,9 +89,13 @@ impl Queue {
         Self { auto_delete, ..Self::default() }
     }
 
-    /// The queue with what it keeps to from the start.
+    /// The queue with what it keeps to from the start. Of that, priorities never change.
     #[must_use]
     pub fn with(mut self, now: Timestamp, settings: Settings) -> Self {
+        if settings.max_priority > 0 {
+            self.ready = self.ready.divided(settings.max_priority);
+            self.numbering = self.numbering.with_priorities(settings.max_priority);
+        }
         self.ttl.change(SequenceNumber(0), settings.message_ttl);
         self.last_used = now;
         if settings.single_active {
@@ -118,8 +125,8 @@ impl Queue {
         redelivered: &[SequenceRange],
     ) -> Self {
         let redelivered: Ranges = redelivered.iter().map(|range| (range.start().0, range.end().0)).collect();
-        let last_sequence = next_sequence.0.saturating_sub(1);
-        Self { auto_delete, last_sequence, ready: Ready::recovered(runs, redelivered), ..Self::default() }
+        let (numbering, ready) = (Numbering::from(next_sequence), Lanes::recovered(runs, redelivered));
+        Self { auto_delete, numbering, ready, ..Self::default() }
     }
 
     /// Ready messages, in memory or not (unacked ones do not count).
@@ -140,10 +147,16 @@ impl Queue {
         self.consumers.is_active(consumer)
     }
 
-    /// The number that the next message gets.
+    /// The number that the next message gets, but for its lane.
     #[must_use]
     pub const fn next_sequence(&self) -> SequenceNumber {
-        SequenceNumber(self.last_sequence + 1)
+        SequenceNumber(self.numbering.next_number())
+    }
+
+    /// The numbers that the next messages get.
+    #[must_use]
+    pub const fn numbering(&self) -> Numbering {
+        self.numbering
     }
 
     /// Whether it is deleted, and will refuse everything.
@@ -214,7 +227,7 @@ impl Queue {
         match input {
             Input::Publish(arrivals) => fresh = self.publish(now, arrivals, effects),
             Input::Reserve { count, bytes } => {
-                self.last_sequence = self.last_sequence.saturating_add(count);
+                self.numbering.skip(count);
                 self.promise(count, bytes);
             }
             Input::Insert(arrivals) => fresh = self.insert(now, arrivals, effects),
@@ -257,11 +270,11 @@ impl Queue {
 
     /// Takes messages in, and gives them numbers; the first of these.
     #[inline]
-    fn publish(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>, effects: &mut Vec<Effect>) -> SequenceNumber {
-        let first = self.next_sequence();
+    fn publish(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>, effects: &mut Vec<Effect>) -> u64 {
+        let first = self.numbering.next_number();
         for arrival in arrivals.drain(..) {
-            self.last_sequence += 1;
-            self.take_in(now, SequenceNumber(self.last_sequence), arrival, effects);
+            let sequence = self.numbering.take(&arrival.message);
+            self.take_in(now, sequence, arrival, effects);
         }
         first
     }
@@ -272,8 +285,8 @@ impl Queue {
         now: Timestamp,
         arrivals: &mut Vec<(SequenceNumber, Arrival)>,
         effects: &mut Vec<Effect>,
-    ) -> SequenceNumber {
-        let first = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
+    ) -> u64 {
+        let first = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| sequence.number());
         for (sequence, arrival) in arrivals.drain(..) {
             self.keep_promise(&arrival);
             self.take_in(now, sequence, arrival, effects);
@@ -368,7 +381,7 @@ impl Queue {
     }
 
     /// Takes what a consumer holds out of its hands.
-    fn check_in(&mut self, id: ConsumerId, checkouts: &[CheckoutId], mut take: impl FnMut(&mut Ready, Held)) {
+    fn check_in(&mut self, id: ConsumerId, checkouts: &[CheckoutId], mut take: impl FnMut(&mut Lanes, Held)) {
         let Self { consumers, departed, getters, ready, unacked_bytes, .. } = self;
         let mut settle = |unacked: &mut Unacked| {
             for held in checkouts.iter().filter_map(|checkout| unacked.settle(*checkout)) {
@@ -466,7 +479,7 @@ impl Queue {
 
     /// Hands ready messages to consumers until one of them runs out; then those go that have expired or are too many. Sees
     /// to it that more are loaded.
-    fn dispatch(&mut self, now: Timestamp, fresh: SequenceNumber, effects: &mut Vec<Effect>) {
+    fn dispatch(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
         self.expire(now, fresh, effects);
         while self.ready.is_loaded() {
             let Some(consumer) = self.consumers.next() else { break };

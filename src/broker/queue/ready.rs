@@ -1,5 +1,5 @@
-//! The ready messages of a queue in their order: those that came back, those in memory, those that are paged out. Owns
-//! the rules for what is paged out and when it is loaded again.
+//! The ready messages of a queue, or of one of its priorities, in their order: those that came back, those in memory,
+//! those that are paged out. Owns the rules for what is paged out and when it is loaded again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
@@ -63,6 +63,12 @@ impl Ready {
         Self { paged: Paged::new(runs), redelivered, body_bytes, weighed_from, ..Self::default() }
     }
 
+    /// What is on disk alone: runs, and which of them were handed out before.
+    pub(super) fn into_runs(self) -> (Vec<Run>, Ranges) {
+        debug_assert!(!self.is_loaded(), "what is in memory would be lost");
+        (self.paged.runs().copied().collect(), self.redelivered)
+    }
+
     /// All messages, in memory or not.
     pub(super) fn len(&self) -> usize {
         self.returned.len() + self.loaded.len() + self.paged.len()
@@ -95,6 +101,11 @@ impl Ready {
     /// Whether the next message that has a place will be paged out.
     pub(super) fn is_paged(&self) -> bool {
         !self.paged.is_empty() || self.bytes >= self.limit
+    }
+
+    /// Whether there are messages that are not in memory.
+    pub(super) fn has_paged(&self) -> bool {
+        !self.paged.is_empty()
     }
 
     /// Takes a message that comes for the first time, to its place by number. Inline, so that it is moved once.

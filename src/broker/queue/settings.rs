@@ -34,6 +34,9 @@ pub struct Settings {
     pub overflow: Overflow,
     /// Where dead messages go (`x-dead-letter-exchange`, `x-dead-letter-routing-key`).
     pub dead_letter: Option<DeadLetter>,
+    /// The highest priority of messages that the queue tells apart; 0: it has none (`x-max-priority`). Fixed when the queue is
+    /// declared: no policy sets it, and `Input::Configure` does not change it.
+    pub max_priority: u8,
 }
 
 /// What a full queue does with one message more.
@@ -90,6 +93,7 @@ impl Settings {
             overflow: arguments::overflow(arguments).unwrap_or_default(),
             dead_letter: arguments::dead_letter_exchange(arguments)
                 .map(|exchange| DeadLetter { exchange, routing_key: arguments::dead_letter_routing_key(arguments) }),
+            max_priority: arguments::max_priority(arguments),
         }
     }
 

@@ -43,7 +43,7 @@ impl Queue {
     /// The numbers of ready messages that were handed out before, in order.
     #[must_use]
     pub fn delivered_ranges(&self) -> Vec<SequenceRange> {
-        self.ready.delivered().into_inner()
+        self.ready.delivered()
     }
 
     /// How many live messages each file holds.

@@ -18,7 +18,7 @@ use crate::store::{Log, ReadProblem};
 /// How long a disk that cannot be read is left alone. Its queue waits so long; others do not.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A run that a queue wants in memory. A queue asks for one at a time, which bounds what is under way.
+/// A run that a queue wants in memory. A queue asks for one at a time in each of its lanes, which bounds what is under way.
 #[derive(Debug)]
 struct Load {
     cell: Weak<QueueCell>,

@@ -27,3 +27,16 @@ pub(in crate::node) fn run(extent: Extent) -> Option<Run> {
 pub(in crate::node) const fn extent(run: Run) -> Extent {
     Extent { first: run.first.0, count: run.count, location: location(run.place) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{NUMBER_BITS, number_of};
+
+    #[test]
+    fn queues_and_the_store_divide_sequence_numbers_alike() {
+        assert_eq!(SequenceNumber::NUMBER_BITS, NUMBER_BITS);
+        let sequence = SequenceNumber::in_lane(255, 7);
+        assert_eq!((sequence.lane(), sequence.number(), number_of(sequence.0)), (255, 7, 7));
+    }
+}

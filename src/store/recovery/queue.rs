@@ -22,6 +22,7 @@ pub(super) struct Queue {
     pub(super) live: RangeSet,
     pub(super) redelivered: RangeSet,
     pub(super) deliveries: BTreeMap<u64, u64>,
+    /// Above all numbers, whatever their lanes.
     pub(super) next_sequence: u64,
     prune_at: usize,
 }
@@ -43,7 +44,7 @@ impl Queue {
 
     /// A message came.
     pub(super) fn put(&mut self, sequence: u64, place: Location) {
-        self.next_sequence = self.next_sequence.max(number_of(sequence) + 1);
+        self.next_sequence = self.next_sequence.max(number_of(sequence).saturating_add(1));
         append(&mut self.extents, sequence, place);
         if self.extents.len() >= self.prune_at {
             let settled = &self.settled;
@@ -61,7 +62,7 @@ impl Queue {
 
     /// Messages left.
     pub(super) fn settle(&mut self, range: &RangeInclusive<u64>) {
-        self.next_sequence = self.next_sequence.max(number_of(*range.end()) + 1);
+        self.next_sequence = self.next_sequence.max(number_of(*range.end()).saturating_add(1));
         self.settled.insert(range);
     }
 }

@@ -46,6 +46,7 @@ pub(super) use self::delivery_limit::value as delivery_limit;
 pub(super) use self::expires::value as expires;
 pub(super) use self::max_length::value as max_length;
 pub(super) use self::max_length_bytes::value as max_length_bytes;
+pub(super) use self::max_priority::value as max_priority;
 pub(super) use self::message_ttl::value as message_ttl;
 pub use self::name_prefix::value as name_prefix;
 pub(super) use self::overflow::value as overflow;

@@ -32,11 +32,6 @@ fn accepted(entries: &[(&str, FieldValue)]) {
     assert_eq!(answer(entries), Ok(()), "{entries:?}");
 }
 
-fn not_yet(name: &str, entries: &[(&str, FieldValue)]) {
-    let expected = format!("argument '{name}' for queue 'q' in vhost '/' is not implemented yet");
-    assert_eq!(answer(entries), Err((ReplyCode::NotImplemented, expected)), "{entries:?}");
-}
-
 fn invalid(name: &str, value: FieldValue, reason: &str) {
     let expected = format!("invalid arg '{name}' for queue 'q' in vhost '/': {reason}");
     assert_eq!(answer(&[(name, value)]), Err((ReplyCode::PreconditionFailed, expected)));
@@ -192,8 +187,11 @@ fn overflow_is_one_of_three_ways() {
 #[test]
 fn priorities_are_up_to_255() {
     for valid in [0, 1, 255] {
-        not_yet("x-max-priority", &[("x-max-priority", FieldValue::I32(valid))]);
+        let arguments = [("x-max-priority", FieldValue::I32(valid))];
+        accepted(&arguments);
+        assert_eq!(i32::from(super::max_priority(&table(&arguments))), valid.max(1), "0 is as good as 1");
     }
+    assert_eq!(super::max_priority(&FieldTable::new()), 0);
     invalid("x-max-priority", FieldValue::I32(256), "{max_value_exceeded,256}");
     invalid("x-max-priority", FieldValue::I8(-1), "{value_negative,-1}");
     invalid("x-max-priority", FieldValue::Void, "\"expected integer, got void\"");

@@ -6,6 +6,7 @@ mod deliveries;
 mod length;
 mod model;
 mod paged;
+mod priorities;
 mod single_active;
 mod stored;
 mod times;
@@ -25,6 +26,14 @@ const GETTER: ConsumerId = ConsumerId(9);
 
 fn message(body: &str) -> Message {
     MessageArena::default().store(b"\0\x01q", b"header", body.as_bytes(), Traits::default(), Timestamp::ZERO).unwrap()
+}
+
+/// A message with a priority.
+fn urgent(priority: u8, body: &str) -> Message {
+    // Class, weight, body size, flags: nothing but a priority.
+    let header = [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0, priority];
+    let traits = Traits::PRIORITY;
+    MessageArena::default().store(b"\0\x01q", &header, body.as_bytes(), traits, Timestamp::ZERO).unwrap()
 }
 
 /// A consumer without limits.

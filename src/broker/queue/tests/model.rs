@@ -1,46 +1,55 @@
-//! A queue with stored messages against a plain list, over random histories: the same order and counts whatever is
-//! paged out, loads that come late or damaged, records that move under it; and one farewell for every stored message.
+//! A queue with stored messages against a plain list, over random histories, with priorities and without: the same order
+//! and counts whatever is paged out, loads that come late or damaged, records that move under it, restarts; and one
+//! farewell for every stored message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::message;
+use super::{message, urgent};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
-use crate::broker::queue::{Arrival, Contents, Delivery, Effect, Input, Outcome, Place, Queue, Run, Subscription};
+use crate::broker::queue::{
+    Arrival, Contents, Delivery, Effect, Input, Outcome, Place, Queue, Run, Settings, Subscription,
+};
 use crate::broker::time::Timestamp;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Whether each is stored; whether something else lies before its record.
-    Publish(Vec<(bool, bool)>),
+    /// Whether each is stored; whether something else lies before its record; its priority.
+    Publish(Vec<(bool, bool, u8)>),
     Reserve(u64),
-    Insert(Index, bool),
+    /// Which of the reserved numbers; whether it is stored; its priority.
+    Insert(Index, bool, u8),
     Subscribe(u16, bool),
     Unsubscribe(Index),
     Abandon(Index),
     Get(bool),
     Settle(Index, Vec<Index>, Outcome),
     SetLimit(usize),
-    /// Every so many messages of it are damaged; 0 is none.
-    AnswerLoad(u64),
+    /// Which; every so many messages of it are damaged; 0 is none.
+    AnswerLoad(Index, u64),
     AnswerAnOldLoad(Index),
     NextFile,
     /// In pieces of so many messages at most.
     Copy(Index, u32),
     Relocate,
     Purge,
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let outcome = prop::sample::select(vec![Outcome::Ack, Outcome::Ack, Outcome::Requeue, Outcome::Discard]);
+    let priority = || prop_oneof![3 => 0..4_u8, 1 => Just(255_u8)];
+    let kind = (prop::bool::weighted(0.8), prop::bool::weighted(0.2), priority());
     prop_oneof![
-        6 => prop::collection::vec((prop::bool::weighted(0.8), prop::bool::weighted(0.2)), 1..6).prop_map(Step::Publish),
+        6 => prop::collection::vec(kind, 1..6).prop_map(Step::Publish),
         1 => (1..4_u64).prop_map(Step::Reserve),
-        2 => (any::<Index>(), prop::bool::weighted(0.7)).prop_map(|(at, stored)| Step::Insert(at, stored)),
+        2 => (any::<Index>(), prop::bool::weighted(0.7), priority())
+            .prop_map(|(at, stored, priority)| Step::Insert(at, stored, priority)),
         2 => (0..5_u16, prop::bool::weighted(0.3)).prop_map(|(prefetch, no_ack)| Step::Subscribe(prefetch, no_ack)),
         1 => any::<Index>().prop_map(Step::Unsubscribe),
         1 => any::<Index>().prop_map(Step::Abandon),
@@ -48,19 +57,27 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (any::<Index>(), prop::collection::vec(any::<Index>(), 1..4), outcome)
             .prop_map(|(holder, which, outcome)| Step::Settle(holder, which, outcome)),
         1 => prop::sample::select(vec![0, 200, 700, 2000]).prop_map(Step::SetLimit),
-        5 => Just(Step::AnswerLoad(0)),
-        1 => (2..5_u64).prop_map(Step::AnswerLoad),
+        5 => any::<Index>().prop_map(|at| Step::AnswerLoad(at, 0)),
+        1 => (any::<Index>(), 2..5_u64).prop_map(|(at, every)| Step::AnswerLoad(at, every)),
         1 => any::<Index>().prop_map(Step::AnswerAnOldLoad),
         1 => Just(Step::NextFile),
         1 => (any::<Index>(), 1..20_u32).prop_map(|(file, most)| Step::Copy(file, most)),
         2 => Just(Step::Relocate),
         1 => Just(Step::Purge),
+        1 => Just(Step::Restart),
     ]
+}
+
+/// The message of that number, in a queue that tells so many priorities apart.
+fn message_of(sequence: SequenceNumber, highest: u8) -> Message {
+    let body = sequence.0.to_string();
+    if highest == 0 { message(&body) } else { urgent(highest - sequence.lane(), &body) }
 }
 
 /// Records by place.
 #[derive(Debug, Default)]
 struct Disk {
+    highest: u8,
     records: BTreeMap<(u32, u32), (u64, u32)>,
     ends: BTreeMap<u32, u32>,
     log: u32,
@@ -90,7 +107,8 @@ impl Disk {
             let (sequence, length) = self.records[&(run.place.file.get(), offset)];
             assert_eq!(sequence, expected, "{run:?}");
             let place = Place { offset, length, ..run.place };
-            found.push((SequenceNumber(sequence), place, message(&sequence.to_string())));
+            let sequence = SequenceNumber(sequence);
+            found.push((sequence, place, message_of(sequence, self.highest)));
             offset += length;
         }
         assert_eq!(offset - run.place.offset, run.place.length, "{run:?}");
@@ -114,8 +132,11 @@ struct Copies {
 
 #[derive(Debug, Default)]
 struct Model {
+    highest: u8,
+    limit: usize,
     queue: Queue,
     disk: Disk,
+    /// Messages that came back come before those that did not, lane by lane.
     returned: BTreeMap<u64, Item>,
     ready: BTreeMap<u64, Item>,
     /// Attached consumers: prefetch, whether no acks are wanted.
@@ -123,7 +144,7 @@ struct Model {
     unacked: BTreeMap<ConsumerId, BTreeMap<CheckoutId, (u64, Item)>>,
     last_consumer: u64,
     reserved: Vec<u64>,
-    load: Option<Run>,
+    loads: Vec<Run>,
     old_loads: Vec<Run>,
     damaged: BTreeSet<u64>,
     copies: Option<Copies>,
@@ -136,7 +157,38 @@ struct Model {
 
 const GETTER: ConsumerId = ConsumerId(0);
 
+/// Its numbers are those of one lane.
+fn lane_of(sequence: u64) -> RangeInclusive<u64> {
+    let lane = SequenceNumber(sequence).lane();
+    let last = SequenceNumber::in_lane(lane, (1 << SequenceNumber::NUMBER_BITS) - 1);
+    SequenceNumber::in_lane(lane, 0).0..=last.0
+}
+
 impl Model {
+    fn new(highest: u8, limit: usize) -> Self {
+        let disk = Disk { highest, ..Disk::default() };
+        let mut model = Self { highest, limit, disk, ..Self::default() };
+        model.start(Queue::new(false));
+        model
+    }
+
+    fn start(&mut self, queue: Queue) {
+        self.queue = queue.with(Timestamp::ZERO, Settings { max_priority: self.highest, ..Settings::default() });
+        self.queue.set_memory_limit(self.limit);
+    }
+
+    /// The number of the message whose turn it is.
+    fn next(&self) -> Option<u64> {
+        let first = |items: &BTreeMap<u64, Item>| items.keys().next().copied();
+        let lane = lane_of(first(&self.ready).into_iter().chain(first(&self.returned)).min()?);
+        let mut in_order = self.returned.range(lane.clone()).chain(self.ready.range(lane));
+        in_order.next().map(|(sequence, _)| *sequence)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.returned.is_empty()
+    }
+
     fn run(&mut self, input: Input<'_>) {
         let mut effects = Vec::new();
         self.queue.handle(Timestamp::ZERO, input, &mut effects).unwrap();
@@ -153,13 +205,16 @@ impl Model {
                     self.deliver(&delivery, no_ack);
                     assert_eq!(left, self.ready.len() + self.returned.len());
                 }
-                Effect::Got(None) => assert!(self.ready.is_empty() && self.returned.is_empty()),
+                Effect::Got(None) => assert!(self.is_empty()),
                 Effect::GotLater => {
-                    assert!(!self.ready.is_empty() && self.returned.is_empty());
+                    let next = self.next().expect("there is something to wait for");
+                    assert!(!self.returned.contains_key(&next), "what came back is in memory");
                     self.got_later = true;
                 }
                 Effect::Load(run) => {
-                    assert_eq!(self.load.replace(run), None, "one load at a time");
+                    let same_lane = self.loads.iter().any(|other| other.first.lane() == run.first.lane());
+                    assert!(!same_lane, "one load at a time for each lane");
+                    self.loads.push(run);
                 }
                 Effect::Gone { sequence, place } => {
                     let (stored, length) = self.disk.records[&(place.file.get(), place.offset)];
@@ -195,8 +250,10 @@ impl Model {
     }
 
     fn deliver(&mut self, delivery: &Delivery, no_ack: bool) {
-        let (sequence, item) = self.returned.pop_first().or_else(|| self.ready.pop_first()).unwrap();
-        assert_eq!(delivery.message, message(&sequence.to_string()), "the oldest comes first");
+        let sequence = self.next().expect("there is a message");
+        let item = self.returned.remove(&sequence).or_else(|| self.ready.remove(&sequence)).unwrap();
+        let expected = message_of(SequenceNumber(sequence), self.highest);
+        assert_eq!(delivery.message, expected, "the oldest of the highest priority comes first");
         assert_eq!(delivery.redelivered, item.delivered);
         if !no_ack {
             let held = self.unacked.entry(delivery.consumer).or_default();
@@ -214,14 +271,18 @@ impl Model {
         assert_eq!(self.queue.consumer_count(), self.consumers.len());
         let unacked: Vec<u64> =
             self.unacked.values().flat_map(BTreeMap::values).map(|(sequence, _)| *sequence).collect();
-        let cost: usize = unacked.iter().map(|sequence| message(&sequence.to_string()).cost()).sum();
+        let cost = |sequence: &u64| message_of(SequenceNumber(*sequence), self.highest).cost();
+        let cost: usize = unacked.iter().map(cost).sum();
         assert_eq!(self.queue.unacked_bytes(), cost);
         let room = self.consumers.iter().any(|(consumer, (prefetch, no_ack))| {
             let held = self.unacked.get(consumer).map_or(0, BTreeMap::len);
             *no_ack || *prefetch == 0 || held < usize::from(*prefetch)
         });
-        let idle = room && !(self.ready.is_empty() && self.returned.is_empty());
-        assert!(!idle || self.load.is_some(), "a consumer waits and nothing is loaded");
+        if let Some(next) = self.next().filter(|_| room) {
+            let lane = lane_of(next);
+            let coming = self.loads.iter().any(|run| lane.contains(&run.first.0));
+            assert!(coming, "a consumer waits and what it waits for is not loaded");
+        }
         self.check_places();
     }
 
@@ -252,7 +313,7 @@ impl Model {
     fn arrival(&mut self, sequence: u64, stored: bool, gap: bool) -> Arrival {
         self.ready.insert(sequence, Item { stored, delivered: false });
         let place = stored.then(|| self.disk.log(sequence, gap));
-        Arrival { message: message(&sequence.to_string()), place }
+        Arrival { message: message_of(SequenceNumber(sequence), self.highest), place }
     }
 
     fn get(&mut self, no_ack: bool) {
@@ -266,8 +327,14 @@ impl Model {
         self.returned.extend(held.into_values());
     }
 
-    fn answer_load(&mut self, every: u64) {
-        let Some(run) = self.load.take() else { return };
+    fn answer_load(&mut self, at: Index, every: u64) {
+        if let Some(run) = pick(self.loads.iter(), at) {
+            self.answer(run, every);
+        }
+    }
+
+    fn answer(&mut self, run: Run, every: u64) {
+        self.loads.retain(|other| *other != run);
         self.old_loads.push(run);
         let mut messages = self.disk.read(run);
         if every > 0 {
@@ -319,19 +386,28 @@ impl Model {
         left
     }
 
-    fn publish(&mut self, kinds: Vec<(bool, bool)>) {
+    fn sequence(&self, number: u64, priority: u8) -> u64 {
+        SequenceNumber::in_lane(self.highest.saturating_sub(priority), number).0
+    }
+
+    fn publish(&mut self, kinds: Vec<(bool, bool, u8)>) {
         let first = self.queue.next_sequence().0;
         let kinds = kinds.into_iter().zip(first..);
-        let mut arrivals = kinds.map(|((stored, gap), sequence)| self.arrival(sequence, stored, gap)).collect();
+        let arrival = |((stored, gap, priority), number)| {
+            let sequence = self.sequence(number, priority);
+            self.arrival(sequence, stored, gap)
+        };
+        let mut arrivals = kinds.map(arrival).collect();
         self.run(Input::Publish(&mut arrivals));
         assert!(arrivals.is_empty());
     }
 
-    fn insert(&mut self, at: Index, stored: bool) {
+    fn insert(&mut self, at: Index, stored: bool, priority: u8) {
         if self.reserved.is_empty() {
             return;
         }
-        let sequence = self.reserved.remove(at.index(self.reserved.len()));
+        let number = self.reserved.remove(at.index(self.reserved.len()));
+        let sequence = self.sequence(number, priority);
         let arrival = self.arrival(sequence, stored, false);
         self.run(Input::Insert(&mut vec![(SequenceNumber(sequence), arrival)]));
     }
@@ -344,7 +420,7 @@ impl Model {
                 self.reserved.extend(first..first + count);
                 self.run(Input::Reserve { count, bytes: 0 });
             }
-            Step::Insert(at, stored) => self.insert(at, stored),
+            Step::Insert(at, stored, priority) => self.insert(at, stored, priority),
             Step::Subscribe(prefetch, no_ack) => {
                 self.last_consumer += 1;
                 let consumer = ConsumerId(self.last_consumer);
@@ -366,10 +442,13 @@ impl Model {
             }
             Step::Get(no_ack) => self.get(no_ack),
             Step::Settle(at, which, outcome) => self.settle(at, &which, outcome),
-            Step::SetLimit(limit) => self.queue.set_memory_limit(limit),
-            Step::AnswerLoad(every) => self.answer_load(every),
+            Step::SetLimit(limit) => {
+                self.limit = limit;
+                self.queue.set_memory_limit(limit);
+            }
+            Step::AnswerLoad(at, every) => self.answer_load(at, every),
             Step::AnswerAnOldLoad(at) => {
-                let old = pick(self.old_loads.iter().filter(|run| self.load != Some(**run)), at);
+                let old = pick(self.old_loads.iter().filter(|run| !self.loads.contains(run)), at);
                 if let Some(run) = old {
                     self.run(Input::Loaded { run, messages: &mut self.disk.read(run) });
                 }
@@ -384,6 +463,7 @@ impl Model {
                 self.relocate();
             }
             Step::Purge => self.run(Input::Purge),
+            Step::Restart => self.restart(),
         }
     }
 
@@ -403,14 +483,40 @@ impl Model {
         self.run(Input::Settle { consumer, checkouts: &checkouts, outcome });
     }
 
+    /// Every consumer goes; then what is stored is found again, and nothing else.
+    fn restart(&mut self) {
+        while let Some((consumer, _)) = self.consumers.pop_first() {
+            self.run(Input::Unsubscribe(consumer));
+        }
+        for consumer in (0..=self.last_consumer).map(ConsumerId) {
+            self.give_back(consumer);
+            self.run(Input::Abandon(consumer));
+        }
+        let mut runs: Vec<Run> = Vec::new();
+        for file in self.disk.ends.keys() {
+            let Contents { runs: paged, singles } = self.queue.held_in(NonZeroU32::new(*file).unwrap());
+            runs.extend(paged);
+            runs.extend(singles.into_iter().map(|(first, place)| Run { first, count: 1, place }));
+        }
+        runs.sort_unstable();
+        let (next, redelivered) = (self.queue.next_sequence(), self.queue.delivered_ranges());
+        self.ready.append(&mut self.returned);
+        self.ready.retain(|_, item| item.stored);
+        self.old_loads.append(&mut self.loads);
+        self.reserved.clear();
+        self.copies = None;
+        self.start(Queue::recovered(false, runs, next, &redelivered));
+        self.check();
+    }
+
     /// What is left comes out by basic.get, in order, and the queue is empty then.
     fn drain(&mut self) {
-        while !self.ready.is_empty() || !self.returned.is_empty() {
+        while !self.is_empty() {
             let before = self.ready.len() + self.returned.len();
             self.get(true);
             if self.ready.len() + self.returned.len() == before {
-                assert!(self.load.is_some(), "the load is under way");
-                self.answer_load(0);
+                let run = *self.loads.last().expect("the load is under way");
+                self.answer(run, 0);
             }
         }
         self.get(true);
@@ -452,12 +558,12 @@ proptest! {
 
     #[test]
     fn a_queue_with_stored_messages_agrees_with_a_plain_list(
+        highest in prop::sample::select(vec![0, 0, 1, 3, 255]),
         limit in prop::sample::select(vec![0, 300, 1000, usize::MAX]),
         steps in prop::collection::vec(step(), 1..120),
         delete in any::<bool>(),
     ) {
-        let mut model = Model::default();
-        model.queue.set_memory_limit(limit);
+        let mut model = Model::new(highest, limit);
         steps.into_iter().for_each(|step| model.step(step));
         if delete {
             model.delete();
@@ -468,13 +574,13 @@ proptest! {
 
     #[test]
     fn a_file_is_emptied_whatever_is_loaded_meanwhile(
+        highest in prop::sample::select(vec![0, 0, 1, 3, 255]),
         limit in prop::sample::select(vec![0, 300, 1000]),
         before in prop::collection::vec(step(), 1..80),
         meanwhile in prop::collection::vec(step(), 0..10),
         most in 1..20_u32,
     ) {
-        let mut model = Model::default();
-        model.queue.set_memory_limit(limit);
+        let mut model = Model::new(highest, limit);
         before.into_iter().for_each(|step| model.step(step));
         model.disk.log += 1;
         let file = NonZeroU32::MIN;

@@ -1,0 +1,358 @@
+//! The ready messages of a queue: in one lane, or in one for each priority, of which the highest that has messages is
+//! served until it is empty. What a message's lane is says its number.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use super::effect::Effect;
+use super::input::Arrival;
+use super::place::{Place, Run};
+use super::ranges::{Ranges, SequenceRange};
+use super::ready::Ready;
+use super::unacked::Held;
+use crate::broker::ids::SequenceNumber;
+use crate::broker::message::Message;
+
+/// Ready messages. A queue without priorities has nothing but its one lane, in place.
+#[derive(Debug)]
+pub(super) enum Lanes {
+    One(Ready),
+    Many(Box<ByPriority>),
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self::One(Ready::default())
+    }
+}
+
+impl Lanes {
+    /// What a restart left on disk; in one lane, until the queue's priorities are known.
+    pub(super) fn recovered(runs: Vec<Run>, redelivered: Ranges) -> Self {
+        Self::One(Ready::recovered(runs, redelivered))
+    }
+
+    /// Makes a lane for each priority, for a queue with nothing in memory.
+    pub(super) fn divided(self, highest: u8) -> Self {
+        let Self::One(ready) = self else { return self };
+        let (runs, redelivered) = ready.into_runs();
+        let mut by_priority = ByPriority::new(highest);
+        for runs in runs.chunk_by(|one, next| one.first.lane() == next.first.lane()) {
+            by_priority.recover(runs, &redelivered);
+        }
+        Self::Many(Box::new(by_priority))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One(ready) => ready.len(),
+            Self::Many(lanes) => lanes.total.messages,
+        }
+    }
+
+    /// Whether the next message can be handed out at once.
+    #[inline]
+    pub(super) fn is_loaded(&self) -> bool {
+        match self {
+            Self::One(ready) => ready.is_loaded(),
+            Self::Many(lanes) => lanes.head().is_some_and(Ready::is_loaded),
+        }
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        match self {
+            Self::One(ready) => ready.bytes(),
+            Self::Many(lanes) => lanes.total.bytes,
+        }
+    }
+
+    pub(super) const fn body_bytes(&self) -> u64 {
+        match self {
+            Self::One(ready) => ready.body_bytes(),
+            Self::Many(lanes) => lanes.total.body_bytes,
+        }
+    }
+
+    /// The next message, if it is in memory.
+    #[inline]
+    pub(super) fn first(&self) -> Option<&Held> {
+        match self {
+            Self::One(ready) => ready.first(),
+            Self::Many(lanes) => lanes.head()?.first(),
+        }
+    }
+
+    pub(super) const fn set_limit(&mut self, limit: usize) {
+        match self {
+            Self::One(ready) => ready.set_limit(limit),
+            Self::Many(lanes) => lanes.limit = limit,
+        }
+    }
+
+    /// Whether a message that comes next and has a place may be paged out.
+    pub(super) fn is_paged(&self) -> bool {
+        match self {
+            Self::One(ready) => ready.is_paged(),
+            Self::Many(lanes) => lanes.paged.first().is_some() || lanes.total.bytes >= lanes.limit,
+        }
+    }
+
+    /// Takes a message that comes for the first time, to its place by number. Inline, so that it is moved once.
+    #[inline(always)]
+    pub(super) fn add(&mut self, sequence: SequenceNumber, arrival: Arrival) {
+        match self {
+            Self::One(ready) => ready.add(sequence, arrival),
+            Self::Many(lanes) => lanes.add(sequence, arrival),
+        }
+    }
+
+    /// Serves what comes back in the order of its return, not of its number: in one lane.
+    pub(super) const fn keep_order_of_return(&mut self) {
+        if let Self::One(ready) = self {
+            ready.keep_order_of_return();
+        }
+    }
+
+    /// Takes a message back that was handed out.
+    pub(super) fn give_back(&mut self, held: Held) {
+        match self {
+            Self::One(ready) => ready.give_back(held),
+            Self::Many(lanes) => lanes.change(held.sequence.lane(), |ready| ready.give_back(held)),
+        }
+    }
+
+    /// Takes out the next message, if it is in memory.
+    #[inline]
+    pub(super) fn take_first(&mut self) -> Option<Held> {
+        match self {
+            Self::One(ready) => ready.take_first(),
+            Self::Many(lanes) => lanes.take_first(),
+        }
+    }
+
+    /// The next message is not in memory: whether there is one to wait for, which is loaded then.
+    pub(super) fn want(&mut self) -> bool {
+        match self {
+            Self::One(ready) => ready.want(),
+            Self::Many(lanes) => lanes.occupied.first().is_some_and(|lane| lanes.change(lane, Ready::want)),
+        }
+    }
+
+    /// What to load now, when somebody is to take it or it has to be looked at.
+    #[inline]
+    pub(super) fn next_load(&mut self, demand: bool) -> Option<Run> {
+        match self {
+            Self::One(ready) => ready.next_load(demand),
+            // No lane behind it can be reached before it is read.
+            Self::Many(lanes) => lanes.change(lanes.paged.first()?, |ready| ready.next_load(demand)),
+        }
+    }
+
+    /// Takes what has been loaded, unless it is not what comes next in its lane any more.
+    pub(super) fn loaded(
+        &mut self,
+        run: Run,
+        messages: &mut Vec<(SequenceNumber, Place, Message)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match self {
+            Self::One(ready) => ready.loaded(run, messages, effects),
+            Self::Many(lanes) => lanes.change(run.first.lane(), |ready| ready.loaded(run, messages, effects)),
+        }
+    }
+
+    /// Removes everything and tells of what was stored; returns how many messages that were.
+    pub(super) fn purge(&mut self, effects: &mut Vec<Effect>) -> usize {
+        match self {
+            Self::One(ready) => ready.purge(effects),
+            Self::Many(lanes) => lanes.change_all(|ready| ready.purge(effects)),
+        }
+    }
+
+    /// Gives messages new places; tells how many.
+    pub(super) fn relocate(&mut self, from: NonZeroU32, runs: &[Run], singles: &[(SequenceNumber, Place)]) -> usize {
+        match self {
+            Self::One(ready) => ready.relocate(from, runs, singles),
+            Self::Many(lanes) => lanes.change_all(|ready| ready.relocate(from, runs, singles)),
+        }
+    }
+
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.each().flat_map(Ready::runs)
+    }
+
+    pub(super) fn in_memory(&self) -> impl Iterator<Item = &Held> {
+        self.each().flat_map(Ready::in_memory)
+    }
+
+    /// Which messages were handed out before, in the order of numbers.
+    pub(super) fn delivered(&self) -> Vec<SequenceRange> {
+        self.each().flat_map(|ready| ready.delivered().into_inner()).collect()
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Ready> {
+        let (one, many) = match self {
+            Self::One(ready) => (Some(ready), None),
+            Self::Many(lanes) => (None, Some(lanes)),
+        };
+        one.into_iter().chain(many.into_iter().flat_map(|lanes| lanes.lanes.values()))
+    }
+}
+
+/// One lane for each priority.
+#[derive(Debug)]
+pub(super) struct ByPriority {
+    /// The highest first. A lane is made when its first message comes.
+    lanes: BTreeMap<u8, Ready>,
+    /// Lanes that have messages.
+    occupied: LaneSet,
+    /// Lanes that have messages on disk alone.
+    paged: LaneSet,
+    /// All lanes together.
+    total: Weight,
+    /// From how many bytes on stored messages are paged out, of all lanes together.
+    limit: usize,
+    /// How many lanes there can be.
+    count: usize,
+}
+
+impl ByPriority {
+    fn new(highest: u8) -> Self {
+        Self {
+            lanes: BTreeMap::new(),
+            occupied: LaneSet::default(),
+            paged: LaneSet::default(),
+            total: Weight::default(),
+            limit: usize::MAX,
+            count: usize::from(highest) + 1,
+        }
+    }
+
+    /// Fills a lane with what a restart left of it on disk.
+    fn recover(&mut self, runs: &[Run], redelivered: &Ranges) {
+        let Some(first) = runs.first() else { return };
+        let redelivered = runs.iter().flat_map(|run| redelivered.within(*run)).collect();
+        self.change(first.first.lane(), |ready| *ready = Ready::recovered(runs.to_vec(), redelivered));
+    }
+
+    /// The lane whose turn it is.
+    fn head(&self) -> Option<&Ready> {
+        self.lanes.get(&self.occupied.first()?)
+    }
+
+    // Out of line, for the sake of queues without priorities.
+    #[inline(never)]
+    fn add(&mut self, sequence: SequenceNumber, arrival: Arrival) {
+        self.change(sequence.lane(), |ready| ready.add(sequence, arrival));
+    }
+
+    #[inline(never)]
+    fn take_first(&mut self) -> Option<Held> {
+        self.change(self.occupied.first()?, Ready::take_first)
+    }
+
+    /// Changes a lane, and what is known of all together.
+    fn change<T>(&mut self, lane: u8, change: impl FnOnce(&mut Ready) -> T) -> T {
+        let ready = self.lanes.entry(lane).or_default();
+        let others = self.total.without(Weight::of(ready));
+        ready.set_limit(share(self.limit, self.count, others.bytes));
+        let result = change(ready);
+        self.total = others.with(Weight::of(ready));
+        self.occupied.set(lane, ready.len() > 0);
+        self.paged.set(lane, ready.has_paged());
+        result
+    }
+
+    fn change_all(&mut self, mut change: impl FnMut(&mut Ready) -> usize) -> usize {
+        let lanes: Vec<u8> = self.lanes.keys().copied().collect();
+        lanes.into_iter().map(|lane| self.change(lane, &mut change)).sum()
+    }
+}
+
+/// What a lane may take of the memory: its share in any case, so that a backlog does not send what is more urgent to the
+/// disk, and what the others leave.
+fn share(limit: usize, lanes: usize, others: usize) -> usize {
+    limit.saturating_sub(others).max(limit.checked_div(lanes).unwrap_or(limit))
+}
+
+/// What there is in a lane, or in all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weight {
+    messages: usize,
+    bytes: usize,
+    body_bytes: u64,
+}
+
+impl Weight {
+    fn of(ready: &Ready) -> Self {
+        Self { messages: ready.len(), bytes: ready.bytes(), body_bytes: ready.body_bytes() }
+    }
+
+    const fn without(self, part: Self) -> Self {
+        Self {
+            messages: self.messages - part.messages,
+            bytes: self.bytes - part.bytes,
+            body_bytes: self.body_bytes - part.body_bytes,
+        }
+    }
+
+    const fn with(self, part: Self) -> Self {
+        Self {
+            messages: self.messages + part.messages,
+            bytes: self.bytes + part.bytes,
+            body_bytes: self.body_bytes + part.body_bytes,
+        }
+    }
+}
+
+/// A set of lanes.
+#[derive(Clone, Copy, Debug, Default)]
+struct LaneSet {
+    /// Lanes 0 to 127: the first is the lowest bit.
+    upper: u128,
+    /// Lanes 128 to 255.
+    lower: u128,
+}
+
+impl LaneSet {
+    fn set(&mut self, lane: u8, is_in: bool) {
+        let half = if lane < 128 { &mut self.upper } else { &mut self.lower };
+        let bit = 1 << (lane % 128);
+        *half = if is_in { *half | bit } else { *half & !bit };
+    }
+
+    /// The lane of the highest priority that is in it.
+    fn first(self) -> Option<u8> {
+        let (half, start) = if self.upper != 0 { (self.upper, 0) } else { (self.lower, 128) };
+        let lane = u8::try_from(half.trailing_zeros()).ok().filter(|lane| *lane < 128)?;
+        Some(start + lane)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_lane_of_a_set_is_that_of_the_highest_priority() {
+        let mut set = LaneSet::default();
+        assert_eq!(set.first(), None);
+        for lane in [255, 128, 127, 3, 0] {
+            set.set(lane, true);
+            assert_eq!(set.first(), Some(lane));
+        }
+        for (lane, next) in [(0, Some(3)), (3, Some(127)), (127, Some(128)), (128, Some(255)), (255, None)] {
+            set.set(lane, false);
+            assert_eq!(set.first(), next);
+        }
+    }
+
+    #[test]
+    fn a_lane_has_its_share_of_the_memory_and_what_others_leave() {
+        assert_eq!(share(1000, 10, 0), 1000);
+        assert_eq!(share(1000, 10, 700), 300);
+        assert_eq!(share(1000, 10, 5000), 100);
+        assert_eq!(share(0, 256, 0), 0);
+        assert_eq!(share(usize::MAX, 10, 700), usize::MAX - 700);
+    }
+}
