@@ -4,6 +4,7 @@
 use leveret_protocol::{ReplyCode, ShortString};
 use thiserror::Error;
 
+use super::exchange::TypeRefusal;
 use super::resource::Resource;
 
 /// An error that closes one channel (RabbitMQ calls it a soft error).
@@ -116,17 +117,9 @@ pub enum ChannelError {
     /// 406: no exchange type of that name.
     #[error("unknown exchange type '{0}'")]
     UnknownExchangeType(ShortString),
-    /// 406: a headers binding whose x-match is none of the four.
-    #[error("Invalid x-match field value {0}; expected all, any, all-with-x, or any-with-x")]
-    InvalidXMatch(String),
-    /// 406: a headers binding whose x-match is not a string.
-    #[error("Invalid x-match field type {kind} (value {value}); expected longstr")]
-    InvalidXMatchType {
-        /// RabbitMQ's name of the type found.
-        kind: &'static str,
-        /// The value, as RabbitMQ prints it.
-        value: String,
-    },
+    /// 406: what the exchange's type does not take.
+    #[error(transparent)]
+    RefusedByType(#[from] TypeRefusal),
     /// 406: delete with if-unused of something in use.
     #[error("{0} in use")]
     InUse(Resource),
@@ -222,8 +215,7 @@ impl ChannelError {
             | Self::InvalidProperty { .. }
             | Self::InvalidExchangeType(_)
             | Self::UnknownExchangeType(_)
-            | Self::InvalidXMatch(_)
-            | Self::InvalidXMatchType { .. }
+            | Self::RefusedByType(_)
             | Self::InUse(_)
             | Self::NotEmpty(_)
             | Self::UnknownDeliveryTag(_)

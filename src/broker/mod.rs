@@ -17,4 +17,5 @@ pub mod message;
 pub mod queue;
 pub mod resource;
 pub mod time;
+pub mod value;
 pub mod vhost;

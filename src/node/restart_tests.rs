@@ -95,7 +95,7 @@ impl<'a> Client<'a> {
 
     /// The queues that an exchange leads to. Each has its cell.
     fn routed(&self, exchange: &str) -> Vec<String> {
-        let envelope = Envelope { routing_keys: &[b""], headers: None };
+        let envelope = Envelope { routing_keys: &[b""], headers: None, ..Envelope::default() };
         let queues = self.vhost.topology().route(exchange.as_bytes(), &envelope).queues;
         assert!(queues.iter().all(|entry| self.vhost.cell(entry.id).is_some()));
         queues.iter().map(|entry| entry.name.to_string()).collect()

@@ -9,7 +9,8 @@ use leveret_protocol::{FieldTable, ShortString};
 
 pub use self::binding::{Binding, Destination, DestinationKey};
 pub use self::destinations::Destinations;
-pub use self::types::{BindingTable, Envelope, ExchangeType};
+pub(super) use self::types::mixed;
+pub use self::types::{BindingTable, Envelope, ExchangeType, TypeRefusal};
 
 /// An exchange with its bindings. Cloning is cheap: binding tables are persistent (a clone shares them).
 #[derive(Clone, Debug)]

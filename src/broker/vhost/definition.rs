@@ -146,8 +146,8 @@ impl From<ExchangeDefinition> for Exchange {
             auto_delete: definition.auto_delete,
             internal: definition.internal,
             alternate: alternate(&definition.arguments),
+            bindings: definition.kind.empty_table(&definition.arguments),
             arguments: definition.arguments,
-            bindings: definition.kind.empty_table(),
         }
     }
 }

@@ -283,7 +283,7 @@ fn a_restored_vhost_routes_as_before_and_tells_its_queues() {
     );
     assert_eq!(restored.stray, []);
     let routed = |routing_key: &[u8]| {
-        let envelope = Envelope { routing_keys: &[routing_key], headers: None };
+        let envelope = Envelope { routing_keys: &[routing_key], headers: None, ..Envelope::default() };
         let route = restored.vhost.topology().route(b"x", &envelope);
         route.queues.iter().map(|entry| entry.name.to_string()).collect::<Vec<_>>()
     };

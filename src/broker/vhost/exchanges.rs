@@ -60,15 +60,16 @@ impl Vhost {
             return Err(ChannelError::ReservedName { kind: "exchange", name });
         }
         let alternate = self.alternate(actor, &resource, &wanted.arguments)?;
+        kind.validate_arguments(&wanted.arguments, &resource)?;
         let exchange = Exchange {
             name,
             kind,
             durable: wanted.durable,
             auto_delete: wanted.auto_delete,
             internal: wanted.internal,
-            arguments: wanted.arguments,
             alternate,
-            bindings: kind.empty_table(),
+            bindings: kind.empty_table(&wanted.arguments),
+            arguments: wanted.arguments,
         };
         effects.extend(stored_exchange(&exchange).map(Effect::Stored));
         self.add_exchange(exchange);

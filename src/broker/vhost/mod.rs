@@ -113,7 +113,7 @@ fn predeclared(name: ShortString, kind: ExchangeType, internal: bool) -> Exchang
         internal,
         arguments: FieldTable::default(),
         alternate: None,
-        bindings: kind.empty_table(),
+        bindings: kind.empty_table(&FieldTable::new()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a vhost makes of declarations, bindings and their ends, with RabbitMQ's reply texts, and where it routes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, FieldValue, ReplyCode, ShortString};
@@ -156,7 +157,7 @@ fn remove(vhost: &mut Vhost, entry: &Arc<QueueEntry>) -> Vec<Effect> {
 
 fn routed(vhost: &Vhost, exchange: &str, routing_keys: &[&str]) -> Vec<String> {
     let routing_keys: Vec<&[u8]> = routing_keys.iter().map(|key| key.as_bytes()).collect();
-    let envelope = Envelope { routing_keys: &routing_keys, headers: None };
+    let envelope = Envelope { routing_keys: &routing_keys, headers: None, ..Envelope::default() };
     let route = vhost.topology().route(exchange.as_bytes(), &envelope);
     route.queues.iter().map(|entry| entry.name.to_string()).collect()
 }
@@ -858,7 +859,7 @@ fn a_published_topology_stays_as_it_was() {
     bind(&mut vhost, &[to_queue("amq.direct", "q", "k")]);
     let before = vhost.topology().clone();
     unbind(&mut vhost, &to_queue("amq.direct", "q", "k"));
-    let envelope = Envelope { routing_keys: &[b"k"], headers: None };
+    let envelope = Envelope { routing_keys: &[b"k"], headers: None, ..Envelope::default() };
     assert_eq!(before.route(b"amq.direct", &envelope).queues.len(), 1);
     assert!(vhost.topology().number > before.number);
 }
@@ -982,9 +983,41 @@ fn cycles_of_alternate_exchanges_end() {
 fn a_route_tells_whether_headers_had_a_say() {
     let mut vhost = vhost();
     bind(&mut vhost, &[to_exchange("amq.fanout", "amq.headers", "")]);
-    let envelope = Envelope { routing_keys: &[b"k"], headers: None };
-    assert!(vhost.topology().route(b"amq.fanout", &envelope).reads_headers);
-    assert!(!vhost.topology().route(b"amq.direct", &envelope).reads_headers);
+    let envelope = Envelope { routing_keys: &[b"k"], headers: None, ..Envelope::default() };
+    assert!(vhost.topology().route(b"amq.fanout", &envelope).varies);
+    assert!(!vhost.topology().route(b"amq.direct", &envelope).varies);
+}
+
+#[test]
+fn a_choice_at_random_is_free_of_the_one_before_it() {
+    let mut vhost = vhost();
+    for exchange_name in ["first", "left", "right"] {
+        declare(&mut vhost, exchange(exchange_name, "x-random"));
+    }
+    bind(&mut vhost, &[to_exchange("first", "left", ""), to_exchange("first", "right", "")]);
+    for (source, queue_name) in [("left", "a"), ("left", "b"), ("right", "c"), ("right", "d")] {
+        declare_new(&mut vhost, ANN, queue(queue_name));
+        bind(&mut vhost, &[to_queue(source, queue_name, "")]);
+    }
+    let mut counts: BTreeMap<ShortString, u32> = BTreeMap::new();
+    for random in 0..4000 {
+        let route = vhost.topology().route(b"first", &Envelope { random, ..Envelope::default() });
+        assert!(route.varies);
+        assert_eq!(route.queues.len(), 1);
+        *counts.entry(route.queues[0].name.clone()).or_default() += 1;
+    }
+    assert!(counts.len() == 4 && counts.values().all(|count| count.abs_diff(1000) < 100), "{counts:?}");
+}
+
+#[test]
+fn an_exchange_with_arguments_that_its_type_refuses_is_not_declared() {
+    let mut vhost = vhost();
+    let arguments = table(&[("hash-property", FieldValue::text("app_id"))]);
+    assert_eq!(
+        exchange_refused(&mut vhost, ExchangeDeclaration { arguments, ..exchange("x", "x-consistent-hash") }),
+        refusal(ReplyCode::PreconditionFailed, "Unsupported property: app_id")
+    );
+    assert!(!has_exchange(&vhost, "x"));
 }
 
 #[test]

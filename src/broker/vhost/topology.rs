@@ -9,7 +9,7 @@ use rpds::RedBlackTreeMapSync;
 
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
-use crate::broker::exchange::{Destination, Envelope, Exchange};
+use crate::broker::exchange::{Destination, Envelope, Exchange, mixed};
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::Resource;
 
@@ -29,8 +29,9 @@ pub struct Topology {
 pub struct Route {
     /// Every queue once.
     pub queues: Vec<Arc<QueueEntry>>,
-    /// Whether message headers had a say, so that the next message with these names may go elsewhere.
-    pub reads_headers: bool,
+    /// Whether something besides exchange and routing key had a say, so that the next message with these names may go
+    /// elsewhere.
+    pub varies: bool,
 }
 
 impl Topology {
@@ -70,14 +71,15 @@ impl Topology {
         if exchange.is_empty() {
             return self.route_by_queue_name(envelope);
         }
-        let mut walk = Walk { found: Vec::new(), visited: BTreeSet::new(), waiting: Vec::new(), reads_headers: false };
+        let mut walk =
+            Walk { found: Vec::new(), visited: BTreeSet::new(), waiting: Vec::new(), varies: false, chosen: 0 };
         walk.enter(self, exchange);
         while let Some(next) = walk.waiting.pop() {
             walk.visit(&next, self, envelope);
         }
         walk.found.sort_by(|a, b| a.name.cmp(&b.name));
         walk.found.dedup_by(|a, b| a.id == b.id);
-        Route { queues: walk.found, reads_headers: walk.reads_headers }
+        Route { queues: walk.found, varies: walk.varies }
     }
 
     fn route_by_queue_name(&self, envelope: &Envelope<'_>) -> Route {
@@ -89,7 +91,7 @@ impl Topology {
                 queues.push(Arc::clone(entry));
             }
         }
-        Route { queues, reads_headers: false }
+        Route { queues, varies: false }
     }
 }
 
@@ -97,7 +99,9 @@ struct Walk {
     found: Vec<Arc<QueueEntry>>,
     visited: BTreeSet<ShortString>,
     waiting: Vec<Arc<Exchange>>,
-    reads_headers: bool,
+    varies: bool,
+    /// Exchanges visited that may choose at random.
+    chosen: u64,
 }
 
 impl Walk {
@@ -110,10 +114,16 @@ impl Walk {
     }
 
     fn visit(&mut self, exchange: &Exchange, topology: &Topology, envelope: &Envelope<'_>) {
-        self.reads_headers |= exchange.bindings.reads_headers();
+        let mut envelope = *envelope;
+        if exchange.bindings.varies() {
+            self.varies = true;
+            // Or a choice at random behind another one would not be free of it.
+            self.chosen += 1;
+            envelope.random = mixed(envelope.random.wrapping_add(self.chosen));
+        }
         // RabbitMQ: a binding to an exchange counts as routed, even when nothing is bound to that exchange.
         let mut routed = false;
-        exchange.bindings.route(envelope, &mut |destination| {
+        exchange.bindings.route(&envelope, &mut |destination| {
             routed = true;
             match destination {
                 Destination::Queue(entry) => self.found.push(Arc::clone(entry)),

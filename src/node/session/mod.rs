@@ -5,6 +5,7 @@ mod commit;
 mod confirms;
 mod deliver;
 mod publish;
+mod random;
 mod request;
 mod settle;
 mod waiting;
@@ -23,6 +24,7 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 use self::confirms::Confirms;
 use self::deliver::News;
 use self::publish::{Batch, Kept, RouteCache};
+use self::random::Random;
 use self::settle::Settled;
 use self::waiting::Later;
 use self::windows::Windows;
@@ -58,6 +60,7 @@ pub struct Session {
     actor: Option<Actor>,
     vhost: Option<Arc<RunningVhost>>,
     cache: RouteCache,
+    random: Random,
     batch: Batch,
     /// Publishes of this connection so far.
     published: u64,
@@ -111,6 +114,7 @@ impl Session {
             actor: None,
             vhost: None,
             cache: RouteCache::default(),
+            random: Random::default(),
             batch: Batch::default(),
             published: 0,
             refused: Vec::new(),

@@ -183,11 +183,16 @@ impl Session {
             let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
             routing_keys.push(message.routing_key());
             routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
-            let envelope = Envelope { routing_keys: &routing_keys, headers: checked.headers.as_ref() };
+            let envelope = Envelope {
+                routing_keys: &routing_keys,
+                headers: checked.headers.as_ref(),
+                content_header: message.header(),
+                random: self.random.next(),
+            };
             topology.route(message.exchange(), &envelope)
         };
         let targets: Targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
-        if !route.reads_headers && checked.copies.is_empty() && !is_reply(&message) {
+        if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
             self.cache =
                 RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }

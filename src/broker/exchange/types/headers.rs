@@ -9,11 +9,8 @@ use leveret_protocol::erlang::erlang_term;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 use rpds::RedBlackTreeMapSync;
 
-use super::Envelope;
-use crate::broker::error::ChannelError;
+use super::{Envelope, Routing, TypeRefusal};
 use crate::broker::exchange::binding::{Binding, Destination};
-
-pub(super) const READS_HEADERS: bool = true;
 
 const X_MATCH: &str = "x-match";
 
@@ -70,21 +67,36 @@ impl Match {
     }
 }
 
-impl Table {
-    pub(super) fn bind(&mut self, binding: &Binding) {
+impl Routing for Table {
+    fn bind(&mut self, binding: &Binding) {
         self.bindings.insert_mut(binding.clone(), Match::of(&binding.arguments));
     }
 
-    pub(super) fn unbind(&mut self, binding: &Binding) {
+    fn unbind(&mut self, binding: &Binding) {
         self.bindings.remove_mut(binding);
     }
 
-    pub(super) fn route(&self, envelope: &Envelope<'_>, found: &mut dyn FnMut(&Destination)) {
+    fn route(&self, envelope: &Envelope<'_>, found: &mut dyn FnMut(&Destination)) {
         for (binding, way) in self.bindings.iter() {
             if way.matches(&binding.arguments, envelope.headers) {
                 found(&binding.destination);
             }
         }
+    }
+
+    fn varies(&self) -> bool {
+        true
+    }
+
+    fn validate_binding(_: &ShortString, arguments: &FieldTable, _: &Destination) -> Result<(), TypeRefusal> {
+        let Some(value) = arguments.get(X_MATCH) else { return Ok(()) };
+        let FieldValue::LongString(name) = value else {
+            return Err(TypeRefusal::XMatchType { kind: value.type_name(), value: erlang_term(value) });
+        };
+        if Match::parse(name).is_none() {
+            return Err(TypeRefusal::XMatch(erlang_term(value)));
+        }
+        Ok(())
     }
 }
 
@@ -122,15 +134,4 @@ fn float(value: &FieldValue) -> Option<f64> {
         | FieldValue::Void
         | FieldValue::Binary(_) => None,
     }
-}
-
-pub(super) fn validate_binding(_: &ShortString, arguments: &FieldTable) -> Result<(), ChannelError> {
-    let Some(value) = arguments.get(X_MATCH) else { return Ok(()) };
-    let FieldValue::LongString(name) = value else {
-        return Err(ChannelError::InvalidXMatchType { kind: value.type_name(), value: erlang_term(value) });
-    };
-    if Match::parse(name).is_none() {
-        return Err(ChannelError::InvalidXMatch(erlang_term(value)));
-    }
-    Ok(())
 }

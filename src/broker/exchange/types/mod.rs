@@ -1,25 +1,77 @@
 //! Exchange types: one file each, one line in the table below.
 
+mod choices;
+pub mod consistent_hash;
 pub mod direct;
 pub mod fanout;
+mod hash;
 pub mod headers;
+pub mod local_random;
+pub mod modulus_hash;
+pub mod random;
+mod refusal;
 pub mod topic;
 
+#[cfg(test)]
+mod choosing_tests;
 #[cfg(test)]
 mod tests;
 
 use leveret_protocol::{FieldTable, ShortString};
 
+pub(in crate::broker) use self::hash::mixed;
+pub use self::refusal::TypeRefusal;
 use super::binding::{Binding, Destination};
 use crate::broker::error::ChannelError;
+use crate::broker::resource::Resource;
 
 /// What an exchange looks at when it routes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Envelope<'a> {
     /// The routing key, followed by the members of CC and BCC.
     pub routing_keys: &'a [&'a [u8]],
     /// The message's headers table, where it has one.
     pub headers: Option<&'a FieldTable>,
+    /// The content header's payload, for types that look at properties.
+    pub content_header: &'a [u8],
+    /// Any number, another one for each message: types that choose at random choose by it.
+    pub random: u64,
+}
+
+/// What every type has to say. The defaults are those of a type that takes any arguments and routes by keys alone.
+trait Routing: Default {
+    /// A table without bindings. Arguments that do not pass `validate_arguments` count as left out.
+    fn new(_arguments: &FieldTable) -> Self {
+        Self::default()
+    }
+
+    /// Adds a binding that is not in it.
+    fn bind(&mut self, binding: &Binding);
+
+    /// Removes a binding that is in it.
+    fn unbind(&mut self, binding: &Binding);
+
+    /// Calls `found` for every destination of a message, for some perhaps more than once.
+    fn route(&self, envelope: &Envelope<'_>, found: &mut dyn FnMut(&Destination));
+
+    /// Whether messages with the same routing key may go different ways.
+    fn varies(&self) -> bool {
+        false
+    }
+
+    /// Whether an exchange may have these arguments.
+    fn validate_arguments(_arguments: &FieldTable, _exchange: &Resource) -> Result<(), ChannelError> {
+        Ok(())
+    }
+
+    /// Whether such a binding makes sense.
+    fn validate_binding(
+        _binding_key: &ShortString,
+        _arguments: &FieldTable,
+        _destination: &Destination,
+    ) -> Result<(), TypeRefusal> {
+        Ok(())
+    }
 }
 
 /// Declares the table of types: one line makes a type known everywhere.
@@ -55,11 +107,21 @@ macro_rules! exchange_types {
                 }
             }
 
-            /// A table without bindings.
+            /// A table without bindings for an exchange with these arguments.
             #[must_use]
-            pub fn empty_table(self) -> BindingTable {
+            pub fn empty_table(self, arguments: &FieldTable) -> BindingTable {
                 match self {
-                    $(Self::$variant => BindingTable::$variant($module::Table::default()),)*
+                    $(Self::$variant => BindingTable::$variant($module::Table::new(arguments)),)*
+                }
+            }
+
+            /// Whether an exchange of this type may have these arguments.
+            ///
+            /// # Errors
+            /// 406 with the type's own text.
+            pub fn validate_arguments(self, arguments: &FieldTable, exchange: &Resource) -> Result<(), ChannelError> {
+                match self {
+                    $(Self::$variant => $module::Table::validate_arguments(arguments, exchange),)*
                 }
             }
 
@@ -71,10 +133,12 @@ macro_rules! exchange_types {
                 self,
                 binding_key: &ShortString,
                 arguments: &FieldTable,
+                destination: &Destination,
             ) -> Result<(), ChannelError> {
                 match self {
-                    $(Self::$variant => $module::validate_binding(binding_key, arguments),)*
+                    $(Self::$variant => $module::Table::validate_binding(binding_key, arguments, destination)?,)*
                 }
+                Ok(())
             }
         }
 
@@ -100,11 +164,11 @@ macro_rules! exchange_types {
                 }
             }
 
-            /// Whether routing looks at message headers, so that a routing key alone does not tell the result.
+            /// Whether messages with the same routing key may go different ways, by their headers or by chance.
             #[must_use]
-            pub const fn reads_headers(&self) -> bool {
+            pub fn varies(&self) -> bool {
                 match self {
-                    $(Self::$variant(_) => $module::READS_HEADERS,)*
+                    $(Self::$variant(table) => table.varies(),)*
                 }
             }
         }
@@ -120,4 +184,14 @@ exchange_types! {
     Topic, "topic", topic;
     /// Message headers against binding arguments (AMQP 0-9-1 3.1.3.4).
     Headers, "headers", headers;
+
+    /// One destination by a hash of the routing key, a header or a property; weights by binding key (RabbitMQ
+    /// extension).
+    ConsistentHash, "x-consistent-hash", consistent_hash;
+    /// One binding by a hash of the routing key (RabbitMQ extension).
+    ModulusHash, "x-modulus-hash", modulus_hash;
+    /// One binding at random (RabbitMQ extension).
+    Random, "x-random", random;
+    /// One queue at random (RabbitMQ extension).
+    LocalRandom, "x-local-random", local_random;
 }

@@ -20,8 +20,12 @@ fn binding(destination: &str, binding_key: &str, arguments: &FieldTable) -> Bind
     Binding::new(name("source"), Destination::Exchange(name(destination)), name(binding_key), arguments.clone())
 }
 
+fn anywhere() -> Destination {
+    Destination::Exchange(name("anywhere"))
+}
+
 fn bound(kind: ExchangeType, bindings: &[(&str, &str)]) -> BindingTable {
-    let mut bound = kind.empty_table();
+    let mut bound = kind.empty_table(&FieldTable::new());
     for (destination, binding_key) in bindings {
         bound.bind(&binding(destination, binding_key, &FieldTable::new()));
     }
@@ -31,7 +35,7 @@ fn bound(kind: ExchangeType, bindings: &[(&str, &str)]) -> BindingTable {
 fn destinations(table: &BindingTable, routing_keys: &[&str], headers: Option<&FieldTable>) -> Vec<String> {
     let routing_keys: Vec<&[u8]> = routing_keys.iter().map(|key| key.as_bytes()).collect();
     let mut found = Vec::new();
-    table.route(&Envelope { routing_keys: &routing_keys, headers }, &mut |destination| {
+    table.route(&Envelope { routing_keys: &routing_keys, headers, ..Envelope::default() }, &mut |destination| {
         found.push(destination.key().name.to_string());
     });
     found.sort();
@@ -41,7 +45,8 @@ fn destinations(table: &BindingTable, routing_keys: &[&str], headers: Option<&Fi
 
 #[test]
 fn every_type_is_found_by_its_own_name_and_no_other() {
-    for kind in [ExchangeType::Direct, ExchangeType::Fanout, ExchangeType::Topic, ExchangeType::Headers] {
+    use ExchangeType::{ConsistentHash, Direct, Fanout, Headers, LocalRandom, ModulusHash, Random, Topic};
+    for kind in [Direct, Fanout, Topic, Headers, ConsistentHash, ModulusHash, Random, LocalRandom] {
         assert_eq!(ExchangeType::by_name(kind.name().as_bytes()), Some(kind));
     }
     assert_eq!(ExchangeType::by_name(b"Direct"), None);
@@ -49,10 +54,10 @@ fn every_type_is_found_by_its_own_name_and_no_other() {
 }
 
 #[test]
-fn only_headers_exchanges_read_headers() {
-    assert!(ExchangeType::Headers.empty_table().reads_headers());
+fn of_the_standard_types_headers_alone_looks_at_more_than_keys() {
+    assert!(ExchangeType::Headers.empty_table(&FieldTable::new()).varies());
     for kind in [ExchangeType::Direct, ExchangeType::Fanout, ExchangeType::Topic] {
-        assert!(!kind.empty_table().reads_headers());
+        assert!(!kind.empty_table(&FieldTable::new()).varies());
     }
 }
 
@@ -77,7 +82,7 @@ fn a_destination_bound_twice_by_one_key_stays_until_both_bindings_are_gone() {
     for kind in [ExchangeType::Direct, ExchangeType::Fanout, ExchangeType::Topic] {
         let plain = binding("a", "key", &FieldTable::new());
         let with_arguments = binding("a", "key", &table(&[("n", FieldValue::I32(1))]));
-        let mut table = kind.empty_table();
+        let mut table = kind.empty_table(&FieldTable::new());
         table.bind(&plain);
         table.bind(&with_arguments);
         table.unbind(&plain);
@@ -155,7 +160,7 @@ fn topic_takes_many_hashes_in_a_row_in_little_time() {
     let routing_key = ["a"; 100].join(".");
     assert!(topic_matches(&binding_key, &routing_key));
     assert!(!topic_matches(&format!("{binding_key}.b"), &routing_key));
-    assert_eq!(ExchangeType::Topic.validate_binding(&name(&binding_key), &FieldTable::new()), Ok(()));
+    assert_eq!(ExchangeType::Topic.validate_binding(&name(&binding_key), &FieldTable::new(), &anywhere()), Ok(()));
 }
 
 /// The definition of a match, word by word, with no eye to cost.
@@ -193,7 +198,7 @@ proptest! {
         routing_keys in prop::collection::vec(routing_key(), 1..8),
     ) {
         const NAMES: [&str; 4] = ["p", "q", "r", "s"];
-        let mut table = ExchangeType::Topic.empty_table();
+        let mut table = ExchangeType::Topic.empty_table(&FieldTable::new());
         let mut model: Vec<(usize, String)> = Vec::new();
         for (destination, binding_key, at, choice) in steps {
             if choice == 0 && !model.is_empty() {
@@ -218,7 +223,7 @@ proptest! {
 }
 
 fn headers_match(arguments: &[(&str, FieldValue)], headers: &[(&str, FieldValue)]) -> bool {
-    let mut bound = ExchangeType::Headers.empty_table();
+    let mut bound = ExchangeType::Headers.empty_table(&FieldTable::new());
     bound.bind(&binding("a", "ignored", &table(arguments)));
     !destinations(&bound, &["other"], Some(&table(headers))).is_empty()
 }
@@ -276,7 +281,7 @@ fn headers_without_arguments_match_everything_with_all_and_nothing_with_any() {
 
 #[test]
 fn headers_take_a_message_without_headers_as_an_empty_table() {
-    let mut bound = ExchangeType::Headers.empty_table();
+    let mut bound = ExchangeType::Headers.empty_table(&FieldTable::new());
     bound.bind(&binding("all", "", &FieldTable::new()));
     bound.bind(&binding("one", "", &table(&[("a", FieldValue::Void)])));
     assert_eq!(destinations(&bound, &[""], None), ["all"]);
@@ -322,7 +327,7 @@ fn headers_compare_values_and_not_their_tags() {
 fn headers_bindings_with_other_arguments_come_and_go_on_their_own() {
     let red = binding("a", "", &table(&[("colour", text("red"))]));
     let blue = binding("a", "", &table(&[("colour", text("blue"))]));
-    let mut bound = ExchangeType::Headers.empty_table();
+    let mut bound = ExchangeType::Headers.empty_table(&FieldTable::new());
     bound.bind(&red);
     bound.bind(&blue);
     bound.unbind(&red);
@@ -331,7 +336,8 @@ fn headers_bindings_with_other_arguments_come_and_go_on_their_own() {
 }
 
 fn refused(arguments: &[(&str, FieldValue)]) -> (ReplyCode, String) {
-    let error: ChannelError = ExchangeType::Headers.validate_binding(&name(""), &table(arguments)).unwrap_err();
+    let error: ChannelError =
+        ExchangeType::Headers.validate_binding(&name(""), &table(arguments), &anywhere()).unwrap_err();
     (error.code(), error.to_string())
 }
 
@@ -346,14 +352,17 @@ fn headers_bindings_with_a_bad_x_match_are_refused() {
 #[test]
 fn headers_bindings_with_a_known_x_match_or_none_are_accepted() {
     for mode in ["all", "any", "all-with-x", "any-with-x"] {
-        assert_eq!(ExchangeType::Headers.validate_binding(&name(""), &table(&[("x-match", text(mode))])), Ok(()));
+        assert_eq!(
+            ExchangeType::Headers.validate_binding(&name(""), &table(&[("x-match", text(mode))]), &anywhere()),
+            Ok(())
+        );
     }
-    assert_eq!(ExchangeType::Headers.validate_binding(&name(""), &FieldTable::new()), Ok(()));
+    assert_eq!(ExchangeType::Headers.validate_binding(&name(""), &FieldTable::new(), &anywhere()), Ok(()));
 }
 
 #[test]
 fn other_types_do_not_look_at_x_match() {
     for kind in [ExchangeType::Direct, ExchangeType::Fanout, ExchangeType::Topic] {
-        assert_eq!(kind.validate_binding(&name("k"), &table(&[("x-match", text("foo"))])), Ok(()));
+        assert_eq!(kind.validate_binding(&name("k"), &table(&[("x-match", text("foo"))]), &anywhere()), Ok(()));
     }
 }

@@ -2,21 +2,18 @@
 //! words. A trie over the words; branches are shared between clones until one of them changes.
 //!
 //! The empty routing key has no words; a key with n dots has n + 1 words, of which any may be empty. Wildcards count
-//! only as whole words: `a*` is a word like any other.
+//! only as whole words: `a*` is a word like any other. RabbitMQ 4.3 refuses more than two `#` in a key, because its matcher
+//! is exponential in them; this one is not.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use leveret_protocol::{FieldTable, ShortString};
 use rpds::RedBlackTreeMapSync;
 use smallvec::SmallVec;
 
-use super::Envelope;
-use crate::broker::error::ChannelError;
+use super::{Envelope, Routing};
 use crate::broker::exchange::binding::{Binding, Destination};
 use crate::broker::exchange::destinations::Destinations;
-
-pub(super) const READS_HEADERS: bool = false;
 
 type Words<'a> = SmallVec<[&'a [u8]; 8]>;
 
@@ -34,16 +31,16 @@ struct Node {
     destinations: Destinations,
 }
 
-impl Table {
-    pub(super) fn bind(&mut self, binding: &Binding) {
+impl Routing for Table {
+    fn bind(&mut self, binding: &Binding) {
         self.root.bind(&split(binding.binding_key.as_bytes()), &binding.destination);
     }
 
-    pub(super) fn unbind(&mut self, binding: &Binding) {
+    fn unbind(&mut self, binding: &Binding) {
         self.root.unbind(&split(binding.binding_key.as_bytes()), &binding.destination);
     }
 
-    pub(super) fn route(&self, envelope: &Envelope<'_>, found: &mut dyn FnMut(&Destination)) {
+    fn route(&self, envelope: &Envelope<'_>, found: &mut dyn FnMut(&Destination)) {
         for routing_key in envelope.routing_keys {
             Matching { words: split(routing_key), seen: BTreeSet::new(), found }.visit(&self.root, 0);
         }
@@ -142,9 +139,4 @@ impl Matching<'_> {
             self.visit(node, end);
         }
     }
-}
-
-pub(super) fn validate_binding(_: &ShortString, _: &FieldTable) -> Result<(), ChannelError> {
-    // RabbitMQ 4.3 refuses more than two `#`, because its matcher is exponential in them; this one is not.
-    Ok(())
 }

@@ -47,7 +47,7 @@ pub(super) use self::message_ttl::value as message_ttl;
 pub use self::name_prefix::value as name_prefix;
 pub(super) use self::overflow::value as overflow;
 pub(super) use self::queue_type::CLASSIC_MODULE as CLASSIC;
-pub use self::queue_type::{check_named, check_properties};
+pub use self::queue_type::{check_named, check_properties, other_module as other_queue_type};
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
 

@@ -42,8 +42,9 @@ fn name(arguments: &FieldTable) -> &[u8] {
     value(arguments).as_bytes().unwrap_or_default()
 }
 
-/// What RabbitMQ calls the type, if it is known and another one than classic.
-fn other_module(arguments: &FieldTable) -> Option<&'static str> {
+/// What RabbitMQ calls the type in its texts, if it is known and another one than classic.
+#[must_use]
+pub fn other_module(arguments: &FieldTable) -> Option<&'static str> {
     let known = KNOWN.iter().find(|(known, _)| known.as_bytes() == name(arguments));
     known.map(|(_, module)| *module).filter(|module| *module != CLASSIC_MODULE)
 }
