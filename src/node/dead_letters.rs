@@ -85,7 +85,12 @@ fn letter(
     let death = Death { queue: &cell.entry.name, reason: dead.reason, to, now };
     let Some(letter) = Letter::new(&dead.message, &death) else { return (dead.message.clone().into(), Vec::new()) };
     let routing_keys: Vec<&[u8]> = letter.routing_keys.iter().map(Vec::as_slice).collect();
-    let envelope = Envelope { routing_keys: &routing_keys, headers: Some(&letter.headers) };
+    let envelope = Envelope {
+        routing_keys: &routing_keys,
+        headers: Some(&letter.headers),
+        content_header: letter.message.header(),
+        random: rand::random(),
+    };
     let route = vhost.topology().route(to.exchange.as_bytes(), &envelope);
     let targets = route.queues.iter().filter(|entry| !letter.goes_in_a_circle(&entry.name));
     let targets = targets.filter_map(|entry| vhost.cell(entry.id)).collect();
