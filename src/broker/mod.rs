@@ -9,6 +9,7 @@ pub mod auth;
 pub mod channel;
 pub mod connection;
 pub mod dead_letter;
+pub mod delay;
 pub mod error;
 pub mod exchange;
 pub mod ids;

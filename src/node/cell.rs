@@ -18,7 +18,7 @@ use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
     Arrival, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, Refusal, Run,
-    SequenceRange, Settings, Subscription,
+    Scheduled, SequenceRange, Settings, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -87,6 +87,10 @@ pub(super) struct Outcome {
     died: bool,
     lease_ended: bool,
     load: Option<Run>,
+    fetch: Option<Vec<Run>>,
+    /// Messages that are to be tried again, in their new form, and what is gone for them.
+    retried: Vec<Arrival>,
+    retried_gone: Gone,
     /// Outboxes that something was put into; to be woken without any lock held.
     wakes: Vec<Arc<Outbox>>,
 }
@@ -250,16 +254,29 @@ impl QueueCell {
 
     /// Writes records of those messages that need one, and notes where they are.
     fn record(self: &Arc<Self>, storage: &Storage, queue: &mut Queue, arrivals: &mut [Arrival]) -> Option<Position> {
+        self.record_with(storage, queue, arrivals, &mut Gone::default())
+    }
+
+    /// As `record`, and with them what is gone for them.
+    fn record_with(
+        self: &Arc<Self>,
+        storage: &Storage,
+        queue: &mut Queue,
+        arrivals: &mut [Arrival],
+        gone: &mut Gone,
+    ) -> Option<Position> {
         let all = Self::keeps_all(storage, queue);
         let keeps = |arrival: &Arrival| all || self.keeps(arrival);
-        if !arrivals.iter().any(keeps) {
+        let settles = self.entry.durable && gone.has_ranges();
+        if !settles && !arrivals.iter().any(keeps) {
             return None;
         }
         if all {
             storage.cells.add(self);
         }
-        let sync = arrivals.iter().any(|arrival| self.keeps(arrival));
-        let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1);
+        // Nobody waits for messages that only take another form.
+        let sync = !settles && arrivals.iter().any(|arrival| self.keeps(arrival));
+        let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1) + gone.bound();
         let first = queue.next_sequence();
         let key = storage::key(self.entry.id);
         let ((), position) = storage.log.append(bound, sync, |batch| {
@@ -269,6 +286,9 @@ impl QueueCell {
                     let location = batch.put(&[(key, sequence)], !self.keeps(arrival), &payload.parts());
                     arrival.place = storage::place(location);
                 }
+            }
+            if settles {
+                gone.write(key, batch);
             }
         });
         sync.then_some(position)
@@ -381,6 +401,38 @@ impl QueueCell {
         });
     }
 
+    /// What was asked for of messages that wait has been read.
+    pub(super) fn fetched(
+        self: &Arc<Self>,
+        now: Timestamp,
+        runs: &[Run],
+        messages: &mut Vec<(SequenceNumber, Place, Message)>,
+    ) {
+        // A queue that is gone wants nothing.
+        let _gone = self.act(|running, outcome| {
+            if let Some(storage) = self.storage() {
+                running.queue.set_memory_limit(storage.queue_memory());
+            }
+            running.run(now, Input::Fetched { runs, messages }, outcome)
+        });
+    }
+
+    /// Messages that wait, see [`Queue::scheduled`].
+    pub(super) fn scheduled(&self, after: Option<(Timestamp, SequenceNumber)>, most: usize) -> Vec<Scheduled> {
+        self.running.lock().queue.scheduled(after, most)
+    }
+
+    /// Where a message is that waits and is not in memory.
+    pub(super) fn scheduled_place(&self, due: Timestamp, sequence: SequenceNumber) -> Option<Place> {
+        self.running.lock().queue.scheduled_place(due, sequence)
+    }
+
+    /// How many messages wait, and of how many of them it is not known until when.
+    pub(super) fn waiting_counts(&self) -> (usize, usize) {
+        let running = self.running.lock();
+        (running.queue.waiting_count(), running.queue.unread_count())
+    }
+
     /// Lets a consumer's deliveries go to its outbox, then attaches it.
     pub(super) fn subscribe(
         self: &Arc<Self>,
@@ -444,6 +496,9 @@ impl QueueCell {
         let mut running = self.running.lock();
         let before = running.queue.loaded_bytes();
         let done = action(&mut running, &mut outcome);
+        if !outcome.retried.is_empty() {
+            self.try_again(&mut running, &mut outcome);
+        }
         if let Some(storage) = self.storage() {
             storage.account(before, running.queue.loaded_bytes());
             self.settle(storage, &mut outcome.gone);
@@ -456,6 +511,9 @@ impl QueueCell {
         if let (Some(run), Some(storage)) = (outcome.load.take(), self.storage()) {
             storage.loader.load(self, run);
         }
+        if let (Some(runs), Some(storage)) = (outcome.fetch.take(), self.storage()) {
+            storage.loader.fetch(self, runs);
+        }
         for outbox in outcome.wakes.drain(..) {
             outbox.wake();
         }
@@ -463,6 +521,21 @@ impl QueueCell {
             tracing::error!("queue '{}': {} messages are damaged on disk and lost", self.entry.name, outcome.lost);
         }
         done.map(|()| outcome)
+    }
+
+    /// Messages that came back are gone in their old form and there in their new one, as one: a crash leaves one of them.
+    fn try_again(self: &Arc<Self>, running: &mut Running, outcome: &mut Outcome) {
+        let (mut arrivals, mut gone) =
+            (std::mem::take(&mut outcome.retried), std::mem::take(&mut outcome.retried_gone));
+        if let Some(storage) = self.storage() {
+            self.record_with(storage, &mut running.queue, &mut arrivals, &mut gone);
+        }
+        let stored = Stored::of(arrivals.iter());
+        let done = running.run(self.clock().now(), Input::Publish(&mut arrivals), outcome);
+        stored.release_unless(&done, outcome);
+        // What is left of it needs no word in the log: the queue is not durable.
+        gone.forget_ranges();
+        outcome.gone.append(gone);
     }
 
     /// Asks the timers for a look at the time that the queue names, unless they come earlier anyway.
@@ -525,6 +598,8 @@ impl Running {
             | Input::Settle { .. }
             | Input::Return { .. }
             | Input::Loaded { .. }
+            | Input::Fetched { .. }
+            | Input::Cancel(_)
             | Input::Relocate { .. }
             | Input::Purge
             | Input::Configure(_)
@@ -581,6 +656,13 @@ impl Running {
                 Effect::GotLater => outcome.got_later = true,
                 Effect::Removed(count) => outcome.removed = count,
                 Effect::Load(run) => outcome.load = Some(run),
+                Effect::Fetch(runs) => outcome.fetch = Some(runs),
+                Effect::Retried { message, stored } => {
+                    outcome.retried.push(message.into());
+                    if let Some((sequence, place)) = stored {
+                        outcome.retried_gone.add(sequence, place);
+                    }
+                }
                 Effect::Gone { sequence, place } => outcome.gone.add(sequence, place),
                 Effect::GoneRun(run) => outcome.gone.add_run(&run),
                 Effect::Lost(run) => {

@@ -8,6 +8,7 @@ mod dead;
 mod effect;
 mod entry;
 mod expiry;
+mod holding;
 mod input;
 mod length;
 mod paged;
@@ -15,9 +16,11 @@ mod place;
 mod ranges;
 mod ready;
 mod relocate;
+mod retry;
 mod settings;
 mod stored;
 mod unacked;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -27,19 +30,22 @@ use std::collections::BTreeMap;
 pub use self::consumers::Subscription;
 use self::consumers::{Consumer, Consumers};
 use self::dead::Dying;
-pub use self::dead::{Dead, DeathReason};
+pub use self::dead::{Dead, DeathReason, Departure};
 pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
 use self::expiry::TimeToLive;
+pub use self::holding::Scheduled;
 pub use self::input::{Arrival, Input, Outcome};
 use self::length::Promised;
 pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
 use self::ready::Ready;
-pub use self::settings::{DeadLetter, Overflow, Settings};
+pub use self::retry::{Delays, Retry, RetryOn};
+pub use self::settings::{DeadLetter, Hold, Overflow, Settings};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
+use self::waiting::Waiting;
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::time::Timestamp;
 
@@ -63,6 +69,10 @@ pub struct Queue {
     /// Dead messages that have not been taken over, oldest first.
     dying: Vec<Dying>,
     promised: Promised,
+    /// Messages that come have to be looked at for whether they wait.
+    holds: bool,
+    /// Those that are not ready before a time, once there has been one.
+    waiting: Option<Box<Waiting>>,
 }
 
 /// Newer than any message.
@@ -81,6 +91,7 @@ impl Queue {
         self.ttl.change(SequenceNumber(0), settings.message_ttl);
         self.last_used = now;
         self.settings = settings;
+        self.begin_to_hold();
         self
     }
 
@@ -128,10 +139,10 @@ impl Queue {
         self.ready.is_paged()
     }
 
-    /// Bytes of memory that ready messages cost.
+    /// Bytes of memory that messages cost which are ready or wait.
     #[must_use]
-    pub const fn loaded_bytes(&self) -> usize {
-        self.ready.bytes()
+    pub fn loaded_bytes(&self) -> usize {
+        self.ready.bytes() + self.waiting.as_ref().map_or(0, |waiting| waiting.bytes())
     }
 
     /// Bytes of memory that unacked messages cost.
@@ -142,8 +153,11 @@ impl Queue {
 
     /// From how many bytes of ready messages in memory on those that have a place are paged out. At first there is no
     /// limit. What is in memory already stays.
-    pub const fn set_memory_limit(&mut self, bytes: usize) {
+    pub fn set_memory_limit(&mut self, bytes: usize) {
         self.ready.set_limit(bytes);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.set_limit(bytes);
+        }
     }
 
     /// What it keeps to.
@@ -176,8 +190,7 @@ impl Queue {
                 fresh = self.next_sequence();
                 for arrival in arrivals.drain(..) {
                     self.last_sequence += 1;
-                    self.ttl.note(arrival.message.traits());
-                    self.ready.add(SequenceNumber(self.last_sequence), arrival);
+                    self.accept(now, SequenceNumber(self.last_sequence), arrival);
                 }
             }
             Input::Reserve { count, bytes } => {
@@ -188,8 +201,7 @@ impl Queue {
                 fresh = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
                 for (sequence, arrival) in arrivals.drain(..) {
                     self.keep_promise(&arrival);
-                    self.ttl.note(arrival.message.traits());
-                    self.ready.add(sequence, arrival);
+                    self.accept(now, sequence, arrival);
                 }
             }
             Input::Subscribe(subscription) => self.subscribe(subscription)?,
@@ -214,9 +226,9 @@ impl Queue {
                 self.expire(now, NOTHING_FRESH, effects);
                 self.get(consumer, no_ack, effects);
             }
-            Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
+            Input::Settle { consumer, checkouts, outcome } => self.settle(now, consumer, checkouts, outcome, effects),
             Input::Return { consumer, checkouts } => {
-                self.settle(consumer, checkouts, Outcome::Requeue, effects);
+                self.settle(now, consumer, checkouts, Outcome::Requeue, effects);
                 return Ok(());
             }
             Input::Leave(consumer) => {
@@ -228,7 +240,9 @@ impl Queue {
                 self.last_used = now;
                 self.abandon(consumer, effects);
             }
-            Input::Loaded { run, messages } => self.ready.loaded(run, messages, effects),
+            Input::Loaded { run, messages } => self.take_loaded(now, run, messages, effects),
+            Input::Fetched { runs, messages } => self.take_fetched(runs, messages, effects),
+            Input::Cancel(turns) => self.cancel(turns, effects),
             Input::Relocate { from, runs, singles } => {
                 effects.push(Effect::Relocated(self.relocate(from, runs, singles)));
             }
@@ -254,6 +268,7 @@ impl Queue {
             self.last_used = now;
         }
         self.settings = settings;
+        self.holds = self.settings.holds();
     }
 
     fn subscribe(&mut self, subscription: Subscription) -> Result<(), Refusal> {
@@ -285,7 +300,17 @@ impl Queue {
         }
     }
 
-    fn settle(&mut self, id: ConsumerId, checkouts: &[CheckoutId], outcome: Outcome, effects: &mut Vec<Effect>) {
+    fn settle(
+        &mut self,
+        now: Timestamp,
+        id: ConsumerId,
+        checkouts: &[CheckoutId],
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.settings.retry.is_some() && self.try_again(now, id, checkouts, outcome, effects) {
+            return;
+        }
         if outcome == Outcome::Discard && self.settings.dead_letter.is_some() {
             let mut discarded = Vec::new();
             self.check_in(id, checkouts, |_, held| discarded.push(held));
@@ -344,13 +369,14 @@ impl Queue {
     }
 
     fn purge(&mut self, effects: &mut Vec<Effect>) {
-        let count = self.ready.purge(effects);
+        let waiting = self.waiting.as_mut().map_or(0, |waiting| waiting.clear(effects));
+        let count = self.ready.purge(effects) + waiting;
         effects.push(Effect::Removed(count));
     }
 
     fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
         // RabbitMQ looks for messages first.
-        if if_empty && self.ready_count() > 0 {
+        if if_empty && self.ready_count() + self.waiting_count() > 0 {
             return Err(Refusal::NotEmpty);
         }
         if if_unused && self.consumers.len() > 0 {
@@ -385,6 +411,9 @@ impl Queue {
     /// Hands ready messages to consumers until one of them runs out; then those go that have expired or are too many. Sees
     /// to it that more are loaded.
     fn dispatch(&mut self, now: Timestamp, fresh: SequenceNumber, effects: &mut Vec<Effect>) {
+        if self.waiting.is_some() {
+            self.release(now, effects);
+        }
         self.expire(now, fresh, effects);
         while self.ready.is_loaded() {
             let Some(consumer) = self.consumers.next() else { break };
@@ -401,6 +430,9 @@ impl Queue {
         let unseen = self.ttl.is_used() && !self.ready.is_loaded();
         if let Some(run) = self.ready.next_load(self.consumers.len() > 0 || unseen || self.is_too_long()) {
             effects.push(Effect::Load(run));
+        }
+        if self.waiting.is_some() {
+            self.fetch(now, effects);
         }
     }
 }

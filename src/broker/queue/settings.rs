@@ -6,6 +6,7 @@ use std::time::Duration;
 use leveret_protocol::{FieldTable, ShortString};
 
 use super::arguments;
+use super::retry::Retry;
 
 /// The settings of a queue, as they are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,19 @@ pub struct Settings {
     pub overflow: Overflow,
     /// Where dead messages go (`x-dead-letter-exchange`, `x-dead-letter-routing-key`).
     pub dead_letter: Option<DeadLetter>,
+    /// Which messages wait before they are ready.
+    pub hold: Option<Hold>,
+    /// How messages are tried again that consumers do not want now (`x-retry-delays` and others).
+    pub retry: Option<Retry>,
+}
+
+/// Which messages wait before they are ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// All: each for as long as its header `x-delay` says, and then it leaves for the exchange that the queue belongs to.
+    ForExchange,
+    /// Those with this header, up to the time in it (`x-hold-until-header`).
+    Until(ShortString),
 }
 
 /// What a full queue does with one message more.
@@ -71,6 +85,8 @@ impl Settings {
             overflow: arguments::overflow(arguments).unwrap_or_default(),
             dead_letter: arguments::dead_letter_exchange(arguments)
                 .map(|exchange| DeadLetter { exchange, routing_key: arguments::dead_letter_routing_key(arguments) }),
+            hold: arguments::hold_until_header(arguments).map(Hold::Until),
+            retry: arguments::retry(arguments),
         }
     }
 

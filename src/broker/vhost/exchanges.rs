@@ -9,7 +9,8 @@ use super::equivalence::{check_argument, check_field};
 use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
-use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType};
+use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType, delay_queue, delays};
+use crate::broker::queue::{Hold, Settings};
 use crate::broker::resource::Resource;
 
 /// What exchange.declare asks for.
@@ -61,7 +62,9 @@ impl Vhost {
         }
         let alternate = self.alternate(actor, &resource, &wanted.arguments)?;
         kind.validate_arguments(&wanted.arguments, &resource)?;
+        let spare = if delays(kind, &wanted.arguments) { self.spare_queue.take() } else { None };
         let exchange = Exchange {
+            delay_queue: spare.map(|id| delay_queue(id, &name, wanted.durable)),
             name,
             kind,
             durable: wanted.durable,
@@ -72,7 +75,7 @@ impl Vhost {
             arguments: wanted.arguments,
         };
         effects.extend(stored_exchange(&exchange).map(Effect::Stored));
-        self.add_exchange(exchange);
+        self.add_exchange(exchange, effects);
         self.changed();
         Ok(())
     }
@@ -104,7 +107,11 @@ impl Vhost {
         Ok(())
     }
 
-    pub(super) fn add_exchange(&mut self, exchange: Exchange) {
+    pub(super) fn add_exchange(&mut self, exchange: Exchange, effects: &mut Vec<Effect>) {
+        if let Some(entry) = &exchange.delay_queue {
+            let settings = Settings { hold: Some(Hold::ForExchange), ..Settings::default() };
+            effects.push(Effect::QueueCreated(Arc::clone(entry), settings));
+        }
         self.topology.exchanges.insert_mut(exchange.name.clone(), Arc::new(exchange));
     }
 
@@ -116,6 +123,7 @@ impl Vhost {
             self.topology.exchanges.remove_mut(&name);
             self.changed();
             effects.extend(stored_exchange(&exchange).map(Effect::Forgotten));
+            effects.extend(exchange.delay_queue.as_ref().map(|entry| Effect::QueueRemoved(entry.id)));
             self.remove_bindings_from(&name, effects);
             self.remove_bindings_to(&Destination::Exchange(name).key(), effects, &mut unbound);
         }

@@ -8,6 +8,7 @@ use leveret_protocol::ShortString;
 use rpds::RedBlackTreeMapSync;
 
 use crate::broker::auth::{Actor, Permission};
+use crate::broker::delay;
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::{Destination, Envelope, Exchange, mixed};
 use crate::broker::queue::QueueEntry;
@@ -32,6 +33,8 @@ pub struct Route {
     /// Whether something besides exchange and routing key had a say, so that the next message with these names may go
     /// elsewhere.
     pub varies: bool,
+    /// Whether an exchange keeps it, to route it later.
+    pub delayed: bool,
 }
 
 impl Topology {
@@ -65,21 +68,29 @@ impl Topology {
     }
 
     /// The queues of a message published to `exchange`. Follows exchange bindings and alternate exchanges; each
-    /// exchange is visited once, so cycles end. Every exchange matches with the same routing keys and headers.
+    /// exchange is visited once, so cycles end. Every exchange matches with the same routing keys and headers. An exchange
+    /// that keeps the message leads to its delay queue and no further.
     #[must_use]
     pub fn route(&self, exchange: &[u8], envelope: &Envelope<'_>) -> Route {
         if exchange.is_empty() {
             return self.route_by_queue_name(envelope);
         }
-        let mut walk =
-            Walk { found: Vec::new(), visited: BTreeSet::new(), waiting: Vec::new(), varies: false, chosen: 0 };
+        let mut walk = Walk {
+            found: Vec::new(),
+            visited: BTreeSet::new(),
+            waiting: Vec::new(),
+            varies: false,
+            delayed: false,
+            chosen: 0,
+        };
         walk.enter(self, exchange);
         while let Some(next) = walk.waiting.pop() {
             walk.visit(&next, self, envelope);
         }
-        walk.found.sort_by(|a, b| a.name.cmp(&b.name));
+        // A queue may have the name of an exchange that keeps messages.
+        walk.found.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         walk.found.dedup_by(|a, b| a.id == b.id);
-        Route { queues: walk.found, varies: walk.varies }
+        Route { queues: walk.found, varies: walk.varies, delayed: walk.delayed }
     }
 
     fn route_by_queue_name(&self, envelope: &Envelope<'_>) -> Route {
@@ -91,7 +102,7 @@ impl Topology {
                 queues.push(Arc::clone(entry));
             }
         }
-        Route { queues, varies: false }
+        Route { queues, varies: false, delayed: false }
     }
 }
 
@@ -100,6 +111,7 @@ struct Walk {
     visited: BTreeSet<ShortString>,
     waiting: Vec<Arc<Exchange>>,
     varies: bool,
+    delayed: bool,
     /// Exchanges visited that may choose at random.
     chosen: u64,
 }
@@ -114,6 +126,12 @@ impl Walk {
     }
 
     fn visit(&mut self, exchange: &Exchange, topology: &Topology, envelope: &Envelope<'_>) {
+        if let (Some(entry), Some(headers)) = (&exchange.delay_queue, envelope.headers)
+            && delay::delay(headers).is_some()
+        {
+            (self.varies, self.delayed) = (true, true);
+            return self.found.push(Arc::clone(entry));
+        }
         let mut envelope = *envelope;
         if exchange.bindings.varies() {
             self.varies = true;

@@ -2,6 +2,7 @@
 
 mod choices;
 pub mod consistent_hash;
+pub mod delayed;
 pub mod direct;
 pub mod fanout;
 mod hash;
@@ -194,4 +195,6 @@ exchange_types! {
     Random, "x-random", random;
     /// One queue at random (RabbitMQ extension).
     LocalRandom, "x-local-random", local_random;
+    /// As another type, but later (RabbitMQ plugin).
+    Delayed, "x-delayed-message", delayed;
 }

@@ -12,6 +12,7 @@ mod delayed_retry_min;
 mod delayed_retry_type;
 mod delivery_limit;
 mod expires;
+mod hold_until_header;
 mod initial_cluster_size;
 mod max_age;
 mod max_in_memory_bytes;
@@ -29,6 +30,7 @@ mod queue_mode;
 mod queue_type;
 mod queue_version;
 mod quorum_initial_group_size;
+mod retry;
 mod single_active_consumer;
 mod stream_filter_size_bytes;
 mod stream_max_segment_size_bytes;
@@ -41,6 +43,7 @@ use leveret_protocol::{FieldTable, FieldValue, ShortString};
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};
 pub(super) use self::dead_letter_routing_key::value as dead_letter_routing_key;
 pub(super) use self::expires::value as expires;
+pub(super) use self::hold_until_header::value as hold_until_header;
 pub(super) use self::max_length::value as max_length;
 pub(super) use self::max_length_bytes::value as max_length_bytes;
 pub(super) use self::message_ttl::value as message_ttl;
@@ -48,6 +51,7 @@ pub use self::name_prefix::value as name_prefix;
 pub(super) use self::overflow::value as overflow;
 pub(super) use self::queue_type::CLASSIC_MODULE as CLASSIC;
 pub use self::queue_type::{check_named, check_properties, other_module as other_queue_type};
+pub(super) use self::retry::value as retry;
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
 
@@ -71,8 +75,8 @@ struct Argument {
     check: Check,
 }
 
-/// Every argument that RabbitMQ knows of, in the order in which it looks at them.
-static ARGUMENTS: [Argument; 29] = [
+/// Every argument that RabbitMQ knows of, in the order in which it looks at them; behind them our own.
+static ARGUMENTS: [Argument; 37] = [
     expires::ARGUMENT,
     message_ttl::ARGUMENT,
     dead_letter_exchange::ARGUMENT,
@@ -102,6 +106,14 @@ static ARGUMENTS: [Argument; 29] = [
     stream_max_segment_size_bytes::ARGUMENT,
     stream_filter_size_bytes::ARGUMENT,
     initial_cluster_size::ARGUMENT,
+    hold_until_header::ARGUMENT,
+    retry::DELAYS,
+    retry::FIRST,
+    retry::LONGEST,
+    retry::MULTIPLIER,
+    retry::JITTER,
+    retry::LIMIT,
+    retry::ON,
 ];
 
 /// Checks the values of a new queue's arguments, then whether its type takes them. Arguments that RabbitMQ does not
