@@ -96,6 +96,13 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    fn try_again(&mut self, message: Message, stored: Option<(SequenceNumber, Place)>) {
+        self.retried.push(message.into());
+        if let Some((sequence, place)) = stored {
+            self.retried_gone.add(sequence, place);
+        }
+    }
+
     fn wake(&mut self, outbox: &Arc<Outbox>) {
         if self.wakes.last().is_none_or(|last| !Arc::ptr_eq(last, outbox)) {
             self.wakes.push(Arc::clone(outbox));
@@ -657,12 +664,7 @@ impl Running {
                 Effect::Removed(count) => outcome.removed = count,
                 Effect::Load(run) => outcome.load = Some(run),
                 Effect::Fetch(runs) => outcome.fetch = Some(runs),
-                Effect::Retried { message, stored } => {
-                    outcome.retried.push(message.into());
-                    if let Some((sequence, place)) = stored {
-                        outcome.retried_gone.add(sequence, place);
-                    }
-                }
+                Effect::Retried { message, stored } => outcome.try_again(message, stored),
                 Effect::Gone { sequence, place } => outcome.gone.add(sequence, place),
                 Effect::GoneRun(run) => outcome.gone.add_run(&run),
                 Effect::Lost(run) => {

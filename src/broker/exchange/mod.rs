@@ -62,9 +62,9 @@ impl Exchange {
     /// The type by which it routes, which binding keys and arguments have to suit.
     #[must_use]
     pub fn routing_type(&self) -> ExchangeType {
-        match self.kind {
-            ExchangeType::Delayed => types::delayed::routing_type(&self.arguments).unwrap_or(ExchangeType::Direct),
-            kind => kind,
+        if self.kind == ExchangeType::Delayed {
+            return types::delayed::routing_type(&self.arguments).unwrap_or(ExchangeType::Direct);
         }
+        self.kind
     }
 }

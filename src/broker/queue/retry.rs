@@ -65,10 +65,7 @@ impl Retry {
     /// one for each message and attempt.
     #[must_use]
     pub fn delay(&self, attempts: u64, seed: u64) -> Option<Duration> {
-        let limit = self.limit.or(match &self.delays {
-            Delays::Listed(delays) => u64::try_from(delays.len()).ok(),
-            Delays::Growing { .. } => None,
-        });
+        let limit = self.limit.or_else(|| self.delays.count());
         if limit.is_some_and(|limit| attempts >= limit) {
             return None;
         }
@@ -85,11 +82,19 @@ impl Retry {
 }
 
 impl Delays {
+    /// How many there are; `None`: without end.
+    fn count(&self) -> Option<u64> {
+        match self {
+            Self::Listed(delays) => u64::try_from(delays.len()).ok(),
+            Self::Growing { .. } => None,
+        }
+    }
+
     fn of(&self, attempts: u64) -> Option<Duration> {
         match self {
             Self::Listed(delays) => {
                 let at = usize::try_from(attempts).unwrap_or(usize::MAX);
-                delays.get(at).or(delays.last()).copied()
+                delays.get(at).or_else(|| delays.last()).copied()
             }
             Self::Growing { first, longest, multiplier } => {
                 let (mut delay, longest) = (millis(*first), millis(*longest));

@@ -73,7 +73,7 @@ pub(in crate::broker::queue) fn value(arguments: &FieldTable) -> Option<Retry> {
         let first = check::number_in(arguments, FIRST.name)?;
         // Without a longest one there is still an end: a day, or the first.
         const DAY_MS: u64 = 86_400_000;
-        let longest = check::number_in(arguments, LONGEST.name).unwrap_or(DAY_MS.max(first));
+        let longest = check::number_in(arguments, LONGEST.name).unwrap_or_else(|| DAY_MS.max(first));
         let (first, longest) = (Duration::from_millis(first), Duration::from_millis(longest));
         Some(Delays::Growing { first, longest, multiplier: thousandths(MULTIPLIER.name).unwrap_or(2000) })
     };

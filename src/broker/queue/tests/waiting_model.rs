@@ -136,7 +136,17 @@ impl Model {
                 }
                 Effect::Relocated(count) => self.relocated = count,
                 Effect::Removed(count) => self.removed = Some(count),
-                other => panic!("{other:?}"),
+                Effect::Deliver(_)
+                | Effect::Wanting(_)
+                | Effect::Taken(_)
+                | Effect::ConsumerCancelled(_)
+                | Effect::Unused
+                | Effect::Got(_)
+                | Effect::GotLater
+                | Effect::LeaseEnded
+                | Effect::Load(_)
+                | Effect::Retried { .. }
+                | Effect::Emptied(_) => unreachable!("{effect:?}"),
             }
         }
         self.check();
