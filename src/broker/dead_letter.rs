@@ -11,6 +11,10 @@ use crate::broker::time::Timestamp;
 /// The header with the history, an array of tables, latest first.
 const DEATHS: &str = "x-death";
 
+/// The most entries of a history: it has to fit into a frame, and a message that dies of itself this often is taken to
+/// go in a circle.
+const MOST_DEATHS: usize = 256;
+
 /// Octets of a content header before its properties: class, weight, body size.
 const BEFORE_PROPERTIES: usize = 12;
 
@@ -74,8 +78,8 @@ impl Letter {
             return false;
         }
         let Some(FieldValue::Array(deaths)) = self.headers.get(DEATHS) else { return false };
-        let deaths = deaths.iter().filter_map(FieldValue::as_table);
-        for death in deaths {
+        let too_many = deaths.len() >= MOST_DEATHS;
+        for death in deaths.iter().filter_map(FieldValue::as_table) {
             if death.get("reason").and_then(FieldValue::as_bytes) == Some(DeathReason::Rejected.name().as_bytes()) {
                 return false;
             }
@@ -83,7 +87,7 @@ impl Letter {
                 return true;
             }
         }
-        false
+        too_many
     }
 }
 
@@ -108,6 +112,7 @@ impl Died<'_> {
             Some(_) | None => self.entry(),
         };
         history.insert(0, FieldValue::Table(entry));
+        history.truncate(MOST_DEATHS);
         history
     }
 
@@ -188,4 +193,136 @@ fn rewritten(
     bytes.extend_from_slice(message.body());
     let traits = message.traits().without(Traits::EXPIRES).with(Traits::HEADERS).with(Traits::DIED);
     Message::from_parts(bytes, names, header, traits, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use leveret_protocol::ContentHeader;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_500);
+
+    fn name(text: &str) -> ShortString {
+        ShortString::new(text).unwrap()
+    }
+
+    fn message(properties: Properties) -> Message {
+        let mut bytes = BytesMut::from(&b"\x02ex\x03key"[..]);
+        let names = bytes.len();
+        ContentHeader { class_id: 60, weight: 0, body_size: 4, properties }.encode(&mut bytes);
+        let header = bytes.len() - names;
+        bytes.extend_from_slice(b"body");
+        let traits = Traits::PERSISTENT.with(Traits::EXPIRES);
+        Message::from_parts(bytes, names, header, traits, Timestamp::ZERO).unwrap()
+    }
+
+    fn to(routing_key: Option<&str>) -> DeadLetter {
+        DeadLetter { exchange: name("dlx"), routing_key: routing_key.map(name) }
+    }
+
+    fn die(message: &Message, queue: &str, reason: DeathReason, to: &DeadLetter) -> Letter {
+        Letter::new(message, &Death { queue: &name(queue), reason, to, now: NOW }).unwrap()
+    }
+
+    fn deaths(letter: &Letter) -> Vec<(String, String, i64)> {
+        let text = |table: &FieldTable, field: &str| table.get(field).and_then(FieldValue::as_str).unwrap().to_owned();
+        let deaths = letter.headers.get(DEATHS).and_then(FieldValue::as_array).unwrap();
+        let deaths = deaths.iter().filter_map(FieldValue::as_table);
+        deaths
+            .map(|death| {
+                let count = death.get("count").and_then(FieldValue::as_integer).unwrap();
+                (text(death, "queue"), text(death, "reason"), count)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_dead_message_has_new_names_no_expiration_and_the_time_of_its_death() {
+        let letter = die(
+            &message(Properties { expiration: Some(name("5")), ..Properties::default() }),
+            "q",
+            DeathReason::Expired,
+            &to(Some("dead")),
+        );
+        let message = &letter.message;
+        assert_eq!(
+            (message.exchange(), message.routing_key(), message.body()),
+            (&b"dlx"[..], &b"dead"[..], &b"body"[..])
+        );
+        assert_eq!((message.expiration(), message.arrived()), (None, NOW));
+        assert!(message.is_persistent());
+        let properties = HeaderView::parse(message.header()).unwrap().properties().unwrap();
+        assert_eq!((properties.expiration, properties.headers.as_ref()), (None, Some(&letter.headers)));
+        let death = letter.headers.get(DEATHS).and_then(FieldValue::as_array).unwrap()[0].as_table().unwrap();
+        assert_eq!(death.get("time"), Some(&FieldValue::Timestamp(1_700_000_000)));
+        assert_eq!(death.get("original-expiration"), Some(&FieldValue::text("5")));
+    }
+
+    #[test]
+    fn every_queue_and_reason_is_counted_by_itself_and_the_latest_comes_first() {
+        let to = to(None);
+        let first = die(&message(Properties::default()), "work", DeathReason::Rejected, &to);
+        let second = die(&first.message, "wait", DeathReason::Expired, &to);
+        let third = die(&second.message, "work", DeathReason::Rejected, &to);
+        let told = |queue: &str, reason: &str, count| (queue.to_owned(), reason.to_owned(), count);
+        assert_eq!(deaths(&third), [told("work", "rejected", 2), told("wait", "expired", 1)]);
+        assert_eq!(third.headers.get("x-first-death-queue"), Some(&FieldValue::text("work")));
+        assert_eq!(third.headers.get("x-last-death-queue"), Some(&FieldValue::text("work")));
+        assert_eq!(third.headers.get("x-last-death-exchange"), Some(&FieldValue::text("dlx")));
+        assert_eq!(third.headers.get("x-first-death-exchange"), Some(&FieldValue::text("ex")));
+    }
+
+    #[test]
+    fn a_circle_is_one_only_without_a_rejection_in_it() {
+        let to = to(None);
+        let one = die(&message(Properties::default()), "one", DeathReason::Expired, &to);
+        assert!(one.goes_in_a_circle(&name("one")));
+        assert!(!one.goes_in_a_circle(&name("two")));
+        let two = die(&one.message, "two", DeathReason::MaxLength, &to);
+        assert!(two.goes_in_a_circle(&name("one")));
+        let rejected = die(&two.message, "three", DeathReason::Rejected, &to);
+        assert!(!rejected.goes_in_a_circle(&name("one")));
+        let after = die(&rejected.message, "four", DeathReason::Expired, &to);
+        assert!(!after.goes_in_a_circle(&name("one")));
+        assert!(after.goes_in_a_circle(&name("four")));
+    }
+
+    #[test]
+    fn whoever_dies_too_often_of_itself_goes_in_a_circle() {
+        let to = to(None);
+        let mut letter = die(&message(Properties::default()), "0", DeathReason::Expired, &to);
+        for number in 1..MOST_DEATHS {
+            assert!(!letter.goes_in_a_circle(&name("next")), "{number}");
+            letter = die(&letter.message, &number.to_string(), DeathReason::Expired, &to);
+        }
+        assert!(letter.goes_in_a_circle(&name("next")));
+        let rejected = die(&letter.message, "last", DeathReason::Rejected, &to);
+        assert!(!rejected.goes_in_a_circle(&name("next")));
+        assert_eq!(deaths(&rejected).len(), MOST_DEATHS);
+    }
+
+    #[test]
+    fn a_header_of_a_client_is_no_history() {
+        let mut headers = FieldTable::new();
+        headers.insert(DEATHS, FieldValue::Array(vec![FieldValue::text("nonsense")]));
+        let letter = die(
+            &message(Properties { headers: Some(headers), ..Properties::default() }),
+            "q",
+            DeathReason::Rejected,
+            &to(None),
+        );
+        assert_eq!(deaths(&letter), [("q".to_owned(), "rejected".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn without_a_routing_key_of_the_queue_all_keys_stay() {
+        let mut headers = FieldTable::new();
+        headers.insert("CC", FieldValue::Array(vec![FieldValue::text("copy")]));
+        let message = message(Properties { headers: Some(headers), ..Properties::default() });
+        let kept = die(&message, "q", DeathReason::Rejected, &to(None));
+        assert_eq!(kept.routing_keys, [b"key".to_vec(), b"copy".to_vec()]);
+        let replaced = die(&message, "q", DeathReason::Rejected, &to(Some("dead")));
+        assert_eq!(replaced.routing_keys, [b"dead".to_vec()]);
+    }
 }

@@ -84,7 +84,6 @@ pub(super) struct Outcome {
     pub(super) relocated: usize,
     /// Which of the messages the queue did not take, by their places in the list.
     pub(super) refused: Vec<usize>,
-    died: bool,
     lease_ended: bool,
     load: Option<Run>,
     fetch: Option<Vec<Run>>,
@@ -511,8 +510,9 @@ impl QueueCell {
             self.settle(storage, &mut outcome.gone);
         }
         self.arm(&mut running);
+        let died = running.queue.has_dead();
         drop(running);
-        if outcome.died {
+        if died {
             dead_letters::see_to(self.clock().now(), self);
         }
         if let (Some(run), Some(storage)) = (outcome.load.take(), self.storage()) {
@@ -657,7 +657,8 @@ impl Running {
                 }
                 Effect::Taken(taken) => outcome.taken = taken,
                 Effect::Unused => outcome.unused = true,
-                Effect::Died => outcome.died = true,
+                // Seen to after the lock is released, like whatever died before.
+                Effect::Died => {}
                 Effect::LeaseEnded => outcome.lease_ended = true,
                 Effect::Got(got) => outcome.got = got,
                 Effect::GotLater => outcome.got_later = true,

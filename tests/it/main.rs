@@ -11,6 +11,7 @@
 )]
 
 mod backlog;
+mod bounded_queues;
 mod client;
 mod peer;
 #[expect(dead_code, reason = "other test targets use the rest")]
@@ -24,6 +25,7 @@ mod channel_errors;
 mod confirms;
 mod consumers;
 mod data_directory;
+mod dead_letters;
 mod delayed;
 mod direct_reply_to;
 mod disk_alarm;

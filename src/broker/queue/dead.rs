@@ -3,6 +3,7 @@
 
 use super::Queue;
 use super::effect::Effect;
+use super::input::Arrival;
 use super::place::Place;
 use super::unacked::Held;
 use crate::broker::ids::SequenceNumber;
@@ -77,6 +78,12 @@ impl Queue {
             effects.push(Effect::Died);
         }
         self.dying.push(Dying { held, reason });
+    }
+
+    /// A message that the queue refused dies at once.
+    pub(super) fn bury(&mut self, refused: Arrival, effects: &mut Vec<Effect>) {
+        let held = Held { sequence: self.next_sequence(), message: refused.message, place: None, redelivered: false };
+        self.die(held, DeathReason::MaxLength, effects);
     }
 
     /// Whether dead messages wait to be taken over.

@@ -186,45 +186,22 @@ impl Queue {
         }
         let mut fresh = NOTHING_FRESH;
         match input {
-            Input::Publish(arrivals) => {
-                fresh = self.next_sequence();
-                for arrival in arrivals.drain(..) {
-                    self.last_sequence += 1;
-                    self.accept(now, SequenceNumber(self.last_sequence), arrival);
-                }
-            }
+            Input::Publish(arrivals) => fresh = self.publish(now, arrivals),
             Input::Reserve { count, bytes } => {
                 self.last_sequence = self.last_sequence.saturating_add(count);
                 self.promise(count, bytes);
             }
-            Input::Insert(arrivals) => {
-                fresh = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
-                for (sequence, arrival) in arrivals.drain(..) {
-                    self.keep_promise(&arrival);
-                    self.accept(now, sequence, arrival);
-                }
-            }
+            Input::Insert(arrivals) => fresh = self.insert(now, arrivals),
             Input::Subscribe(subscription) => self.subscribe(subscription)?,
-            Input::Unsubscribe(consumer) => {
-                self.last_used = now;
-                self.unsubscribe(consumer, effects);
-            }
-            Input::SetPrefetch(consumer, prefetch) => {
-                self.consumers.change(consumer, |consumer| consumer.subscription.prefetch = prefetch);
-            }
-            Input::SetChannelLimited(consumer, limited) => self.consumers.change(consumer, |consumer| {
-                consumer.subscription.channel_limited = limited;
-                consumer.unannounce();
-            }),
-            Input::Offer { consumer, room } => self.offer(now, consumer, room, effects),
-            Input::SetWindow(consumer, window) => {
-                self.consumers.change(consumer, |consumer| consumer.subscription.window = window);
-            }
+            Input::Unsubscribe(consumer) => self.unsubscribe(now, consumer, effects),
+            Input::SetPrefetch(consumer, prefetch) => self.consumers.set_prefetch(consumer, prefetch),
+            Input::SetChannelLimited(consumer, limited) => self.consumers.set_channel_limited(consumer, limited),
+            Input::SetWindow(consumer, window) => self.consumers.set_window(consumer, window),
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
+            Input::Offer { consumer, room } => self.offer(now, consumer, room, effects),
             Input::Get { consumer, no_ack } => {
                 self.last_used = now;
-                self.expire(now, NOTHING_FRESH, effects);
-                self.get(consumer, no_ack, effects);
+                self.get(now, consumer, no_ack, effects);
             }
             Input::Settle { consumer, checkouts, outcome } => self.settle(now, consumer, checkouts, outcome, effects),
             Input::Return { consumer, checkouts } => {
@@ -232,14 +209,10 @@ impl Queue {
                 return Ok(());
             }
             Input::Leave(consumer) => {
-                self.last_used = now;
-                self.abandon(consumer, effects);
+                self.abandon(now, consumer, effects);
                 return Ok(());
             }
-            Input::Abandon(consumer) => {
-                self.last_used = now;
-                self.abandon(consumer, effects);
-            }
+            Input::Abandon(consumer) => self.abandon(now, consumer, effects),
             Input::Loaded { run, messages } => self.take_loaded(now, run, messages, effects),
             Input::Fetched { runs, messages } => self.take_fetched(runs, messages, effects),
             Input::Cancel(turns) => self.cancel(turns, effects),
@@ -251,15 +224,33 @@ impl Queue {
             Input::Configure(settings) => self.configure(now, *settings),
             Input::Tick => self.check_lease(now, effects),
             Input::Touch => self.last_used = now,
-            Input::Refused(Arrival { message, .. }) => {
-                let held = Held { sequence: self.next_sequence(), message, place: None, redelivered: false };
-                self.die(held, DeathReason::MaxLength, effects);
-            }
+            Input::Refused(arrival) => self.bury(arrival, effects),
             Input::EndLease => self.end_lease(now, effects)?,
             Input::TakeDead(_) => {}
         }
         self.dispatch(now, fresh, effects);
         Ok(())
+    }
+
+    /// Takes messages in, and gives them numbers; the first of these.
+    #[inline]
+    fn publish(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>) -> SequenceNumber {
+        let first = self.next_sequence();
+        for arrival in arrivals.drain(..) {
+            self.last_sequence += 1;
+            self.accept(now, SequenceNumber(self.last_sequence), arrival);
+        }
+        first
+    }
+
+    /// Takes messages in that have numbers; the first of these.
+    fn insert(&mut self, now: Timestamp, arrivals: &mut Vec<(SequenceNumber, Arrival)>) -> SequenceNumber {
+        let first = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
+        for (sequence, arrival) in arrivals.drain(..) {
+            self.keep_promise(&arrival);
+            self.accept(now, sequence, arrival);
+        }
+        first
     }
 
     fn configure(&mut self, now: Timestamp, settings: Settings) {
@@ -280,7 +271,8 @@ impl Queue {
         Ok(())
     }
 
-    fn unsubscribe(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
+    fn unsubscribe(&mut self, now: Timestamp, id: ConsumerId, effects: &mut Vec<Effect>) {
+        self.last_used = now;
         let Some(consumer) = self.consumers.detach(id) else { return };
         if consumer.unacked.len() > 0 {
             self.departed.insert(id, consumer.unacked);
@@ -290,8 +282,8 @@ impl Queue {
         }
     }
 
-    fn abandon(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
-        self.unsubscribe(id, effects);
+    fn abandon(&mut self, now: Timestamp, id: ConsumerId, effects: &mut Vec<Effect>) {
+        self.unsubscribe(now, id, effects);
         for mut unacked in [self.departed.remove(&id), self.getters.remove(&id)].into_iter().flatten() {
             for held in unacked.take_all() {
                 self.unacked_bytes -= held.message.cost();
@@ -350,11 +342,14 @@ impl Queue {
         }
     }
 
-    fn get(&mut self, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
+    fn get(&mut self, now: Timestamp, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
+        self.expire(now, NOTHING_FRESH, effects);
         let Some(held) = self.ready.take_first() else {
             effects.push(if self.ready.want() { Effect::GotLater } else { Effect::Got(None) });
             return;
         };
+        // What is left is counted without what has expired behind it.
+        self.expire(now, NOTHING_FRESH, effects);
         let (redelivered, message, gone) = (held.redelivered, held.message.clone(), held.gone());
         let unacked = self.getters.entry(id).or_default();
         let checkout = if no_ack {

@@ -1,10 +1,12 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects.
 
 mod channel_limit;
+mod length;
 mod model;
 mod paged;
 mod retrying;
 mod stored;
+mod times;
 mod waiting;
 mod waiting_model;
 
