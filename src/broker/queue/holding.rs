@@ -173,8 +173,8 @@ impl Queue {
         messages.clear();
     }
 
-    /// Lets those go whose time has come: an exchange's leave for it in the order of their times. A queue's own are ready
-    /// in their places by number, as messages that came back are.
+    /// Lets those go whose time has come: an exchange's leave for it in the order of their times. A queue's own are ready,
+    /// and before others, as messages that came back are.
     pub(super) fn release(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let leaves = self.settings.hold == Some(Hold::ForExchange);
         while let Some(held) = self.waiting.as_mut().and_then(|waiting| waiting.take_due(now)) {

@@ -16,8 +16,8 @@ use crate::broker::message::Message;
 
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// Messages that came back. They are older than any in `loaded`, since the oldest is always handed out first
-    /// (apart from reserved numbers that come late, for which there is no order).
+    /// Messages that came back, and those that have waited. They go first; the former are older than any in `loaded`, since
+    /// the oldest is always handed out first (apart from reserved numbers that come late, for which there is no order).
     returned: BTreeMap<SequenceNumber, Held>,
     loaded: VecDeque<Held>,
     /// Behind all in `loaded`.
@@ -158,7 +158,8 @@ impl Ready {
         self.returned.insert(held.sequence, Held { redelivered: true, ..held });
     }
 
-    /// Takes a message in its place by number that has waited: what is stored does not stay in memory where that is full.
+    /// Takes a message that has waited, before those that have not. Where memory is full, what is stored does not stay there
+    /// and comes in its place by number.
     pub(super) fn join(&mut self, held: Held) {
         self.body_bytes += held.message.body_length();
         if let Some(place) = held.place.filter(|_| self.is_paged()) {

@@ -9,6 +9,8 @@ mod queues;
 mod topology;
 
 #[cfg(test)]
+mod delayed_tests;
+#[cfg(test)]
 mod durable_tests;
 #[cfg(test)]
 mod tests;

@@ -135,14 +135,13 @@ fn a_message_that_is_held_is_ready_when_its_time_has_come() {
 }
 
 #[test]
-fn held_messages_that_are_due_are_ready_in_their_places() {
+fn held_messages_that_are_due_come_before_others() {
     let mut queue = holding_queue();
     let messages = [held_until("a", 30), super::message("b"), held_until("c", 20)];
     publish(&mut queue, &messages.clone().map(|message| (message, false)));
     assert_eq!(handle_at(&mut queue, 20, Input::Tick), []);
     assert_eq!(handle_at(&mut queue, 30, Input::Tick), []);
     let effects = handle_at(&mut queue, 30, Input::Subscribe(consumer(ANN)));
-    // Those that waited come first, as what came back would.
     assert_eq!(effects, [first(1, &messages[0]), first(2, &messages[2]), first(3, &messages[1])]);
 }
 
