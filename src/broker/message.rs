@@ -13,7 +13,7 @@ const CHUNK: usize = 32 * 1024;
 const OWN_ALLOCATION: usize = 8 * 1024;
 
 /// What the broker charges for keeping a message besides its bytes: its entry in the queue and in the outbox.
-const ENTRY_COST: usize = 128;
+pub(in crate::broker) const ENTRY_COST: usize = 128;
 
 /// What a content header says that concerns the broker, found once when the message comes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

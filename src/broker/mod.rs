@@ -10,6 +10,7 @@ pub mod channel;
 pub mod connection;
 pub mod dead_letter;
 pub mod dedup;
+pub mod delay;
 pub mod delivery_count;
 pub mod error;
 pub mod exchange;

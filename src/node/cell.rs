@@ -20,7 +20,7 @@ use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
     Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Numbering, Overflow, Place, Queue, QueueEntry,
-    QueueType, Refusal, Run, SequenceRange, Settings, Subscription,
+    QueueType, Refusal, Run, Scheduled, SequenceRange, Settings, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -114,11 +114,22 @@ pub(super) struct Outcome {
     lease_ended: bool,
     /// At most one for each lane.
     loads: Vec<Run>,
+    fetch: Option<Vec<Run>>,
+    /// Messages that are to be tried again, in their new form, and what is gone for them.
+    retried: Vec<Arrival>,
+    retried_gone: Gone,
     /// Outboxes that something was put into; to be woken without any lock held.
     wakes: Vec<Arc<Outbox>>,
 }
 
 impl Outcome {
+    fn try_again(&mut self, message: Message, stored: Option<(SequenceNumber, Place)>) {
+        self.retried.push(message.into());
+        if let Some((sequence, place)) = stored {
+            self.retried_gone.add(sequence, place);
+        }
+    }
+
     fn wake(&mut self, outbox: &Arc<Outbox>) {
         if self.wakes.last().is_none_or(|last| !Arc::ptr_eq(last, outbox)) {
             self.wakes.push(Arc::clone(outbox));
@@ -388,16 +399,29 @@ impl QueueCell {
 
     /// Writes records of those messages that need one, and notes where they are.
     fn record(self: &Arc<Self>, storage: &Storage, queue: &mut Queue, arrivals: &mut [Arrival]) -> Option<Position> {
+        self.record_with(storage, queue, arrivals, &mut Gone::default())
+    }
+
+    /// As `record`, and with them what is gone for them.
+    fn record_with(
+        self: &Arc<Self>,
+        storage: &Storage,
+        queue: &mut Queue,
+        arrivals: &mut [Arrival],
+        gone: &mut Gone,
+    ) -> Option<Position> {
         let all = Self::keeps_all(storage, queue);
         let keeps = |arrival: &Arrival| all || self.keeps(arrival);
-        if !arrivals.iter().any(keeps) {
+        let settles = self.entry.durable && gone.has_ranges();
+        if !settles && !arrivals.iter().any(keeps) {
             return None;
         }
         if all {
             storage.cells.add(self);
         }
-        let sync = arrivals.iter().any(|arrival| self.keeps(arrival));
-        let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1);
+        // Nobody waits for messages that only take another form.
+        let sync = !settles && arrivals.iter().any(|arrival| self.keeps(arrival));
+        let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1) + gone.bound();
         let mut numbering = queue.numbering();
         let key = storage::key(self.entry.id);
         let ((), position) = storage.log.append(bound, sync, |batch| {
@@ -408,6 +432,9 @@ impl QueueCell {
                     let location = batch.put(&[(key, sequence.0)], !self.keeps(arrival), &payload.parts());
                     arrival.place = storage::place(location);
                 }
+            }
+            if settles {
+                gone.write(key, batch);
             }
         });
         sync.then_some(position)
@@ -520,6 +547,38 @@ impl QueueCell {
         });
     }
 
+    /// What was asked for of messages that wait has been read.
+    pub(super) fn fetched(
+        self: &Arc<Self>,
+        now: Timestamp,
+        runs: &[Run],
+        messages: &mut Vec<(SequenceNumber, Place, Message)>,
+    ) {
+        // A queue that is gone wants nothing.
+        let _gone = self.act(|running, outcome| {
+            if let Some(storage) = self.storage() {
+                running.queue.set_memory_limit(storage.queue_memory());
+            }
+            running.run(now, Input::Fetched { runs, messages }, outcome)
+        });
+    }
+
+    /// Messages that wait, see [`Queue::scheduled`].
+    pub(super) fn scheduled(&self, after: Option<(Timestamp, SequenceNumber)>, most: usize) -> Vec<Scheduled> {
+        self.running.lock().queue.scheduled(after, most)
+    }
+
+    /// Where a message is that waits and is not in memory.
+    pub(super) fn scheduled_place(&self, due: Timestamp, sequence: SequenceNumber) -> Option<Place> {
+        self.running.lock().queue.scheduled_place(due, sequence)
+    }
+
+    /// How many messages wait, and of how many of them it is not known until when.
+    pub(super) fn waiting_counts(&self) -> (usize, usize) {
+        let running = self.running.lock();
+        (running.queue.waiting_count(), running.queue.unread_count())
+    }
+
     /// Lets a consumer's deliveries go to its outbox, then attaches it.
     pub(super) fn subscribe(
         self: &Arc<Self>,
@@ -590,6 +649,9 @@ impl QueueCell {
         let mut running = self.running.lock();
         let before = running.queue.loaded_bytes();
         let done = action(&mut running, &mut outcome);
+        if !outcome.retried.is_empty() {
+            self.try_again(&mut running, &mut outcome);
+        }
         if let Some(storage) = self.storage() {
             storage.account(before, running.queue.loaded_bytes());
             self.record_failures(storage, std::mem::take(&mut outcome.failed));
@@ -605,6 +667,9 @@ impl QueueCell {
         if let Some(storage) = self.storage() {
             outcome.loads.drain(..).for_each(|run| storage.loader.load(self, run));
         }
+        if let (Some(runs), Some(storage)) = (outcome.fetch.take(), self.storage()) {
+            storage.loader.fetch(self, runs);
+        }
         for outbox in outcome.wakes.drain(..) {
             outbox.wake();
         }
@@ -612,6 +677,21 @@ impl QueueCell {
             tracing::error!("queue '{}': {} messages are damaged on disk and lost", self.entry.name, outcome.lost);
         }
         done.map(|()| outcome)
+    }
+
+    /// Messages that came back are gone in their old form and there in their new one, as one: a crash leaves one of them.
+    fn try_again(self: &Arc<Self>, running: &mut Running, outcome: &mut Outcome) {
+        let (mut arrivals, mut gone) =
+            (std::mem::take(&mut outcome.retried), std::mem::take(&mut outcome.retried_gone));
+        if let Some(storage) = self.storage() {
+            self.record_with(storage, &mut running.queue, &mut arrivals, &mut gone);
+        }
+        let stored = Stored::of(arrivals.iter());
+        let done = running.run(self.clock().now(), Input::Again(&mut arrivals), outcome);
+        stored.release_unless(&done, outcome);
+        // What is left of it needs no word in the log: the queue is not durable.
+        gone.forget_ranges();
+        outcome.gone.append(gone);
     }
 
     /// Asks the timers for a look at the time that the queue names, unless they come earlier anyway.
@@ -690,6 +770,7 @@ impl Running {
         let gone = match &input {
             Input::Unsubscribe(consumer) | Input::Leave(consumer) | Input::Abandon(consumer) => Some(*consumer),
             Input::Publish(_)
+            | Input::Again(_)
             | Input::Reserve { .. }
             | Input::Insert(_)
             | Input::Subscribe(_)
@@ -702,6 +783,8 @@ impl Running {
             | Input::Settle { .. }
             | Input::Return { .. }
             | Input::Loaded { .. }
+            | Input::Fetched { .. }
+            | Input::Cancel(_)
             | Input::Relocate { .. }
             | Input::Purge
             | Input::Configure(_)
@@ -760,6 +843,8 @@ impl Running {
                 Effect::GotLater => outcome.got_later = true,
                 Effect::Removed(count) => outcome.removed = count,
                 Effect::Load(run) => outcome.loads.push(run),
+                Effect::Fetch(runs) => outcome.fetch = Some(runs),
+                Effect::Retried { message, stored } => outcome.try_again(message, stored),
                 Effect::Gone { sequence, place } => {
                     outcome.gone.add(sequence, place);
                 }

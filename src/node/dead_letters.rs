@@ -1,4 +1,5 @@
-//! Dead messages on their way to their dead-letter exchanges. Taken out of one queue, put into others and written down as
+//! Messages on their way from one queue to others: dead ones to their dead-letter exchanges, delayed ones through the
+//! exchange that kept them. Taken out of one queue, put into others and written down as
 //! one: a crash finds each of them in the one place or in the others.
 
 use std::cell::RefCell;
@@ -10,8 +11,10 @@ use super::storage::Gone;
 use super::together::{self, Routed, Settled};
 use super::vhost::RunningVhost;
 use crate::broker::dead_letter::{Death, Letter};
+use crate::broker::delay::Released;
 use crate::broker::exchange::Envelope;
-use crate::broker::queue::{Arrival, Dead, DeadLetter};
+use crate::broker::message::Message;
+use crate::broker::queue::{Arrival, DeadLetter, DeathReason, Departure};
 use crate::broker::time::Timestamp;
 
 /// Dead messages that move together.
@@ -63,7 +66,13 @@ fn send(now: Timestamp, cell: &Arc<QueueCell>) -> bool {
     let (dead, to) = cell.take_dead(now);
     let Some(vhost) = cell.home() else { return false };
     for dead in dead.chunks(AT_ONCE) {
-        let letters: Vec<_> = dead.iter().map(|dead| letter(now, cell, &vhost, to.as_ref(), dead)).collect();
+        let letters: Vec<_> = dead
+            .iter()
+            .map(|dead| match dead.reason {
+                Departure::Died(reason) => letter(now, cell, &vhost, to.as_ref(), (reason, &dead.message)),
+                Departure::Released => released(now, cell, &vhost, &dead.message),
+            })
+            .collect();
         let routed: Vec<_> =
             letters.iter().map(|(arrival, targets)| Routed { arrival, targets: targets.as_slice() }).collect();
         let mut gone = Gone::default();
@@ -79,11 +88,11 @@ fn letter(
     cell: &QueueCell,
     vhost: &RunningVhost,
     to: Option<&DeadLetter>,
-    dead: &Dead,
+    (reason, message): (DeathReason, &Message),
 ) -> (Arrival, Vec<Arc<QueueCell>>) {
-    let Some(to) = to else { return (dead.message.clone().into(), Vec::new()) };
-    let death = Death { queue: &cell.entry.name, reason: dead.reason, to, now };
-    let Some(letter) = Letter::new(&dead.message, &death) else { return (dead.message.clone().into(), Vec::new()) };
+    let Some(to) = to else { return (message.clone().into(), Vec::new()) };
+    let death = Death { queue: &cell.entry.name, reason, to, now };
+    let Some(letter) = Letter::new(message, &death) else { return (message.clone().into(), Vec::new()) };
     let routing_keys: Vec<&[u8]> = letter.routing_keys.iter().map(Vec::as_slice).collect();
     let envelope = Envelope {
         routing_keys: &routing_keys,
@@ -95,4 +104,25 @@ fn letter(
     let targets = route.queues.iter().filter(|entry| !letter.goes_in_a_circle(&entry.name));
     let targets = targets.filter_map(|entry| vhost.cell(entry.id)).collect();
     (letter.message.into(), targets)
+}
+
+/// What becomes of a message whose delay is over, and where it goes: through the bindings that the exchange has now.
+fn released(
+    now: Timestamp,
+    cell: &QueueCell,
+    vhost: &RunningVhost,
+    message: &Message,
+) -> (Arrival, Vec<Arc<QueueCell>>) {
+    let Some(released) = Released::new(message, now) else { return (message.clone().into(), Vec::new()) };
+    let routing_keys: Vec<&[u8]> = released.routing_keys.iter().map(Vec::as_slice).collect();
+    let envelope = Envelope {
+        routing_keys: &routing_keys,
+        headers: Some(&released.headers),
+        content_header: released.message.header(),
+        random: rand::random(),
+    };
+    // A delay queue has the name of its exchange.
+    let route = vhost.topology().route(cell.entry.name.as_bytes(), &envelope);
+    let targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
+    (released.message.into(), targets)
 }

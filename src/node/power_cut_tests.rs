@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use leveret_protocol::{
     ContentHeader, FieldTable, FieldValue, FrameKind, Method, PROTOCOL_HEADER, Properties, ShortString, Split, basic,
-    channel, confirm, connection, frame, queue, tx,
+    channel, confirm, connection, exchange, frame, queue, tx,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -93,6 +93,15 @@ impl Client {
     fn publish_urgent(&mut self, exchange: &str, routing_key: &str, priority: Option<u8>, body: &[u8]) {
         self.send(1, basic::Publish { exchange: name(exchange), routing_key: name(routing_key), ..Default::default() });
         let properties = Properties { delivery_mode: Some(2), priority, ..Properties::default() };
+        ContentHeader { class_id: 60, weight: 0, body_size: u64::try_from(body.len()).unwrap(), properties }
+            .write_frame(1, &mut self.input);
+        frame::write_frame(&mut self.input, FrameKind::Body, 1, |out| out.extend_from_slice(body));
+    }
+
+    fn publish_delayed(&mut self, millis: i32, body: &[u8]) {
+        self.send(1, basic::Publish { exchange: name("later"), ..Default::default() });
+        let headers = std::iter::once((name("x-delay"), FieldValue::I32(millis))).collect();
+        let properties = Properties { delivery_mode: Some(2), headers: Some(headers), ..Properties::default() };
         ContentHeader { class_id: 60, weight: 0, body_size: u64::try_from(body.len()).unwrap(), properties }
             .write_frame(1, &mut self.input);
         frame::write_frame(&mut self.input, FrameKind::Body, 1, |out| out.extend_from_slice(body));
@@ -538,6 +547,49 @@ fn a_transaction_survives_a_power_cut_as_a_whole_or_not_at_all() {
             }
             assert_eq!(whole, committed, "seed {seed}, cut {cut}");
         }
+        node.close(false);
+    }
+}
+
+#[test]
+fn delayed_messages_come_once_and_all_that_were_confirmed_through_power_cuts() {
+    for seed in 0..4 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut disk = FaultyDisk::new();
+        let mut node = open(&disk);
+        let mut client = Client::connect(&node);
+        let arguments = std::iter::once((name("x-delayed-type"), FieldValue::text("fanout"))).collect();
+        let (exchange, kind) = (name("later"), name("x-delayed-message"));
+        client.call(exchange::Declare { exchange, kind, durable: true, arguments, ..Default::default() });
+        client.call(queue::Declare { queue: name("whole"), durable: true, ..Default::default() });
+        client.call(queue::Bind { queue: name("whole"), exchange: name("later"), ..Default::default() });
+        let (mut published, mut confirmed) = (0, BTreeSet::new());
+        for _ in 0..6 {
+            let mut client = Client::connect(&node);
+            client.call(confirm::Select::default());
+            let (first, count) = (published, random.random_range(1..60));
+            for _ in 0..count {
+                client.publish_delayed(random.random_range(0..400), &body(published, random.random_range(0..3_000)));
+                published += 1;
+            }
+            let least = random.random_range(0..=count);
+            client.wait_until(|client| client.confirmed >= least);
+            confirmed.extend(first..first + client.confirmed);
+            disk = disk.after_power_cut(Unsynced::Chance(random.random()));
+            client.end();
+            node = open(&disk);
+        }
+        let mut client = Client::connect(&node);
+        let deadline = node.clock.now().after(PATIENCE);
+        let mut there = Vec::new();
+        while !confirmed.iter().all(|number| there.contains(number)) {
+            assert!(node.clock.now() < deadline, "seed {seed}: of {confirmed:?} only {there:?} came");
+            there.extend(client.numbers("whole", true));
+        }
+        let all = there.len();
+        there.sort_unstable();
+        there.dedup();
+        assert_eq!(there.len(), all, "seed {seed}: each once");
         node.close(false);
     }
 }

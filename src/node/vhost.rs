@@ -103,6 +103,9 @@ impl RunningVhost {
     pub(super) fn change<T>(&self, now: Timestamp, change: impl FnOnce(&mut Vhost, &mut Vec<Effect>) -> T) -> T {
         let mut effects = Vec::new();
         let mut machine = self.machine.lock();
+        if machine.wants_queue_id() {
+            machine.provide(self.definitions.next_queue().unwrap_or_else(|error| fail_stop(&error)));
+        }
         let result = change(&mut machine, &mut effects);
         self.apply(now, &machine, effects);
         result

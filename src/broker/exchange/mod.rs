@@ -7,7 +7,9 @@ mod history;
 mod memory;
 pub mod types;
 
-use leveret_protocol::{FieldTable, ShortString};
+use std::sync::Arc;
+
+use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 pub use self::binding::{Binding, Destination, DestinationKey};
 pub use self::destinations::Destinations;
@@ -15,6 +17,8 @@ pub use self::history::{History, MAX_HISTORY_BYTES, Past};
 pub use self::memory::Memory;
 pub(super) use self::types::mixed;
 pub use self::types::{BindingTable, Envelope, ExchangeType, TypeRefusal};
+use crate::broker::ids::QueueId;
+use crate::broker::queue::QueueEntry;
 
 /// An exchange with its bindings. Cloning is cheap: binding tables are persistent (a clone shares them).
 #[derive(Clone, Debug)]
@@ -37,6 +41,8 @@ pub struct Exchange {
     pub bindings: BindingTable,
     /// What is remembered of its messages.
     pub memory: Memory,
+    /// Where messages wait that are to be routed later; it has the exchange's name, and no client knows it.
+    pub delay_queue: Option<Arc<QueueEntry>>,
 }
 
 impl Exchange {
@@ -49,3 +55,30 @@ impl Exchange {
 
 /// The argument that names an alternate exchange.
 pub const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
+
+/// The argument by which an exchange of any type keeps messages with the header x-delay (as in LavinMQ).
+pub const DELAYED_EXCHANGE: &str = "x-delayed-exchange";
+
+/// Whether an exchange of that type with these arguments keeps messages that are to be routed later.
+#[must_use]
+pub fn delays(kind: ExchangeType, arguments: &FieldTable) -> bool {
+    kind == ExchangeType::Delayed || arguments.get(DELAYED_EXCHANGE).and_then(FieldValue::as_bool) == Some(true)
+}
+
+/// The queue in which an exchange keeps messages.
+#[must_use]
+pub fn delay_queue(id: QueueId, exchange: &ShortString, durable: bool) -> Arc<QueueEntry> {
+    let (name, arguments) = (exchange.clone(), FieldTable::new());
+    Arc::new(QueueEntry { id, name, durable, auto_delete: false, owner: None, arguments })
+}
+
+impl Exchange {
+    /// The type by which it routes, which binding keys and arguments have to suit.
+    #[must_use]
+    pub fn routing_type(&self) -> ExchangeType {
+        if self.kind == ExchangeType::Delayed {
+            return types::delayed::routing_type(&self.arguments).unwrap_or(ExchangeType::Direct);
+        }
+        self.kind
+    }
+}

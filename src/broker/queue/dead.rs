@@ -18,7 +18,7 @@ pub enum DeathReason {
     Expired,
     /// The queue was full.
     MaxLength,
-    /// Deliveries of it had failed too often.
+    /// Deliveries of it had failed too often, or it was given back more often than it is to be tried again.
     DeliveryLimit,
 }
 
@@ -35,11 +35,20 @@ impl DeathReason {
     }
 }
 
-/// A dead message.
+/// Why a message leaves its queue for somewhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Departure {
+    /// It died, and goes to the dead-letter exchange.
+    Died(DeathReason),
+    /// It has waited long enough for the exchange that the queue belongs to, and goes where that leads.
+    Released,
+}
+
+/// A message that leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dead {
-    /// Why it died.
-    pub reason: DeathReason,
+    /// Why it leaves.
+    pub reason: Departure,
     /// The message.
     pub message: Message,
     /// Its number and its place, where it is stored. It is gone once the log says so.
@@ -50,7 +59,7 @@ pub struct Dead {
 #[derive(Debug)]
 pub(super) struct Dying {
     pub(super) held: Held,
-    pub(super) reason: DeathReason,
+    pub(super) reason: Departure,
 }
 
 impl Queue {
@@ -61,6 +70,11 @@ impl Queue {
             effects.extend(held.gone());
             return;
         }
+        self.leave(held, Departure::Died(reason), effects);
+    }
+
+    /// A message leaves: it waits to be taken over.
+    pub(super) fn leave(&mut self, held: Held, reason: Departure, effects: &mut Vec<Effect>) {
         if self.dying.is_empty() {
             effects.push(Effect::Died);
         }

@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Queue;
 use super::dead::DeathReason;
 use super::effect::Effect;
-use super::place::{Place, Run};
+use super::place::Run;
 use super::unacked::Held;
 use crate::broker::delivery_count::DeliveryCount;
 use crate::broker::ids::SequenceNumber;
-use crate::broker::message::Message;
 
 /// The counts of live messages.
 #[derive(Debug, Default)]
@@ -89,19 +88,12 @@ impl Queue {
         self.deliveries.0.retain(|sequence, _| unacked.contains(sequence));
     }
 
-    /// Messages have been loaded; some of them may not have been readable.
-    pub(super) fn loaded(
-        &mut self,
-        run: Run,
-        messages: &mut Vec<(SequenceNumber, Place, Message)>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let before = effects.len();
-        self.ready.loaded(run, messages, effects);
+    /// Messages could not be read, as effects tell.
+    pub(super) fn forget_lost(&mut self, effects: &[Effect]) {
         if self.deliveries.is_empty() {
             return;
         }
-        for effect in effects.get(before..).unwrap_or_default() {
+        for effect in effects {
             if let Effect::Lost(run) = effect {
                 let lost = |sequence: SequenceNumber| (run.first..Run::end(run)).contains(&sequence);
                 self.deliveries.0.retain(|sequence, _| !lost(*sequence));

@@ -25,7 +25,7 @@ pub enum Effect {
     Got(Option<(Delivery, usize)>),
     /// The answer to `Get` when there are messages but none in memory: ask again once the load is done.
     GotLater,
-    /// The answer to `Purge` and `Delete`: how many ready messages went.
+    /// The answer to `Purge`, `Cancel` and `Delete`: how many messages went.
     Removed(usize),
     /// A delivery of a stored message has failed, so many times by now.
     Failed {
@@ -40,6 +40,16 @@ pub enum Effect {
     LeaseEnded,
     /// Read these messages; answer with `Input::Loaded`. There is never more than one such request out for each lane.
     Load(Run),
+    /// Read these messages that wait; answer with `Input::Fetched`. There is never more than one such request out.
+    Fetch(Vec<Run>),
+    /// A message that came back is to be tried again later: in its new form it is to be published to the queue, and gone
+    /// in its old one, as one.
+    Retried {
+        /// The new form.
+        message: Message,
+        /// Number and place of the old one, where it is stored.
+        stored: Option<(SequenceNumber, Place)>,
+    },
     /// A stored message will not come back: it is settled, or was sent without acknowledgement, or purged.
     Gone {
         /// Its number.

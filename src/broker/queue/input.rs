@@ -6,6 +6,7 @@ use super::place::{Place, Run};
 use super::settings::Settings;
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
+use crate::broker::time::Timestamp;
 
 /// A message that comes to a queue. In this order no field lies across two of the 16 bytes that a move copies at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ impl From<Message> for Arrival {
 pub enum Input<'a> {
     /// Messages of one publisher, in order; the list is emptied. They get the numbers from `Queue::next_sequence` on.
     Publish(&'a mut Vec<Arrival>),
+    /// Messages of this queue in another form, as `Effect::Retried` gave them; the list is emptied. As `Publish` otherwise.
+    Again(&'a mut Vec<Arrival>),
     /// Takes so many numbers, from `Queue::next_sequence` on, for messages that come with `Insert`, and keeps room for
     /// them. Numbers that are never used do no harm.
     Reserve {
@@ -107,7 +110,16 @@ pub enum Input<'a> {
         /// For messages one by one, wherever they are; looked at after `runs`.
         singles: &'a [(SequenceNumber, Place)],
     },
-    /// Remove all ready messages.
+    /// The answer to `Effect::Fetch`: what was read, and which runs that is about; those that are missing have moved.
+    Fetched {
+        /// Which runs.
+        runs: &'a [Run],
+        /// Their messages, in order; the list is emptied.
+        messages: &'a mut Vec<(SequenceNumber, Place, Message)>,
+    },
+    /// Remove messages that wait; answered with `Removed`.
+    Cancel(&'a [(Timestamp, SequenceNumber)]),
+    /// Remove all ready messages, and those that wait.
     Purge,
     /// What the queue keeps to from now on. Messages that came before keep their time to live.
     Configure(Box<Settings>),

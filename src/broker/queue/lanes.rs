@@ -1,7 +1,7 @@
 //! The ready messages of a queue: in one lane, or in one for each priority, of which the highest that has messages is
 //! served until it is empty. What a message's lane is says its number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
 use super::effect::Effect;
@@ -148,16 +148,49 @@ impl Lanes {
         }
     }
 
-    /// Takes what has been loaded, unless it is not what comes next in its lane any more.
+    /// Takes what has been loaded, unless it is not what comes next in its lane any more. `keep` gives back what is to stay
+    /// ready.
     pub(super) fn loaded(
         &mut self,
         run: Run,
         messages: &mut Vec<(SequenceNumber, Place, Message)>,
         effects: &mut Vec<Effect>,
+        keep: &mut impl FnMut(Held) -> Option<Held>,
     ) {
         match self {
-            Self::One(ready) => ready.loaded(run, messages, effects),
-            Self::Many(lanes) => lanes.change(run.first.lane(), |ready| ready.loaded(run, messages, effects)),
+            Self::One(ready) => ready.loaded(run, messages, effects, keep),
+            Self::Many(lanes) => lanes.change(run.first.lane(), |ready| ready.loaded(run, messages, effects, keep)),
+        }
+    }
+
+    /// Takes a message that has waited, before those of its lane that have not.
+    pub(super) fn join(&mut self, held: Held) {
+        match self {
+            Self::One(ready) => ready.join(held),
+            Self::Many(lanes) => lanes.change(held.sequence.lane(), |ready| ready.join(held)),
+        }
+    }
+
+    /// Takes out all messages that are not in memory, where no others are there.
+    pub(super) fn take_runs(&mut self) -> VecDeque<Run> {
+        match self {
+            Self::One(ready) => ready.take_runs(),
+            Self::Many(lanes) => {
+                let mut all = VecDeque::new();
+                lanes.change_all(|ready| {
+                    all.extend(ready.take_runs());
+                    0
+                });
+                all
+            }
+        }
+    }
+
+    /// From how many bytes on stored messages are paged out.
+    pub(super) const fn limit(&self) -> usize {
+        match self {
+            Self::One(ready) => ready.limit(),
+            Self::Many(lanes) => lanes.limit,
         }
     }
 

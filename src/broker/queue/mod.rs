@@ -9,6 +9,7 @@ mod deliveries;
 mod effect;
 mod entry;
 mod expiry;
+mod holding;
 mod input;
 mod lanes;
 mod length;
@@ -18,10 +19,12 @@ mod place;
 mod ranges;
 mod ready;
 mod relocate;
+mod retry;
 mod settings;
 mod single_active;
 mod stored;
 mod unacked;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -32,11 +35,12 @@ pub use self::arguments::QueueType;
 pub use self::consumers::Subscription;
 use self::consumers::{Consumer, Consumers};
 use self::dead::Dying;
-pub use self::dead::{Dead, DeathReason};
+pub use self::dead::{Dead, DeathReason, Departure};
 use self::deliveries::Deliveries;
 pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
 use self::expiry::TimeToLive;
+pub use self::holding::Scheduled;
 pub use self::input::{Arrival, Input, Outcome};
 use self::lanes::Lanes;
 use self::length::Promised;
@@ -44,9 +48,11 @@ pub use self::numbering::Numbering;
 pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
-pub use self::settings::{Bound, DeadLetter, Overflow, Settings};
+pub use self::retry::{Delays, Retry, RetryOn};
+pub use self::settings::{Bound, DeadLetter, Hold, Overflow, Settings};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
+use self::waiting::Waiting;
 use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::time::Timestamp;
@@ -74,6 +80,10 @@ pub struct Queue {
     /// What tells messages that it has taken before, where that was asked for.
     deduplicator: Option<Box<Deduplicator>>,
     deliveries: Deliveries,
+    /// Messages that come have to be looked at for whether they wait.
+    holds: bool,
+    /// Those that are not ready before a time, once there has been one.
+    waiting: Option<Box<Waiting>>,
 }
 
 /// Unacked messages of a consumer of a quorum queue that asks for no limit (RabbitMQ).
@@ -105,6 +115,7 @@ impl Queue {
             self.ready.keep_order_of_return();
         }
         self.settings = settings;
+        self.begin_to_hold();
         self
     }
 
@@ -171,10 +182,10 @@ impl Queue {
         self.ready.is_paged()
     }
 
-    /// Bytes of memory that ready messages cost.
+    /// Bytes of memory that messages cost which are ready or wait.
     #[must_use]
-    pub const fn loaded_bytes(&self) -> usize {
-        self.ready.bytes()
+    pub fn loaded_bytes(&self) -> usize {
+        self.ready.bytes() + self.waiting.as_ref().map_or(0, |waiting| waiting.bytes())
     }
 
     /// Bytes of memory that unacked messages cost.
@@ -185,8 +196,11 @@ impl Queue {
 
     /// From how many bytes of ready messages in memory on those that have a place are paged out. At first there is no
     /// limit. What is in memory already stays.
-    pub const fn set_memory_limit(&mut self, bytes: usize) {
+    pub fn set_memory_limit(&mut self, bytes: usize) {
         self.ready.set_limit(bytes);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.set_limit(bytes);
+        }
     }
 
     /// What it keeps to.
@@ -226,6 +240,7 @@ impl Queue {
         let mut fresh = NOTHING_FRESH;
         match input {
             Input::Publish(arrivals) => fresh = self.publish(now, arrivals, effects),
+            Input::Again(arrivals) => self.publish_again(now, arrivals),
             Input::Reserve { count, bytes } => {
                 self.numbering.skip(count);
                 self.promise(count, bytes);
@@ -241,9 +256,9 @@ impl Queue {
             Input::Get { consumer, no_ack } => {
                 self.get(now, consumer, no_ack, effects)?;
             }
-            Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
+            Input::Settle { consumer, checkouts, outcome } => self.settle(now, consumer, checkouts, outcome, effects),
             Input::Return { consumer, checkouts, failed } => {
-                self.settle(consumer, checkouts, Outcome::requeue(failed), effects);
+                self.settle(now, consumer, checkouts, Outcome::requeue(failed), effects);
                 return Ok(());
             }
             Input::Leave(consumer) => {
@@ -251,7 +266,9 @@ impl Queue {
                 return Ok(());
             }
             Input::Abandon(consumer) => self.abandon(now, consumer, effects),
-            Input::Loaded { run, messages } => self.loaded(run, messages, effects),
+            Input::Loaded { run, messages } => self.take_loaded(now, run, messages, effects),
+            Input::Fetched { runs, messages } => self.take_fetched(runs, messages, effects),
+            Input::Cancel(turns) => self.cancel(turns, effects),
             Input::Relocate { from, runs, singles } => {
                 effects.push(Effect::Relocated(self.relocate(from, runs, singles)));
             }
@@ -302,8 +319,15 @@ impl Queue {
             effects.extend(arrival.place.map(|place| Effect::Gone { sequence, place }));
             return;
         }
-        self.ttl.note(arrival.message.traits());
-        self.ready.add(sequence, arrival);
+        self.accept(now, sequence, arrival);
+    }
+
+    /// Takes messages that have been here before, in another form: nobody takes them for duplicates of themselves.
+    fn publish_again(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>) {
+        for arrival in arrivals.drain(..) {
+            let sequence = self.numbering.take(&arrival.message);
+            self.accept(now, sequence, arrival);
+        }
     }
 
     fn configure(&mut self, now: Timestamp, settings: Settings) {
@@ -312,6 +336,7 @@ impl Queue {
             self.last_used = now;
         }
         self.settings = settings;
+        self.holds = self.settings.holds();
     }
 
     fn subscribe(&mut self, subscription: Subscription) -> Result<(), Refusal> {
@@ -352,7 +377,17 @@ impl Queue {
         }
     }
 
-    fn settle(&mut self, id: ConsumerId, checkouts: &[CheckoutId], outcome: Outcome, effects: &mut Vec<Effect>) {
+    fn settle(
+        &mut self,
+        now: Timestamp,
+        id: ConsumerId,
+        checkouts: &[CheckoutId],
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.settings.retry.is_some() && self.try_again(now, id, checkouts, outcome, effects) {
+            return;
+        }
         let dies = outcome == Outcome::Discard && self.settings.dead_letter.is_some();
         if dies || self.settings.counts_deliveries() || !self.deliveries.is_empty() {
             return self.settle_apart(id, checkouts, outcome, effects);
@@ -437,14 +472,15 @@ impl Queue {
     }
 
     fn purge(&mut self, effects: &mut Vec<Effect>) {
-        let count = self.ready.purge(effects);
+        let waiting = self.waiting.as_mut().map_or(0, |waiting| waiting.clear(effects));
+        let count = self.ready.purge(effects) + waiting;
         self.forget_purged();
         effects.push(Effect::Removed(count));
     }
 
     fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
         // RabbitMQ looks for messages first.
-        if if_empty && self.ready_count() > 0 {
+        if if_empty && self.ready_count() + self.waiting_count() > 0 {
             return Err(Refusal::NotEmpty);
         }
         if if_unused && self.consumers.len() > 0 {
@@ -480,6 +516,9 @@ impl Queue {
     /// Hands ready messages to consumers until one of them runs out; then those go that have expired or are too many. Sees
     /// to it that more are loaded.
     fn dispatch(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
+        if self.waiting.is_some() {
+            self.release(now, effects);
+        }
         self.expire(now, fresh, effects);
         while self.ready.is_loaded() {
             let Some(consumer) = self.consumers.next() else { break };
@@ -496,6 +535,9 @@ impl Queue {
         let unseen = self.ttl.is_used() && !self.ready.is_loaded();
         if let Some(run) = self.ready.next_load(self.consumers.len() > 0 || unseen || self.is_too_long()) {
             effects.push(Effect::Load(run));
+        }
+        if self.waiting.is_some() {
+            self.fetch(now, effects);
         }
     }
 }

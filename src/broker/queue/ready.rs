@@ -16,8 +16,9 @@ use crate::broker::message::Message;
 
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// Messages that came back, by number, or by the order of their return. By number, they are older than any in `loaded`, since the oldest is always handed out first
-    /// (apart from reserved numbers that come late, for which there is no order).
+    /// Messages that came back, by number or by the order of their return, and those that have waited. They go first; by
+    /// number, the former are older than any in `loaded`, since the oldest is always handed out first (apart from reserved
+    /// numbers that come late, for which there is no order).
     returned: BTreeMap<SequenceNumber, Held>,
     loaded: VecDeque<Held>,
     /// Behind all in `loaded`.
@@ -92,6 +93,10 @@ impl Ready {
     #[inline]
     pub(super) fn first(&self) -> Option<&Held> {
         self.returned.first_key_value().map(|(_, held)| held).or_else(|| self.loaded.front())
+    }
+
+    pub(super) const fn limit(&self) -> usize {
+        self.limit
     }
 
     pub(super) const fn set_limit(&mut self, limit: usize) {
@@ -170,14 +175,32 @@ impl Ready {
     pub(super) fn give_back(&mut self, held: Held) {
         self.bytes += held.message.cost();
         self.body_bytes += held.message.body_length();
-        let at = match &mut self.returns {
-            None => held.sequence,
-            Some(returns) => {
-                *returns += 1;
-                SequenceNumber(*returns)
-            }
-        };
+        let at = self.place_among_returned(held.sequence);
         self.returned.insert(at, Held { redelivered: true, ..held });
+    }
+
+    fn place_among_returned(&mut self, sequence: SequenceNumber) -> SequenceNumber {
+        let Some(returns) = &mut self.returns else { return sequence };
+        *returns += 1;
+        SequenceNumber(*returns)
+    }
+
+    /// Takes a message that has waited, before those that have not. Where memory is full, what is stored does not stay there
+    /// and comes in its place by number.
+    pub(super) fn join(&mut self, held: Held) {
+        self.body_bytes += held.message.body_length();
+        if let Some(place) = held.place.filter(|_| self.is_paged()) {
+            return self.paged.insert(Run::single(held.sequence, place));
+        }
+        self.bytes += held.message.cost();
+        let at = self.place_among_returned(held.sequence);
+        self.returned.insert(at, held);
+    }
+
+    /// Takes out all messages that are not in memory, where no others are there.
+    pub(super) fn take_runs(&mut self) -> VecDeque<Run> {
+        self.body_bytes = 0;
+        self.paged.clear().0
     }
 
     /// Takes out the oldest message in memory.
@@ -204,12 +227,13 @@ impl Ready {
         (room && (demand || self.wanted)).then(|| self.paged.start_load())?
     }
 
-    /// Takes what has been loaded, unless it is not what comes next any more.
+    /// Takes what has been loaded, unless it is not what comes next any more. `keep` gives back what is to stay ready.
     pub(super) fn loaded(
         &mut self,
         run: Run,
         messages: &mut Vec<(SequenceNumber, Place, Message)>,
         effects: &mut Vec<Effect>,
+        keep: &mut impl FnMut(Held) -> Option<Held>,
     ) {
         if !self.paged.finish_load(run) {
             messages.clear();
@@ -224,13 +248,19 @@ impl Ready {
             }
             effects.extend(lost(run, next, sequence));
             next = SequenceNumber(sequence.0 + 1);
-            self.bytes += message.cost();
+            let body = message.body_length();
             if sequence < self.weighed_from {
                 let record = self.body_bytes.saturating_sub(u64::from(place.length));
-                self.body_bytes = record.saturating_add(message.body_length());
+                self.body_bytes = record.saturating_add(body);
             }
             let redelivered = self.redelivered.contains(sequence);
-            self.load(Held { sequence, message, place: Some(place), redelivered });
+            match keep(Held { sequence, message, place: Some(place), redelivered }) {
+                Some(held) => {
+                    self.bytes += held.message.cost();
+                    self.load(held);
+                }
+                None => self.body_bytes = self.body_bytes.saturating_sub(body),
+            }
         }
         effects.extend(lost(run, next, run.end()));
         self.unstrand();
@@ -302,7 +332,7 @@ pub(super) fn relocate_held<'a>(
 }
 
 /// The part of a run that could not be read.
-fn lost(run: Run, from: SequenceNumber, to: SequenceNumber) -> Option<Effect> {
+pub(super) fn lost(run: Run, from: SequenceNumber, to: SequenceNumber) -> Option<Effect> {
     let count = u32::try_from(to.0.checked_sub(from.0)?).ok()?;
     (count > 0).then_some(Effect::Lost(Run { first: from, count, place: run.place }))
 }

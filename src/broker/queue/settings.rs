@@ -6,6 +6,7 @@ use std::time::Duration;
 use leveret_protocol::{FieldTable, ShortString};
 
 use super::arguments::{self, QueueType};
+use super::retry::Retry;
 
 /// How often a delivery of a message in a quorum queue may fail (RabbitMQ's default).
 const QUORUM_DELIVERY_LIMIT: u64 = 20;
@@ -37,6 +38,19 @@ pub struct Settings {
     /// The highest priority of messages that the queue tells apart; 0: it has none (`x-max-priority`). Fixed when the queue is
     /// declared: no policy sets it, and `Input::Configure` does not change it.
     pub max_priority: u8,
+    /// Which messages wait before they are ready.
+    pub hold: Option<Hold>,
+    /// How messages are tried again that consumers do not want now (`x-retry-delays` and others).
+    pub retry: Option<Retry>,
+}
+
+/// Which messages wait before they are ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// All: each for as long as its header `x-delay` says, and then it leaves for the exchange that the queue belongs to.
+    ForExchange,
+    /// Those with this header, up to the time in it (`x-hold-until-header`).
+    Until(ShortString),
 }
 
 /// What a full queue does with one message more.
@@ -94,6 +108,8 @@ impl Settings {
             dead_letter: arguments::dead_letter_exchange(arguments)
                 .map(|exchange| DeadLetter { exchange, routing_key: arguments::dead_letter_routing_key(arguments) }),
             max_priority: arguments::max_priority(arguments),
+            hold: arguments::hold_until_header(arguments).map(Hold::Until),
+            retry: arguments::retry(arguments),
         }
     }
 

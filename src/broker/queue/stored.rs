@@ -23,8 +23,8 @@ impl Queue {
     /// Everything live that lies in a file.
     #[must_use]
     pub fn held_in(&self, file: NonZeroU32) -> Contents {
-        let runs = self.ready.runs().filter(|run| run.place.file == file).copied().collect();
-        let stored = self.in_memory().filter_map(|held| Some((held.sequence, held.place?)));
+        let runs = self.runs().filter(|run| run.place.file == file).copied().collect();
+        let stored = self.singles();
         let mut singles: Vec<_> = stored.filter(|(_, place)| place.file == file).collect();
         singles.sort_unstable();
         Contents { runs, singles }
@@ -33,10 +33,10 @@ impl Queue {
     /// The numbers of everything live that lies in segments, in order.
     #[must_use]
     pub fn held_in_segments(&self) -> Vec<SequenceRange> {
-        let runs = self.ready.runs().filter(|run| run.place.is_in_segment());
+        let runs = self.runs().filter(|run| run.place.is_in_segment());
         let runs = runs.map(|run| (run.first.0, run.end().0.saturating_sub(1)));
-        let singles = self.in_memory().filter(|held| held.place.is_some_and(Place::is_in_segment));
-        let singles = singles.map(|held| (held.sequence.0, held.sequence.0));
+        let singles = self.singles().filter(|(_, place)| place.is_in_segment());
+        let singles = singles.map(|(sequence, _)| (sequence.0, sequence.0));
         runs.chain(singles).collect::<Ranges>().into_inner()
     }
 
@@ -48,8 +48,8 @@ impl Queue {
 
     /// How many live messages each file holds.
     pub(super) fn count_by_file(&self) -> Vec<(NonZeroU32, u64)> {
-        let runs = self.ready.runs().map(|run| (run.place.file, u64::from(run.count)));
-        let singles = self.in_memory().filter_map(|held| Some((held.place?.file, 1)));
+        let runs = self.runs().map(|run| (run.place.file, u64::from(run.count)));
+        let singles = self.singles().map(|(_, place)| (place.file, 1));
         let mut counts = BTreeMap::new();
         for (file, count) in runs.chain(singles) {
             *counts.entry(file).or_insert(0) += count;
@@ -62,7 +62,20 @@ impl Queue {
         let detached = self.departed.values_mut().chain(self.getters.values_mut());
         let unacked = self.consumers.unacked_mut().chain(detached).flat_map(Unacked::iter_mut);
         let unacked = unacked.chain(self.dying.iter_mut().map(|dying| &mut dying.held));
-        relocate_held(unacked, from, singles) + self.ready.relocate(from, runs, singles)
+        let unacked = relocate_held(unacked, from, singles);
+        let waiting = self.waiting.as_mut().map_or(0, |waiting| waiting.relocate(from, runs, singles));
+        unacked + self.ready.relocate(from, runs, singles) + waiting
+    }
+
+    /// What is stored and not in memory, and of which nobody has to know each place.
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.ready.runs().chain(self.waiting.iter().flat_map(|waiting| waiting.runs()))
+    }
+
+    /// What else is stored.
+    fn singles(&self) -> impl Iterator<Item = (SequenceNumber, Place)> {
+        let waiting = self.waiting.iter().flat_map(|waiting| waiting.places());
+        self.in_memory().filter_map(|held| Some((held.sequence, held.place?))).chain(waiting)
     }
 
     /// What was handed out and is not settled.
@@ -72,6 +85,7 @@ impl Queue {
 
     fn in_memory(&self) -> impl Iterator<Item = &Held> {
         let unacked = self.unacked().flat_map(Unacked::iter);
-        self.ready.in_memory().chain(unacked).chain(self.dying.iter().map(|dying| &dying.held))
+        let waiting = self.waiting.iter().flat_map(|waiting| waiting.in_memory());
+        self.ready.in_memory().chain(waiting).chain(unacked).chain(self.dying.iter().map(|dying| &dying.held))
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::{Effect, Link, Vhost};
-use crate::broker::exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeType, Memory};
+use crate::broker::exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeType, Memory, delay_queue};
+use crate::broker::ids::QueueId;
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::ResourceKind;
 
@@ -35,6 +36,8 @@ pub struct ExchangeDefinition {
     pub internal: bool,
     /// As declared.
     pub arguments: FieldTable,
+    /// The queue in which it keeps messages, if it does.
+    pub delay_queue: Option<QueueId>,
 }
 
 /// What could be made of stored definitions.
@@ -106,6 +109,7 @@ pub(super) fn stored_exchange(exchange: &Exchange) -> Option<Definition> {
             auto_delete: exchange.auto_delete,
             internal: exchange.internal,
             arguments: exchange.arguments.clone(),
+            delay_queue: exchange.delay_queue.as_ref().map(|entry| entry.id),
         })
     })
 }
@@ -143,6 +147,7 @@ impl From<ExchangeDefinition> for Exchange {
     fn from(definition: ExchangeDefinition) -> Self {
         Self {
             memory: Memory::of(definition.kind, &definition.arguments).unwrap_or_default(),
+            delay_queue: definition.delay_queue.map(|id| delay_queue(id, &definition.name, true)),
             name: definition.name,
             kind: definition.kind,
             durable: true,

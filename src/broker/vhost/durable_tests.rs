@@ -117,6 +117,7 @@ fn stored_exchange(exchange: &str) -> Definition {
         auto_delete: false,
         internal: false,
         arguments: FieldTable::new(),
+        delay_queue: None,
     })
 }
 

@@ -9,7 +9,8 @@ use super::equivalence::{check_argument, check_field};
 use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
-use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType, Memory};
+use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType, Memory, delay_queue, delays};
+use crate::broker::queue::{Hold, Settings};
 use crate::broker::resource::Resource;
 
 /// What exchange.declare asks for.
@@ -62,7 +63,9 @@ impl Vhost {
         let alternate = self.alternate(actor, &resource, &wanted.arguments)?;
         kind.validate_arguments(&wanted.arguments, &resource)?;
         let memory = Memory::of(kind, &wanted.arguments).map_err(|invalid| invalid.of(&resource))?;
+        let spare = if delays(kind, &wanted.arguments) { self.spare_queue.take() } else { None };
         let exchange = Exchange {
+            delay_queue: spare.map(|id| delay_queue(id, &name, wanted.durable)),
             name,
             kind,
             durable: wanted.durable,
@@ -110,6 +113,10 @@ impl Vhost {
         if !exchange.memory.is_none() {
             effects.push(Effect::MemoryCreated { exchange: exchange.name.clone(), memory: exchange.memory.clone() });
         }
+        if let Some(entry) = &exchange.delay_queue {
+            let settings = Settings { hold: Some(Hold::ForExchange), ..Settings::default() };
+            effects.push(Effect::QueueCreated(Arc::clone(entry), settings));
+        }
         self.topology.exchanges.insert_mut(exchange.name.clone(), Arc::new(exchange));
     }
 
@@ -124,6 +131,7 @@ impl Vhost {
             if !exchange.memory.is_none() {
                 effects.push(Effect::MemoryRemoved(name.clone()));
             }
+            effects.extend(exchange.delay_queue.as_ref().map(|entry| Effect::QueueRemoved(entry.id)));
             self.remove_bindings_from(&name, effects);
             self.remove_bindings_to(&Destination::Exchange(name).key(), effects, &mut unbound);
         }

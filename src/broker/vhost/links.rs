@@ -40,7 +40,7 @@ impl Vhost {
         };
         let resource = destination_resource(&link, &self.topology.vhost);
         let Some(destination) = self.find_destination(&link) else { return Err(ChannelError::NotFound(resource)) };
-        source.kind.validate_binding(&link.binding_key, &link.arguments, &destination)?;
+        source.routing_type().validate_binding(&link.binding_key, &link.arguments, &destination)?;
         check_owner(actor, &destination, resource)?;
         let durable = source.durable && self.is_durable(&destination);
         let binding = Binding::new(link.source.clone(), destination, link.binding_key, link.arguments);

@@ -9,6 +9,8 @@ mod queues;
 mod topology;
 
 #[cfg(test)]
+mod delayed_tests;
+#[cfg(test)]
 mod durable_tests;
 #[cfg(test)]
 mod tests;
@@ -78,6 +80,8 @@ pub struct Vhost {
     by_source: BTreeMap<ShortString, BTreeSet<Arc<Binding>>>,
     by_destination: BTreeMap<DestinationKey, BTreeSet<Arc<Binding>>>,
     exclusive: BTreeMap<ConnectionId, BTreeSet<ShortString>>,
+    /// The id of the next queue that an exchange keeps messages in.
+    spare_queue: Option<QueueId>,
 }
 
 impl Vhost {
@@ -94,7 +98,19 @@ impl Vhost {
             by_source: BTreeMap::new(),
             by_destination: BTreeMap::new(),
             exclusive: BTreeMap::new(),
+            spare_queue: None,
         }
+    }
+
+    /// Whether it wants an id that no queue has had, for an exchange that may have to keep messages: see `provide`.
+    #[must_use]
+    pub const fn wants_queue_id(&self) -> bool {
+        self.spare_queue.is_none()
+    }
+
+    /// An id that no queue has had. Without one, exchanges that are declared keep no messages.
+    pub const fn provide(&mut self, id: QueueId) {
+        self.spare_queue = Some(id);
     }
 
     /// The vhost as it is now.
@@ -131,6 +147,7 @@ fn predeclared(name: ShortString, kind: ExchangeType, internal: bool) -> Exchang
         alternate: None,
         bindings: kind.empty_table(&FieldTable::new()),
         memory: Memory::default(),
+        delay_queue: None,
     }
 }
 

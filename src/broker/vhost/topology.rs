@@ -8,6 +8,7 @@ use leveret_protocol::ShortString;
 use rpds::RedBlackTreeMapSync;
 
 use crate::broker::auth::{Actor, Permission};
+use crate::broker::delay;
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::{Destination, Envelope, Exchange, mixed};
 use crate::broker::queue::QueueEntry;
@@ -32,6 +33,8 @@ pub struct Route {
     /// Whether something besides exchange and routing key had a say, so that the next message with these names may go
     /// elsewhere.
     pub varies: bool,
+    /// Whether an exchange keeps it, to route it later.
+    pub delayed: bool,
     /// The exchanges on the way that keep a history.
     pub histories: Vec<ShortString>,
 }
@@ -67,7 +70,8 @@ impl Topology {
     }
 
     /// The queues of a message published to `exchange`. Follows exchange bindings and alternate exchanges; each
-    /// exchange is visited once, so cycles end. Every exchange matches with the same routing keys and headers.
+    /// exchange is visited once, so cycles end. Every exchange matches with the same routing keys and headers. An exchange
+    /// that keeps the message leads to its delay queue and no further.
     #[must_use]
     pub fn route(&self, exchange: &[u8], envelope: &Envelope<'_>) -> Route {
         self.route_past(exchange, envelope, &mut |_| true)
@@ -93,7 +97,8 @@ impl Topology {
             walk.route.varies |= next.varies();
         }
         let mut route = walk.route;
-        route.queues.sort_by(|a, b| a.name.cmp(&b.name));
+        // A queue may have the name of an exchange that keeps messages.
+        route.queues.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         route.queues.dedup_by(|a, b| a.id == b.id);
         route
     }
@@ -129,6 +134,12 @@ impl Walk {
     }
 
     fn visit(&mut self, exchange: &Exchange, topology: &Topology, envelope: &Envelope<'_>) {
+        if let (Some(entry), Some(headers)) = (&exchange.delay_queue, envelope.headers)
+            && delay::delay(headers).is_some()
+        {
+            (self.route.varies, self.route.delayed) = (true, true);
+            return self.route.queues.push(Arc::clone(entry));
+        }
         let mut envelope = *envelope;
         if exchange.bindings.varies() {
             // Or a choice at random behind another one would not be free of it.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use leveret_protocol::{FieldTable, ShortString};
 use nom::bytes::complete::{tag, take};
-use nom::combinator::{all_consuming, map_opt, map_res};
+use nom::combinator::{all_consuming, cond, map_opt, map_res};
 use nom::error::{Error, ErrorKind};
 use nom::multi::length_data;
 use nom::number::complete::{le_u64, u8};
 use nom::{Err, IResult, Parser};
 use thiserror::Error as ThisError;
 
-use super::encode::{AUTO_DELETE, BINDING, DIGEST, EXCHANGE, INTERNAL, QUEUE, QUEUE_IDS, VERSION, VHOST};
+use super::encode::{AUTO_DELETE, BINDING, DELAYS, DIGEST, EXCHANGE, INTERNAL, QUEUE, QUEUE_IDS, VERSION, VHOST};
 use crate::broker::exchange::ExchangeType;
 use crate::broker::ids::QueueId;
 use crate::broker::queue::QueueEntry;
@@ -135,9 +135,11 @@ fn destination_kind(input: Octets<'_>) -> IResult<Octets<'_>, ResourceKind> {
 
 fn exchange(name: ShortString) -> impl FnMut(Octets<'_>) -> IResult<Octets<'_>, ExchangeDefinition> {
     move |input| {
-        let (rest, (flags, kind, arguments)) = (u8, exchange_type, table).parse(input)?;
+        let (rest, flags) = u8(input)?;
+        let (rest, delay_queue) = cond(flags & DELAYS != 0, le_u64.map(QueueId)).parse(rest)?;
+        let (rest, (kind, arguments)) = (exchange_type, table).parse(rest)?;
         let (auto_delete, internal) = (flags & AUTO_DELETE != 0, flags & INTERNAL != 0);
-        Ok((rest, ExchangeDefinition { name: name.clone(), kind, auto_delete, internal, arguments }))
+        Ok((rest, ExchangeDefinition { name: name.clone(), kind, auto_delete, internal, arguments, delay_queue }))
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) const BINDING: u8 = b'b';
 
 pub(super) const AUTO_DELETE: u8 = 1;
 pub(super) const INTERNAL: u8 = 2;
+pub(super) const DELAYS: u8 = 4;
 
 /// Bytes of the digest that tells bindings between the same two ends apart. A digest and not the arguments themselves,
 /// since those may be large; a cryptographic one, since clients choose what goes in.
@@ -72,9 +73,16 @@ fn digest(link: &Link) -> Vec<u8> {
 }
 
 fn exchange_value(exchange: &ExchangeDefinition) -> Writer {
-    let flags = flag(exchange.auto_delete, AUTO_DELETE) | flag(exchange.internal, INTERNAL);
+    let flags = flag(exchange.auto_delete, AUTO_DELETE)
+        | flag(exchange.internal, INTERNAL)
+        | flag(exchange.delay_queue.is_some(), DELAYS);
+    let delay_queue = exchange.delay_queue.map(|id| id.0.to_le_bytes());
     let kind = ShortString::from_static(exchange.kind.name());
-    Writer::row(VERSION).octet(flags).name(&kind).table(&exchange.arguments)
+    Writer::row(VERSION)
+        .octet(flags)
+        .octets(delay_queue.as_ref().map_or(&[], |id| id))
+        .name(&kind)
+        .table(&exchange.arguments)
 }
 
 fn queue_value(entry: &QueueEntry) -> Writer {

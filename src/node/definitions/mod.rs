@@ -64,7 +64,8 @@ impl Stored {
         let definitions = self.vhosts.values().flatten();
         let ids = definitions.filter_map(|definition| match definition {
             Definition::Queue(entry) => Some(entry.id),
-            Definition::Exchange(_) | Definition::Binding(_) => None,
+            Definition::Exchange(exchange) => exchange.delay_queue,
+            Definition::Binding(_) => None,
         });
         ids.collect()
     }

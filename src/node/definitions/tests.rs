@@ -58,12 +58,13 @@ fn any_table() -> impl Strategy<Value = FieldTable> {
 fn any_definition() -> impl Strategy<Value = Definition> {
     let kinds = [ExchangeType::Direct, ExchangeType::Fanout, ExchangeType::Topic, ExchangeType::Headers];
     let exchange = (any_name(), proptest::sample::select(kinds.to_vec()), any::<bool>(), any::<bool>(), any_table());
+    let exchange = (exchange, proptest::option::of(any::<u64>().prop_map(QueueId)));
     let queue = (any_name(), any::<u64>(), any::<bool>(), any_table());
     let ends = prop_oneof![Just(ResourceKind::Exchange), Just(ResourceKind::Queue)];
     let binding = (any_name(), ends, any_name(), any_name(), any_table());
     prop_oneof![
-        exchange.prop_map(|(name, kind, auto_delete, internal, arguments)| {
-            Definition::Exchange(ExchangeDefinition { name, kind, auto_delete, internal, arguments })
+        exchange.prop_map(|((name, kind, auto_delete, internal, arguments), delay_queue)| {
+            Definition::Exchange(ExchangeDefinition { name, kind, auto_delete, internal, arguments, delay_queue })
         }),
         queue.prop_map(|(name, id, auto_delete, arguments)| {
             let entry = QueueEntry { id: QueueId(id), name, durable: true, auto_delete, owner: None, arguments };
@@ -119,7 +120,9 @@ fn rows_have_the_bytes_that_the_storage_format_tells() {
         auto_delete: true,
         internal: true,
         arguments: table.clone(),
+        delay_queue: None,
     };
+    let delaying = ExchangeDefinition { delay_queue: Some(QueueId(0x0304)), ..exchange.clone() };
     let entry = QueueEntry { auto_delete: true, ..QueueEntry::clone(&queue(0x0102)) };
     let link = Link {
         source: name("x"),
@@ -135,6 +138,10 @@ fn rows_have_the_bytes_that_the_storage_format_tells() {
     assert_eq!(
         stored(Definition::Exchange(exchange)),
         row(b"e\x01/\x01x", b"\x01\x03\x06fanout\0\0\0\x07\x01aI\0\0\0\x01")
+    );
+    assert_eq!(
+        stored(Definition::Exchange(delaying)),
+        row(b"e\x01/\x01x", b"\x01\x07\x04\x03\0\0\0\0\0\0\x06fanout\0\0\0\x07\x01aI\0\0\0\x01")
     );
     assert_eq!(
         stored(Definition::Queue(Arc::new(entry))),

@@ -11,6 +11,7 @@ use super::uncommitted::Kept;
 use super::{Session, confirms};
 use crate::broker::auth::Permission;
 use crate::broker::channel::{checks, reply_to};
+use crate::broker::delay;
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::CheckoutId;
@@ -18,6 +19,7 @@ use crate::broker::message::Message;
 use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
+use crate::broker::vhost::Route;
 use crate::node::cell::{Pressure, QueueCell};
 use crate::node::memories::Way;
 use crate::node::together::{self, Applied};
@@ -271,12 +273,13 @@ impl Session {
             };
             vhost.route(now, &topology, &message, &envelope)
         };
+        let kept = if route.delayed { for_later(&message, &checked.copies, &route) } else { None };
         let targets: Targets = vhost.cells_of(&route);
         if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
             self.cache =
                 RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }
-        Ok((message, targets, admitted))
+        Ok((kept.unwrap_or(message), targets, admitted))
     }
 
     /// A message to a direct reply-to token: goes straight to the requester, whose channel may be gone. `false`: it
@@ -297,6 +300,14 @@ impl Session {
         }
         true
     }
+}
+
+/// A delayed message with what it is to be routed by then and nobody may see. Only where it goes nowhere else.
+fn for_later(message: &Message, copies: &[Vec<u8>], route: &Route) -> Option<Message> {
+    if copies.is_empty() || route.queues.len() > 1 {
+        return None;
+    }
+    delay::with_blind_copies(message, copies)
 }
 
 fn is_reply(message: &Message) -> bool {

@@ -2,6 +2,7 @@
 
 mod choices;
 pub mod consistent_hash;
+pub mod delayed;
 pub mod direct;
 pub mod fanout;
 mod hash;
@@ -200,4 +201,6 @@ exchange_types! {
     RecentHistory, "x-recent-history", recent_history;
     /// Every binding, but no message twice (a third party's RabbitMQ extension).
     MessageDeduplication, "x-message-deduplication", message_deduplication;
+    /// As another type, but later (RabbitMQ plugin).
+    Delayed, "x-delayed-message", delayed;
 }

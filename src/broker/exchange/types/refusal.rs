@@ -37,6 +37,12 @@ pub enum TypeRefusal {
     /// x-local-random: a queue of a type that lives on several nodes.
     #[error("Queue type {0} not valid for this exchange type")]
     QueueType(&'static str),
+    /// x-delayed-message: no type to route by.
+    #[error("Invalid argument, 'x-delayed-type' must be an existing exchange type")]
+    NoDelayedType,
+    /// x-delayed-message: no other type to route by.
+    #[error("Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'")]
+    DelayedByItself,
     /// x-local-random: a destination that is no queue.
     #[error("Destination not found")]
     NoQueue,

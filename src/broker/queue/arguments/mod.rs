@@ -12,6 +12,7 @@ mod delayed_retry_min;
 mod delayed_retry_type;
 mod delivery_limit;
 mod expires;
+mod hold_until_header;
 mod initial_cluster_size;
 mod max_age;
 mod max_in_memory_bytes;
@@ -29,6 +30,7 @@ mod queue_mode;
 mod queue_type;
 mod queue_version;
 mod quorum_initial_group_size;
+mod retry;
 mod single_active_consumer;
 mod stream_filter_size_bytes;
 mod stream_max_segment_size_bytes;
@@ -44,6 +46,7 @@ pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value 
 pub(super) use self::dead_letter_routing_key::value as dead_letter_routing_key;
 pub(super) use self::delivery_limit::value as delivery_limit;
 pub(super) use self::expires::value as expires;
+pub(super) use self::hold_until_header::value as hold_until_header;
 pub(super) use self::max_length::value as max_length;
 pub(super) use self::max_length_bytes::value as max_length_bytes;
 pub(super) use self::max_priority::value as max_priority;
@@ -51,6 +54,7 @@ pub(super) use self::message_ttl::value as message_ttl;
 pub use self::name_prefix::value as name_prefix;
 pub(super) use self::overflow::value as overflow;
 pub use self::queue_type::{QueueType, check_deletion, check_named, check_properties, of as queue_type};
+pub(super) use self::retry::value as retry;
 pub(super) use self::single_active_consumer::value as single_active_consumer;
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
@@ -89,8 +93,8 @@ impl Argument {
     }
 }
 
-/// Every argument that RabbitMQ knows of, in the order in which it looks at them.
-static ARGUMENTS: [Argument; 29] = [
+/// Every argument that RabbitMQ knows of, in the order in which it looks at them; behind them our own.
+static ARGUMENTS: [Argument; 37] = [
     expires::ARGUMENT,
     message_ttl::ARGUMENT,
     dead_letter_exchange::ARGUMENT,
@@ -120,6 +124,14 @@ static ARGUMENTS: [Argument; 29] = [
     stream_max_segment_size_bytes::ARGUMENT,
     stream_filter_size_bytes::ARGUMENT,
     initial_cluster_size::ARGUMENT,
+    hold_until_header::ARGUMENT,
+    retry::DELAYS,
+    retry::FIRST,
+    retry::LONGEST,
+    retry::MULTIPLIER,
+    retry::JITTER,
+    retry::LIMIT,
+    retry::ON,
 ];
 
 /// Checks the values of a new queue's arguments, then whether its type takes them. Arguments that RabbitMQ does not

@@ -4,7 +4,7 @@ use leveret_protocol::{FieldTable, FieldValue, HeaderView};
 
 use super::*;
 use crate::broker::dead_letter;
-use crate::broker::queue::{DeathReason, Settings};
+use crate::broker::queue::{DeathReason, Departure, Settings};
 
 fn queue_of(arguments: &[(&str, FieldValue)]) -> Queue {
     let mut table = FieldTable::new();
@@ -124,8 +124,8 @@ fn a_message_that_fails_too_often_is_dead_lettered_with_that_reason() {
     assert_eq!(settle(&mut queue, GETTER, 1, Outcome::Fail), [Effect::Died]);
     let mut dead = Vec::new();
     handle(&mut queue, Input::TakeDead(&mut dead));
-    assert_eq!(dead.iter().map(|dead| dead.reason).collect::<Vec<_>>(), [DeathReason::DeliveryLimit]);
-    assert_eq!(dead[0].reason.name(), "delivery_limit");
+    assert_eq!(dead.iter().map(|dead| dead.reason).collect::<Vec<_>>(), [Departure::Died(DeathReason::DeliveryLimit)]);
+    assert_eq!(DeathReason::DeliveryLimit.name(), "delivery_limit");
 }
 
 #[test]

@@ -4,7 +4,9 @@ use leveret_protocol::ShortString;
 
 use super::{ANN, GETTER, consumer, first, handle, lies_at, publish, settle, stored, with_consumers};
 use crate::broker::ids::SequenceNumber;
-use crate::broker::queue::{Arrival, DeadLetter, DeathReason, Effect, Input, Outcome, Overflow, Queue, Settings};
+use crate::broker::queue::{
+    Arrival, DeadLetter, DeathReason, Departure, Effect, Input, Outcome, Overflow, Queue, Settings,
+};
 use crate::broker::time::Timestamp;
 
 fn at_most(messages: u64) -> Settings {
@@ -141,8 +143,9 @@ fn the_dead_tell_why_and_in_which_order() {
     let mut dead = Vec::new();
     handle(&mut queue, Input::TakeDead(&mut dead));
     let told: Vec<_> = dead.iter().map(|dead| (dead.message.body(), dead.reason)).collect();
-    let full = DeathReason::MaxLength;
-    assert_eq!(told, [(&b"a"[..], full), (b"b", full), (b"c", DeathReason::Rejected), (b"d", full)]);
+    let full = Departure::Died(DeathReason::MaxLength);
+    let rejected = Departure::Died(DeathReason::Rejected);
+    assert_eq!(told, [(&b"a"[..], full), (b"b", full), (b"c", rejected), (b"d", full)]);
     assert_eq!(dead.iter().filter(|dead| dead.stored.is_some()).count(), 0);
 }
 

@@ -7,11 +7,17 @@ mod length;
 mod model;
 mod paged;
 mod priorities;
+mod retrying;
 mod single_active;
 mod stored;
 mod times;
+mod waiting;
+mod waiting_model;
 
 use std::num::NonZeroU32;
+
+use bytes::BytesMut;
+use leveret_protocol::{FieldValue, Properties, ShortString};
 
 use super::{Arrival, Delivery, Effect, Input, Outcome, Place, Queue, Refusal, Run, Subscription};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
@@ -34,6 +40,24 @@ fn urgent(priority: u8, body: &str) -> Message {
     let header = [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0, priority];
     let traits = Traits::PRIORITY;
     MessageArena::default().store(b"\0\x01q", &header, body.as_bytes(), traits, Timestamp::ZERO).unwrap()
+}
+
+/// A message with one header that came at a time.
+fn with_header(body: &str, name: &'static str, value: FieldValue, arrived: Timestamp) -> Message {
+    let mut header = BytesMut::from(&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..]);
+    let headers = Some(std::iter::once((ShortString::from_static(name), value)).collect());
+    Properties { headers, ..Properties::default() }.encode(&mut header);
+    MessageArena::default().store(b"\0\x01q", &header, body.as_bytes(), Traits::HEADERS, arrived).unwrap()
+}
+
+const fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn handle_at(queue: &mut Queue, now: u64, input: Input<'_>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    queue.handle(at(now), input, &mut effects).unwrap();
+    effects
 }
 
 /// A consumer without limits.

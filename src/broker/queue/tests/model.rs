@@ -242,6 +242,8 @@ impl Model {
                 | Effect::LeaseEnded
                 | Effect::Wanting(_)
                 | Effect::Taken(_)
+                | Effect::Fetch(_)
+                | Effect::Retried { .. }
                 | Effect::ConsumerCancelled(_)
                 | Effect::Emptied(_) => unreachable!("{effect:?}"),
             }
