@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::store::aside;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::disk::Disk;
-use crate::store::meta::{CheckpointError, CleanStop, Fatal, Meta};
+use crate::store::meta::{CheckpointError, CleanStop, CommitError, Meta};
 use crate::store::{
     Checkpoint, Log, OpenSegment, Options, Position, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError,
     SegmentSizes, open_listed, open_log,
@@ -244,7 +244,7 @@ fn note_start(
     checkpoint: &Checkpoint,
     recovered: &Recovered,
     mut given_up: BTreeSet<Position>,
-) -> Result<(), Fatal> {
+) -> Result<(), CommitError> {
     let report = &recovered.report;
     given_up.extend(report.damage.iter().chain(&report.given_up).filter_map(|damage| damage.position));
     meta.note_start(log.durable(), &checkpoint.given_up, &given_up)
