@@ -300,6 +300,9 @@ pub enum ConnectionError {
     /// 540: a flag or argument that the broker does not have.
     #[error("{0}")]
     NotImplemented(String),
+    /// 541: something durable could not be stored, since the disk is full; nothing of it happened.
+    #[error("no space left on the disk to store what was declared")]
+    NoSpace,
 }
 
 impl ConnectionError {
@@ -316,6 +319,7 @@ impl ConnectionError {
             Self::UnexpectedFrame(_) => ReplyCode::UnexpectedFrame,
             Self::NotAllowed(_) | Self::ConsumerTagInUse(_) => ReplyCode::NotAllowed,
             Self::NotImplemented(_) => ReplyCode::NotImplemented,
+            Self::NoSpace => ReplyCode::InternalError,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::clock::Clock;
 use super::vhost::RunningVhost;
 use crate::broker::dedup::{Deduplicator, Seen};
 use crate::broker::time::Timestamp;
-use crate::store::meta::{Change, Fatal, Meta, Space};
+use crate::store::meta::{Change, CommitError, Meta, Space};
 
 /// Keys of duplicates in one row.
 const KEYS_IN_A_ROW: usize = 4096;
@@ -55,7 +55,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn put(&mut self, subject: &Subject, index: usize, content: &Content) -> Result<(), Fatal> {
+    fn put(&mut self, subject: &Subject, index: usize, content: &Content) -> Result<(), CommitError> {
         self.changes.push(Change::Put { key: subject.key(index), value: content.value() });
         if self.changes.len() < ROWS_AT_ONCE {
             return Ok(());
@@ -63,7 +63,7 @@ impl Writer<'_> {
         self.finish()
     }
 
-    fn put_seen(&mut self, subject: &Subject, deduplicator: &Deduplicator) -> Result<(), Fatal> {
+    fn put_seen(&mut self, subject: &Subject, deduplicator: &Deduplicator) -> Result<(), CommitError> {
         let moment = self.moment;
         let unix = |seen: Seen| (seen.key, seen.expires.map(|at| moment.unix_of(at)));
         let all: Vec<_> = deduplicator.seen().map(unix).collect();
@@ -73,7 +73,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Fatal> {
+    fn finish(&mut self) -> Result<(), CommitError> {
         self.meta.commit(Space::Remembered, &self.changes)?;
         self.changes.clear();
         Ok(())
@@ -81,7 +81,7 @@ impl Writer<'_> {
 }
 
 /// Leaves what durable exchanges and queues remember. Nothing may be published any more.
-pub(super) fn leave(node: &Node, meta: &Meta) -> Result<(), Fatal> {
+pub(super) fn leave(node: &Node, meta: &Meta) -> Result<(), CommitError> {
     let mut writer = Writer { meta, moment: Moment::of(node.clock), changes: Vec::new() };
     let vhosts: Vec<Arc<RunningVhost>> = node.vhosts.iter().map(|vhost| Arc::clone(&vhost)).collect();
     for vhost in vhosts {
@@ -90,7 +90,7 @@ pub(super) fn leave(node: &Node, meta: &Meta) -> Result<(), Fatal> {
     writer.finish()
 }
 
-fn leave_vhost(vhost: &RunningVhost, writer: &mut Writer<'_>) -> Result<(), Fatal> {
+fn leave_vhost(vhost: &RunningVhost, writer: &mut Writer<'_>) -> Result<(), CommitError> {
     let topology = vhost.topology();
     let lasts = |exchange: &[u8]| topology.exchange(exchange).is_some_and(|exchange| exchange.durable);
     let mut done = Ok(());
@@ -119,8 +119,17 @@ fn leave_vhost(vhost: &RunningVhost, writer: &mut Writer<'_>) -> Result<(), Fata
 }
 
 /// Takes what the last stop left, if it did. What is about something else than it was, or cannot be read, is let go.
-pub(super) fn take(node: &Node, meta: &Meta) -> Result<(), Fatal> {
+pub(super) fn take(node: &Node, meta: &Meta) -> Result<(), CommitError> {
     let rows = meta.all(Space::Remembered)?;
+    let changes: Vec<_> = rows.iter().map(|(key, _)| Change::Remove { key: key.clone() }).collect();
+    match meta.commit(Space::Remembered, &changes) {
+        // It would be taken for that of a later stop some day.
+        Err(CommitError::NoSpace) => {
+            tracing::warn!("what exchanges and queues remembered is not taken over, as there is no room to note that");
+            return Ok(());
+        }
+        done => done?,
+    }
     let moment = Moment::of(node.clock);
     for (key, value) in &rows {
         match (Subject::read(key), Content::read(value)) {
@@ -128,8 +137,7 @@ pub(super) fn take(node: &Node, meta: &Meta) -> Result<(), Fatal> {
             (_, _) => tracing::warn!("the row {key:02x?} of what was remembered cannot be read, and is ignored"),
         }
     }
-    let changes: Vec<_> = rows.into_iter().map(|(key, _)| Change::Remove { key }).collect();
-    meta.commit(Space::Remembered, &changes)
+    Ok(())
 }
 
 fn give_back(node: &Node, moment: Moment, subject: &Subject, content: Content) {
