@@ -30,8 +30,8 @@ mod restart_tests;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use leveret_protocol::ShortString;
@@ -148,8 +148,13 @@ impl Node {
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
-        let timers = Arc::new(Timers::new(clock));
-        let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), &timers, cell)?;
+        let surroundings = Surroundings {
+            storage: storage.clone(),
+            timers: Arc::new(Timers::new(clock)),
+            home: Weak::new(),
+            consumer_timeout: config.consumer_timeout,
+        };
+        let vhosts = restored(&definitions, stored, &vhost, &surroundings, cell)?;
         let outboxes = Arc::new(Outboxes::new());
         Ok(Self {
             clock,
@@ -242,8 +247,7 @@ fn restored(
     definitions: &Arc<Definitions>,
     mut stored: Stored,
     configured: &ShortString,
-    storage: Option<&Arc<Storage>>,
-    timers: &Arc<Timers>,
+    surroundings: &Surroundings,
     cell: &mut MakeCell<'_>,
 ) -> Result<DashMap<ShortString, Arc<RunningVhost>>, NodeError> {
     if !stored.vhosts.contains_key(configured) {
@@ -251,7 +255,7 @@ fn restored(
         stored.vhosts.insert(configured.clone(), Vec::new());
     }
     let running = stored.vhosts.into_iter().map(|(name, stored)| {
-        let surroundings = |home| Surroundings { storage: storage.cloned(), timers: Arc::clone(timers), home };
+        let surroundings = |home| Surroundings { home, ..surroundings.clone() };
         let vhost = RunningVhost::restore(name.clone(), Arc::clone(definitions), surroundings, stored, cell);
         (name, vhost)
     });

@@ -66,7 +66,7 @@ impl Queue {
             return None;
         }
         let head = self.ready.first().filter(|_| self.ttl.is_used()).and_then(|held| self.ttl.deadline(held));
-        head.into_iter().chain(self.lease_end()).min()
+        head.into_iter().chain(self.lease_end()).chain(self.timeouts.due()).min()
     }
 
     /// Expires what is at the head, up to the first message that lives. Of those that have only just come none: a consumer

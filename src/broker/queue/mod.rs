@@ -19,6 +19,7 @@ mod relocate;
 mod settings;
 mod single_active;
 mod stored;
+mod timeouts;
 mod unacked;
 
 #[cfg(test)]
@@ -41,8 +42,9 @@ pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
 use self::ready::Ready;
-pub use self::settings::{DeadLetter, Overflow, Settings};
+pub use self::settings::{DeadLetter, Overflow, Settings, TimeoutAction};
 pub use self::stored::Contents;
+use self::timeouts::Timeouts;
 use self::unacked::{Held, Unacked};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::time::Timestamp;
@@ -68,6 +70,7 @@ pub struct Queue {
     dying: Vec<Dying>,
     promised: Promised,
     deliveries: Deliveries,
+    timeouts: Timeouts,
 }
 
 /// Unacked messages of a consumer of a quorum queue that asks for no limit (RabbitMQ).
@@ -94,6 +97,7 @@ impl Queue {
         if settings.is_quorum() {
             self.ready.keep_order_of_return();
         }
+        self.timeouts.configure(&settings);
         self.settings = settings;
         self
     }
@@ -232,7 +236,10 @@ impl Queue {
             Input::Purge => self.purge(effects),
             Input::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects)?,
             Input::Configure(settings) => self.configure(now, *settings),
-            Input::Tick => self.check_lease(now, effects),
+            Input::Tick => {
+                self.check_timeouts(now, effects);
+                self.check_lease(now, effects);
+            }
             Input::Touch => self.last_used = now,
             Input::Refused(arrival) => self.bury(arrival, effects),
             Input::EndLease => self.end_lease(now, effects)?,
@@ -271,6 +278,7 @@ impl Queue {
             self.last_used = now;
         }
         self.settings = settings;
+        self.reset_timeouts(now);
     }
 
     fn subscribe(&mut self, subscription: Subscription) -> Result<(), Refusal> {
@@ -281,6 +289,7 @@ impl Queue {
         if occupied || self.consumers.has_exclusive() {
             return Err(Refusal::ExclusiveUse);
         }
+        self.note_timeout(subscription.timeout);
         self.consumers.attach(subscription);
         Ok(())
     }
@@ -387,7 +396,9 @@ impl Queue {
             unacked.next_checkout()
         } else {
             self.unacked_bytes += held.message.cost();
-            unacked.check_out(held)
+            let checkout = unacked.check_out(held);
+            self.timeouts.note(now, unacked);
+            checkout
         };
         let delivery = Delivery { consumer: id, checkout, redelivered, message };
         effects.push(Effect::Got(Some((delivery, self.ready_count()))));
@@ -430,6 +441,9 @@ impl Queue {
             && let Some(held) = self.ready.take_first()
         {
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
+            if self.timeouts.is_used() && !consumer.subscription.no_ack {
+                self.timeouts.note(now, &mut consumer.unacked);
+            }
             taken += 1;
             self.expire(now, NOTHING_FRESH, effects);
         }
@@ -448,6 +462,9 @@ impl Queue {
             }
             let Some(held) = self.ready.take_first() else { break };
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
+            if self.timeouts.is_used() && !consumer.subscription.no_ack {
+                self.timeouts.note(now, &mut consumer.unacked);
+            }
             self.expire(now, fresh, effects);
         }
         self.expire(now, NOTHING_FRESH, effects);

@@ -22,6 +22,8 @@ pub struct Settings {
     pub delivery_limit: Option<i64>,
     /// How long a delivery may stay unacked; zero: for ever; `None`: as the node has it (`x-consumer-timeout`).
     pub consumer_timeout: Option<Duration>,
+    /// What becomes of a delivery that stays unacked for longer (`x-consumer-timeout-action`, our own).
+    pub timeout_action: TimeoutAction,
     /// How long a message lives that comes from now on (`x-message-ttl`).
     pub message_ttl: Option<Duration>,
     /// How long the queue lives without consumers and without use (`x-expires`).
@@ -34,6 +36,29 @@ pub struct Settings {
     pub overflow: Overflow,
     /// Where dead messages go (`x-dead-letter-exchange`, `x-dead-letter-routing-key`).
     pub dead_letter: Option<DeadLetter>,
+}
+
+/// What becomes of deliveries that stay unacked for too long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeoutAction {
+    /// All that their consumer holds comes back, and it ends: cancelled by a quorum queue, with its channel by a classic
+    /// one (RabbitMQ).
+    #[default]
+    EndConsumer,
+    /// They come back; their consumer goes on.
+    Requeue,
+}
+
+impl TimeoutAction {
+    /// The action of that name.
+    #[must_use]
+    pub fn by_name(name: &[u8]) -> Option<Self> {
+        match name {
+            b"end-consumer" => Some(Self::EndConsumer),
+            b"requeue" => Some(Self::Requeue),
+            _ => None,
+        }
+    }
 }
 
 /// What a full queue does with one message more.
@@ -80,6 +105,7 @@ impl Settings {
             single_active: arguments::single_active_consumer(arguments),
             delivery_limit: arguments::delivery_limit(arguments),
             consumer_timeout: arguments::consumer_timeout(arguments).map(millis),
+            timeout_action: arguments::consumer_timeout_action(arguments).unwrap_or_default(),
             message_ttl: arguments::message_ttl(arguments).map(millis),
             expires: arguments::expires(arguments).map(millis),
             max_length: arguments::max_length(arguments),

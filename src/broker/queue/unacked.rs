@@ -1,10 +1,14 @@
 //! What one consumer holds unacked, in the order of hand-out, and the numbering of its hand-outs.
 
+use std::time::Duration;
+
 use super::effect::Effect;
 use super::place::Place;
+use super::timeouts::HandOutTimes;
 use crate::broker::ids::{CheckoutId, SequenceNumber};
 use crate::broker::ledger::Ledger;
 use crate::broker::message::Message;
+use crate::broker::time::Timestamp;
 
 /// A message in memory with its place in the queue. In this order no field lies across two of the 16 bytes that a move
 /// copies at once: reading it right after a move would stall (measured: 5 ns a message).
@@ -30,9 +34,18 @@ impl Held {
 pub(super) struct Unacked {
     held: Ledger<Held>,
     last: u64,
+    /// How long each may stay here, if whoever holds it asks for a time of its own.
+    pub(super) timeout: Option<Duration>,
+    /// When they were handed out, where there is a timeout.
+    times: HandOutTimes,
 }
 
 impl Unacked {
+    /// Of somebody who asks for a timeout.
+    pub(super) fn of(timeout: Option<Duration>) -> Self {
+        Self { timeout, ..Self::default() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.held.len()
     }
@@ -48,6 +61,37 @@ impl Unacked {
         let checkout = self.next_checkout();
         self.held.add(checkout.0, held);
         checkout
+    }
+
+    #[cfg(test)]
+    pub(super) fn times(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Notes that the last one was handed out just now.
+    pub(super) fn note(&mut self, now: Timestamp) {
+        self.times.note(self.last, now);
+        self.times.tidy(self.held.len(), self.held.numbers());
+    }
+
+    /// Those of which no time is known count from now on.
+    pub(super) fn note_all(&mut self, now: Timestamp) {
+        let Some(first) = self.held.numbers().next() else { return };
+        if self.times.of(first).is_none() {
+            self.times = HandOutTimes::default();
+            self.times.note(first, now);
+        }
+    }
+
+    /// When the oldest has been here for so long.
+    pub(super) fn deadline(&self, span: Duration) -> Option<Timestamp> {
+        Some(self.times.of(self.held.numbers().next()?)?.after(span))
+    }
+
+    /// Those that have been here for so long.
+    pub(super) fn overdue(&self, now: Timestamp, span: Duration) -> Vec<CheckoutId> {
+        let is_overdue = |number: &u64| self.times.of(*number).is_some_and(|time| time.after(span) <= now);
+        self.held.numbers().take_while(is_overdue).map(CheckoutId).collect()
     }
 
     /// Takes one out; `None` when it is not outstanding.

@@ -7,6 +7,7 @@ mod model;
 mod paged;
 mod single_active;
 mod stored;
+mod timeouts;
 mod times;
 
 use std::num::NonZeroU32;
@@ -36,6 +37,7 @@ fn consumer(consumer: ConsumerId) -> Subscription {
         prefetch: 0,
         channel_limited: false,
         window: 1 << 20,
+        timeout: None,
     }
 }
 
