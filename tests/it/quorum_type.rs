@@ -28,8 +28,9 @@ fn transient_messages_survive_too() {
             for mode in [1, 2] {
                 let properties = BasicProperties::default().with_delivery_mode(mode);
                 let options = BasicPublishOptions::default();
-                let confirm = client.publish_with("", "jobs", format!("mode {mode}").as_bytes(), options, properties);
-                within(confirm.await).await.unwrap();
+                let body = format!("mode {mode}");
+                let confirm = client.publish_with("", "jobs", body.as_bytes(), options, properties).await;
+                within(confirm).await.unwrap();
             }
             broker.server.restart(ending);
 
