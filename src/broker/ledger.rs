@@ -58,6 +58,12 @@ impl<V> Ledger<V> {
         Some(value)
     }
 
+    /// An entry that is outstanding.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<&V> {
+        self.slots.get(self.position(number)?)?.1.as_ref()
+    }
+
     /// Whether an entry is outstanding.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {

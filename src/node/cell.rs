@@ -558,6 +558,7 @@ impl Running {
             | Input::Written(..)
             | Input::Get { .. }
             | Input::Settle { .. }
+            | Input::Extend { .. }
             | Input::Return { .. }
             | Input::Loaded { .. }
             | Input::Relocate { .. }

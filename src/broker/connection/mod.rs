@@ -273,6 +273,10 @@ impl Connection {
             None => self.channels.iter().find(|(_, open)| open.stands_for(consumer)).map(|(number, _)| *number),
         };
         if let Some(channel) = channel {
+            // Whatever it waits for will not be answered.
+            if self.channels.get(&channel).is_some_and(Channel::is_asking) {
+                self.waiting = false;
+            }
             self.fail(now, channel, (0, 0), ChannelError::ConsumerTimeout { channel, timeout }.into(), effects);
         }
     }

@@ -220,6 +220,7 @@ impl Queue {
                 self.get(now, consumer, no_ack, effects)?;
             }
             Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
+            Input::Extend { consumer, checkout, by } => self.extend(consumer, checkout, now.after(by)),
             Input::Return { consumer, checkouts, failed } => {
                 self.settle(consumer, checkouts, Outcome::requeue(failed), effects);
                 return Ok(());
@@ -321,8 +322,12 @@ impl Queue {
     }
 
     fn settle(&mut self, id: ConsumerId, checkouts: &[CheckoutId], outcome: Outcome, effects: &mut Vec<Effect>) {
-        let dies = outcome == Outcome::Discard && self.settings.dead_letter.is_some();
-        if dies || self.settings.counts_deliveries() || !self.deliveries.is_empty() {
+        let apart = match outcome {
+            Outcome::Ack => !self.deliveries.is_empty(),
+            Outcome::Discard => self.settings.dead_letter.is_some() || !self.deliveries.is_empty(),
+            Outcome::Requeue | Outcome::Fail => self.settings.counts_deliveries(),
+        };
+        if apart {
             return self.settle_apart(id, checkouts, outcome, effects);
         }
         self.check_in(id, checkouts, |ready, held| match outcome {

@@ -151,6 +151,18 @@ impl Queue {
         overdue.collect()
     }
 
+    /// Somebody may hold a hand-out until then, however long that is.
+    pub(super) fn extend(&mut self, id: ConsumerId, checkout: CheckoutId, until: Timestamp) {
+        let attached = self.consumers.find(id).map(|consumer| &mut consumer.unacked);
+        let Some(unacked) = attached.or_else(|| self.departed.get_mut(&id)).or_else(|| self.getters.get_mut(&id))
+        else {
+            return;
+        };
+        if self.timeouts.of(unacked.timeout).is_some() && unacked.extend(checkout, until) {
+            self.timeouts.due = Some(self.timeouts.due.map_or(until, |due| due.min(until)));
+        }
+    }
+
     fn holders(&self) -> impl Iterator<Item = (ConsumerId, &Unacked)> {
         let attached = self.consumers.iter().map(|consumer| (consumer.subscription.consumer, &consumer.unacked));
         let others = self.departed.iter().chain(&self.getters).map(|(id, unacked)| (*id, unacked));

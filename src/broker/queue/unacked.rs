@@ -1,5 +1,6 @@
 //! What one consumer holds unacked, in the order of hand-out, and the numbering of its hand-outs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::effect::Effect;
@@ -38,6 +39,8 @@ pub(super) struct Unacked {
     pub(super) timeout: Option<Duration>,
     /// When they were handed out, where there is a timeout.
     times: HandOutTimes,
+    /// Until when those may stay here that were given a time of their own.
+    extended: BTreeMap<u64, Timestamp>,
 }
 
 impl Unacked {
@@ -85,22 +88,44 @@ impl Unacked {
 
     /// When the oldest has been here for so long.
     pub(super) fn deadline(&self, span: Duration) -> Option<Timestamp> {
-        Some(self.times.of(self.held.numbers().next()?)?.after(span))
+        let oldest = self.plain().next().and_then(|number| self.times.of(number));
+        oldest.map(|time| time.after(span)).into_iter().chain(self.extended.values().copied()).min()
+    }
+
+    /// Those without a time of their own, oldest first.
+    fn plain(&self) -> impl Iterator<Item = u64> {
+        self.held.numbers().filter(|number| !self.extended.contains_key(number))
+    }
+
+    /// Lets one stay until then; false: it is not here.
+    pub(super) fn extend(&mut self, checkout: CheckoutId, until: Timestamp) -> bool {
+        let is_here = self.held.contains(checkout.0);
+        if is_here {
+            self.extended.insert(checkout.0, until);
+        }
+        is_here
     }
 
     /// Those that have been here for so long.
     pub(super) fn overdue(&self, now: Timestamp, span: Duration) -> Vec<CheckoutId> {
         let is_overdue = |number: &u64| self.times.of(*number).is_some_and(|time| time.after(span) <= now);
-        self.held.numbers().take_while(is_overdue).map(CheckoutId).collect()
+        let extended = self.extended.iter().filter(|(_, until)| **until <= now).map(|(number, _)| *number);
+        let mut overdue: Vec<_> = self.plain().take_while(is_overdue).chain(extended).map(CheckoutId).collect();
+        overdue.sort_unstable();
+        overdue
     }
 
     /// Takes one out; `None` when it is not outstanding.
     pub(super) fn settle(&mut self, checkout: CheckoutId) -> Option<Held> {
+        if !self.extended.is_empty() {
+            self.extended.remove(&checkout.0);
+        }
         self.held.take(checkout.0)
     }
 
     /// Takes everything out, oldest first.
     pub(super) fn take_all(&mut self) -> Vec<Held> {
+        self.extended.clear();
         self.held.take_all().into_iter().map(|(_, held)| held).collect()
     }
 

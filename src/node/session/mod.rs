@@ -291,6 +291,9 @@ impl Session {
             Effect::Rollback(channel) => {
                 self.kept.remove(&channel);
             }
+            Effect::Extend { queue, consumer, checkout, by } => {
+                self.run_queue(now, queue, Input::Extend { consumer, checkout, by });
+            }
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
             }

@@ -221,3 +221,49 @@ fn times_are_kept_only_of_what_is_outstanding() {
     assert!(queue.unacked().map(crate::broker::queue::unacked::Unacked::times).sum::<usize>() < 100);
     assert_eq!(due(&queue), Some(100));
 }
+
+#[test]
+fn a_delivery_may_be_given_more_time_or_less() {
+    let mut queue = timed("quorum");
+    at(0, &mut queue, Input::Subscribe(consumer(ANN)));
+    publish_at(0, &mut queue, &["a"]);
+    publish_at(50, &mut queue, &["b"]);
+    let extend = |millis, queue: &mut Queue, checkout, by| {
+        let by = Duration::from_millis(by);
+        assert_eq!(at(millis, queue, Input::Extend { consumer: ANN, checkout: CheckoutId(checkout), by }), []);
+    };
+    extend(90, &mut queue, 1, 200);
+    assert_eq!(at(100, &mut queue, Input::Tick), []);
+    assert_eq!(due(&queue), Some(150), "that of b");
+    ack_at(120, &mut queue, 2);
+    assert_eq!(at(150, &mut queue, Input::Tick), []);
+    assert_eq!(due(&queue), Some(290));
+    extend(200, &mut queue, 1, 10);
+    assert_eq!(at(210, &mut queue, Input::Tick), [timed_out(ANN, true)]);
+    extend(220, &mut queue, 1, 10);
+    assert_eq!(due(&queue), None, "nobody holds it");
+}
+
+#[test]
+fn of_several_late_deliveries_only_those_come_back_that_were_given_no_more_time() {
+    let mut queue = queue_of(&[
+        ("x-consumer-timeout", FieldValue::I32(100)),
+        ("x-consumer-timeout-action", FieldValue::text("requeue")),
+    ]);
+    at(0, &mut queue, Input::Subscribe(Subscription { prefetch: 2, ..consumer(ANN) }));
+    publish_at(0, &mut queue, &["a", "b"]);
+    at(10, &mut queue, Input::Extend { consumer: ANN, checkout: CheckoutId(1), by: Duration::from_millis(500) });
+    assert_eq!(at(100, &mut queue, Input::Tick), [again(ANN, 3, "b")]);
+    assert_eq!(due(&queue), Some(200));
+    ack_at(150, &mut queue, 3);
+    assert_eq!(at(510, &mut queue, Input::Tick), [again(ANN, 4, "a")]);
+}
+
+#[test]
+fn more_time_means_nothing_where_there_is_no_timeout() {
+    let mut queue = queue_of(&[]);
+    at(0, &mut queue, Input::Subscribe(consumer(ANN)));
+    publish_at(0, &mut queue, &["a"]);
+    at(0, &mut queue, Input::Extend { consumer: ANN, checkout: CheckoutId(1), by: SPAN });
+    assert_eq!(due(&queue), None);
+}
