@@ -153,6 +153,12 @@ pub enum ChannelError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// 406: a transaction keeps more than a connection may. RabbitMQ has no such bound.
+    #[error("open transactions of a connection are limited to {limit} bytes of messages: commit more often")]
+    TransactionTooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// 406: the expiration property is no number of milliseconds.
     #[error("invalid expiration '{value}': {reason}")]
     InvalidExpiration {
@@ -249,6 +255,7 @@ impl ChannelError {
             | Self::NotEmpty(_)
             | Self::UnknownDeliveryTag(_)
             | Self::MessageTooLarge { .. }
+            | Self::TransactionTooLarge { .. }
             | Self::InvalidExpiration { .. }
             | Self::HeaderNotArray { .. }
             | Self::WrongUserId { .. }
@@ -309,6 +316,9 @@ pub enum ConnectionError {
     /// 540: a flag or argument that the broker does not have.
     #[error("{0}")]
     NotImplemented(String),
+    /// 541: something durable could not be stored, since the disk is full; nothing of it happened.
+    #[error("no space left on the disk to store what was declared")]
+    NoSpace,
 }
 
 impl ConnectionError {
@@ -325,6 +335,7 @@ impl ConnectionError {
             Self::UnexpectedFrame(_) => ReplyCode::UnexpectedFrame,
             Self::NotAllowed(_) | Self::ConsumerTagInUse(_) => ReplyCode::NotAllowed,
             Self::NotImplemented(_) => ReplyCode::NotImplemented,
+            Self::NoSpace => ReplyCode::InternalError,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::storage::Storage;
 use crate::broker::alarm::Alarm;
 use crate::broker::time::Timestamp;
 use crate::store::disk::Disk;
-use crate::store::meta::Meta;
+use crate::store::meta::{CommitError, Meta};
 use crate::store::{FileNumber, Progress, Reclaim, ReclaimError, Reclaimed};
 
 /// How often it is looked whether there is something to do.
@@ -87,9 +87,12 @@ impl Keeper {
     /// Leaves word of each file that the log comes to, so that none can be missing unnoticed.
     fn note_reached(&mut self) {
         let durable = self.storage.log.durable();
-        if durable.file() > self.noted {
-            self.meta.note_reached(durable).unwrap_or_else(|error| fail_stop(&error));
-            self.noted = durable.file();
+        if durable.file() > self.noted && !self.alarm.is_full() {
+            match self.meta.note_reached(durable) {
+                Ok(()) => self.noted = durable.file(),
+                Err(error @ CommitError::NoSpace) => self.found_full(&error),
+                Err(CommitError::Fatal(error)) => fail_stop(&error),
+            }
         }
     }
 
@@ -119,7 +122,7 @@ impl Keeper {
             }
             Err(error) if error.is_fatal() => fail_stop(&error),
             Err(error) => {
-                if matches!(error, ReclaimError::NoSpace(_)) {
+                if matches!(error, ReclaimError::NoSpace(_) | ReclaimError::NoSpaceToCommit(_)) {
                     self.found_full(&error);
                 }
                 tracing::error!("{error}; the log grows until this is mended");

@@ -57,6 +57,7 @@ use crate::broker::error::ConnectionError;
 use crate::broker::ids::{ConsumerId, QueueId};
 use crate::config::Config;
 use crate::store::Position;
+use crate::store::meta::CommitError;
 
 /// Why a node cannot start.
 #[derive(Debug, Error)]
@@ -222,8 +223,12 @@ impl Node {
         ConsumerId(self.next_id())
     }
 
-    fn next_queue(&self) -> QueueId {
-        self.definitions.next_queue().unwrap_or_else(|error| fail_stop(&error))
+    fn next_queue(&self) -> Result<QueueId, ConnectionError> {
+        match self.definitions.next_queue() {
+            Ok(id) => Ok(id),
+            Err(CommitError::NoSpace) => Err(ConnectionError::NoSpace),
+            Err(CommitError::Fatal(error)) => fail_stop(&error),
+        }
     }
 
     fn vhost(&self, name: &ShortString) -> Option<Arc<RunningVhost>> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,10 +25,10 @@ use crate::config::Config;
 use crate::store::aside;
 use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::disk::Disk;
-use crate::store::meta::{CheckpointError, CleanStop, Fatal, Meta};
+use crate::store::meta::{CheckpointError, CleanStop, CommitError, Meta};
 use crate::store::{
-    Checkpoint, Log, OpenSegment, Options, Position, QueueKey, Reclaim, ReclaimOptions, Recovered, SegmentError,
-    SegmentSizes, open_listed, open_log,
+    Checkpoint, Log, NUMBER_BITS, OpenSegment, Options, Position, QueueKey, Reclaim, ReclaimOptions, Recovered,
+    RecoveredQueue, SegmentError, SegmentSizes, open_listed, open_log,
 };
 
 /// The log's directory in the data directory.
@@ -245,7 +246,7 @@ fn note_start(
     checkpoint: &Checkpoint,
     recovered: &Recovered,
     mut given_up: BTreeSet<Position>,
-) -> Result<(), Fatal> {
+) -> Result<(), CommitError> {
     let report = &recovered.report;
     given_up.extend(report.damage.iter().chain(&report.given_up).filter_map(|damage| damage.position));
     meta.note_start(log.durable(), &checkpoint.given_up, &given_up)
@@ -257,9 +258,17 @@ fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
     for (key, queue) in &mut recovered.queues {
         queue.redelivered = match &clean {
             Some(stop) => stop.delivered.get(key).cloned().unwrap_or_default(),
-            None => vec![0..=u64::MAX],
+            None => numbers_so_far(queue),
         };
     }
+}
+
+/// The numbers that a queue has given out, in those lanes that have messages: later ones are of new messages.
+fn numbers_so_far(queue: &RecoveredQueue) -> Vec<RangeInclusive<u64>> {
+    let mut lanes: Vec<u64> = queue.extents.iter().map(|extent| extent.first >> NUMBER_BITS).collect();
+    lanes.dedup();
+    let last = queue.next_sequence.saturating_sub(1);
+    lanes.into_iter().map(|lane| (lane << NUMBER_BITS)..=((lane << NUMBER_BITS) | last)).collect()
 }
 
 fn random() -> u128 {

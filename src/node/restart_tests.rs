@@ -9,12 +9,13 @@ use super::cell::QueueCell;
 use super::vhost::RunningVhost;
 use super::{Clock, Definitions, Node};
 use crate::broker::auth::{Actor, Permissions, User};
-use crate::broker::error::BrokerError;
+use crate::broker::error::{BrokerError, ConnectionError};
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::ConnectionId;
 use crate::broker::resource::ResourceKind;
 use crate::broker::vhost::{ExchangeDeclaration, Link, QueueDeclaration};
 use crate::config::Config;
+use crate::store::disk::Disk;
 use crate::store::disk::faulty::{FaultyDisk, Unsynced};
 use crate::store::meta::Meta;
 
@@ -48,6 +49,10 @@ impl<'a> Client<'a> {
     }
 
     fn declare_exchange(&self, exchange: &str, durable: bool) {
+        self.try_to_declare_exchange(exchange, durable).unwrap();
+    }
+
+    fn try_to_declare_exchange(&self, exchange: &str, durable: bool) -> Result<(), BrokerError> {
         let wanted = ExchangeDeclaration {
             name: name(exchange),
             kind: name("fanout"),
@@ -61,23 +66,31 @@ impl<'a> Client<'a> {
             self.vhost
                 .change(self.node.clock.now(), |vhost, effects| vhost.declare_exchange(&self.actor, wanted, effects))
         };
-        declare(wanted).unwrap();
+        declare(wanted)
     }
 
     fn declare_queue(&self, queue: &str, durable: bool) {
+        self.try_to_declare_queue(queue, durable).unwrap();
+    }
+
+    fn try_to_declare_queue(&self, queue: &str, durable: bool) -> Result<(), BrokerError> {
         let wanted = QueueDeclaration {
             name: name(queue),
             durable,
             exclusive: false,
             auto_delete: false,
             arguments: FieldTable::new(),
-            id: self.node.next_queue(),
+            id: self.node.next_queue().unwrap(),
             generated: Node::random_name(),
         };
-        self.vhost.declare_queue(self.node.clock.now(), &self.actor, wanted).unwrap();
+        self.vhost.declare_queue(self.node.clock.now(), &self.actor, wanted).map(drop)
     }
 
     fn bind(&self, exchange: &str, queue: &str) {
+        self.try_to_bind(exchange, queue).unwrap();
+    }
+
+    fn try_to_bind(&self, exchange: &str, queue: &str) -> Result<(), BrokerError> {
         let link = Link {
             source: name(exchange),
             destination_kind: ResourceKind::Queue,
@@ -86,7 +99,7 @@ impl<'a> Client<'a> {
             arguments: FieldTable::new(),
         };
         let now = self.node.clock.now();
-        self.vhost.change(now, |vhost, effects| vhost.bind(&self.actor, &link, effects)).unwrap();
+        self.vhost.change(now, |vhost, effects| vhost.bind(&self.actor, &link, effects))
     }
 
     fn delete_queue(&self, queue: &str) -> Result<usize, BrokerError> {
@@ -133,7 +146,7 @@ fn a_queue_after_a_restart_has_an_id_that_none_before_had() {
     }
     client.delete_queue("b").unwrap();
     let before = client.vhost.topology().queue(b"a").unwrap().id;
-    let last = node.next_queue();
+    let last = node.next_queue().unwrap();
     let node = start(&disk.after_power_cut(Unsynced::Lost));
     let client = Client::of(&node);
     client.declare_queue("c", true);
@@ -174,6 +187,48 @@ fn a_durable_declaration_is_one_commit_and_declaring_it_again_none() {
     client.declare_queue("q", true);
     client.bind("amq.fanout", "q");
     assert_eq!(syncs() - before, 2);
+}
+
+#[test]
+fn what_cannot_be_stored_on_a_full_disk_is_refused_and_nothing_of_it_has_happened() {
+    let disk = FaultyDisk::new();
+    let node = start(&disk);
+    let client = Client::of(&node);
+    client.declare_exchange("x", true);
+    client.declare_queue("q", true);
+    let length = Disk::open(&disk, "meta.redb".as_ref(), false).unwrap().len().unwrap();
+    disk.capacity(length);
+    let no_space = |result: Result<(), BrokerError>| match result {
+        Ok(()) => false,
+        Err(error) => {
+            assert_eq!((error.code().code(), &error), (541, &BrokerError::Connection(ConnectionError::NoSpace)));
+            true
+        }
+    };
+    let many = |what: &dyn Fn(&str) -> Result<(), BrokerError>| {
+        let names = (0..20_000).map(|number| format!("{number}{}", ".".repeat(200)));
+        names.take_while(|name| !no_space(what(name))).count()
+    };
+    let queues = many(&|name| client.try_to_declare_queue(name, true));
+    let refused = format!("{queues}{}", ".".repeat(200));
+    assert!(no_space(client.try_to_declare_exchange(&refused, true)));
+    assert!(no_space(client.try_to_bind("x", "q")), "nothing fits any more");
+    let check = |client: &Client<'_>| {
+        let topology = client.vhost.topology();
+        assert!(topology.queue(refused.as_bytes()).is_none() && topology.exchange(refused.as_bytes()).is_none());
+        assert!(client.routed("x").is_empty() && topology.queue(b"q").is_some());
+        let last = format!("{}{}", queues.saturating_sub(1), ".".repeat(200));
+        assert_eq!(topology.queue(last.as_bytes()).is_some(), queues > 0);
+    };
+    check(&client);
+    client.declare_queue("transient", false);
+    check(&Client::of(&start(&disk.after_power_cut(Unsynced::Lost))));
+    disk.heal();
+    client.declare_queue(&refused, true);
+    client.declare_exchange(&refused, true);
+    client.bind(&refused, &refused);
+    let node = start(&disk.after_power_cut(Unsynced::Lost));
+    assert_eq!(Client::of(&node).routed(&refused), [refused.as_str()]);
 }
 
 #[test]

@@ -12,12 +12,13 @@ use super::cell::{MakeCell, QueueCell, Surroundings};
 use super::definitions::Definitions;
 use super::fail_stop::fail_stop;
 use crate::broker::auth::Actor;
-use crate::broker::error::{BrokerError, ChannelError};
+use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal, arguments};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::{Definition, Effect, QueueDeclaration, Restored, Topology, Vhost};
+use crate::store::meta::CommitError;
 
 #[derive(Debug)]
 pub(super) struct RunningVhost {
@@ -90,12 +91,17 @@ impl RunningVhost {
     }
 
     /// Changes exchanges or bindings.
-    pub(super) fn change<T>(&self, now: Timestamp, change: impl FnOnce(&mut Vhost, &mut Vec<Effect>) -> T) -> T {
+    pub(super) fn change<T>(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut Vhost, &mut Vec<Effect>) -> Result<T, ChannelError>,
+    ) -> Result<T, BrokerError> {
         let mut effects = Vec::new();
         let mut machine = self.machine.lock();
         let result = change(&mut machine, &mut effects);
-        self.apply(now, &machine, effects);
-        result
+        self.apply_or_take_back(now, &mut machine, effects)?;
+        drop(machine);
+        Ok(result?)
     }
 
     /// queue.declare, not passive.
@@ -108,7 +114,7 @@ impl RunningVhost {
         let mut effects = Vec::new();
         let mut machine = self.machine.lock();
         let entry = machine.declare_queue(actor, wanted, &mut effects)?;
-        self.apply(now, &machine, effects);
+        self.apply_or_take_back(now, &mut machine, effects)?;
         let cell = self.cell(entry.id);
         drop(machine);
         cell.ok_or_else(|| ChannelError::NotFound(Resource::queue(&entry.name, &self.name)).into())
@@ -167,6 +173,28 @@ impl RunningVhost {
         let mut effects = Vec::new();
         machine.remove_queue(entry, &mut effects);
         self.apply(now, machine, effects);
+    }
+
+    /// As `apply`, but where the disk is full nothing has happened: a declaration can be made again later. What takes
+    /// something away has been seen by then, and cannot fail.
+    fn apply_or_take_back(
+        &self,
+        now: Timestamp,
+        machine: &mut Vhost,
+        effects: Vec<Effect>,
+    ) -> Result<(), ConnectionError> {
+        match self.definitions.keep(&self.name, &effects) {
+            Ok(()) => {
+                self.carry_out(now, effects);
+                self.publish(machine);
+                Ok(())
+            }
+            Err(error @ CommitError::NoSpace) if machine.take_back(&effects) => {
+                tracing::error!("vhost '{}': {error}; what was declared is refused", self.name);
+                Err(ConnectionError::NoSpace)
+            }
+            Err(error) => fail_stop(&error),
+        }
     }
 
     /// What is durable is on the disk before anybody sees the change or is answered.

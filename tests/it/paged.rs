@@ -20,7 +20,7 @@ const SIZE: usize = 10 * 1024;
 const COUNT: usize = 2_048;
 
 /// What a debug build takes with its buffers at their largest, and less than what is in the queues.
-const BOUND: usize = 150 * MIB;
+const BOUND: usize = 90 * MIB;
 
 fn server() -> (Server, Peer) {
     let server = Server::start();

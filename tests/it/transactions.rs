@@ -3,7 +3,7 @@
 use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 
-use crate::client::{reply, with_broker, within};
+use crate::client::{Client, reply, with_broker, within};
 
 #[test]
 fn publishes_of_a_transaction_come_at_its_commit_all_at_once() {
@@ -87,5 +87,33 @@ fn a_channel_does_not_confirm_and_have_transactions_both() {
         client.tx_select().await.unwrap();
         let error = client.confirm_select(ConfirmSelectOptions::default()).await.unwrap_err();
         assert_eq!(reply(&error), (406, "PRECONDITION_FAILED - cannot switch from tx to confirm mode".to_owned()));
+    });
+}
+
+#[test]
+fn a_transaction_that_grows_without_end_closes_its_channel_and_leaves_nothing() {
+    const SIZE: usize = 8 * 1024 * 1024;
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        client.queue("jobs").await;
+        let body = vec![7; SIZE];
+        let publish = async |client: &Client, count: usize| {
+            for _ in 0..count {
+                let options = BasicPublishOptions::default();
+                client.publish_with("", "jobs", &body, options, BasicProperties::default()).await;
+            }
+        };
+        client.tx_select().await.unwrap();
+        // One less than come to 128 MiB; then as many again: a commit makes room.
+        for _ in 0..2 {
+            publish(&client, 15).await;
+            client.tx_commit().await.unwrap();
+        }
+        publish(&client, 16).await;
+        let error = client.tx_commit().await.unwrap_err();
+        let text = "PRECONDITION_FAILED - open transactions of a connection are limited to 134217728 bytes of messages: \
+                    commit more often";
+        assert_eq!(reply(&error), (406, text.to_owned()));
+        assert_eq!(broker.client().await.counts("jobs").await, (30, 0));
     });
 }

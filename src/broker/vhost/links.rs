@@ -125,7 +125,12 @@ impl Vhost {
     }
 
     /// Removes one binding. An auto-delete exchange that lost its last binding by it is added to `unbound`.
-    fn remove_binding(&mut self, binding: &Binding, effects: &mut Vec<Effect>, unbound: &mut Vec<ShortString>) {
+    pub(super) fn remove_binding(
+        &mut self,
+        binding: &Binding,
+        effects: &mut Vec<Effect>,
+        unbound: &mut Vec<ShortString>,
+    ) {
         let Some(bindings) = self.by_source.get_mut(&binding.source) else { return };
         let Some(binding) = bindings.take(binding) else { return };
         let last = bindings.is_empty();

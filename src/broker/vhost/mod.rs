@@ -6,6 +6,7 @@ pub(in crate::broker) mod equivalence;
 mod exchanges;
 mod links;
 mod queues;
+mod take_back;
 mod topology;
 
 #[cfg(test)]

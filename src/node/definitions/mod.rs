@@ -19,7 +19,7 @@ use self::decode::Row;
 pub use self::decode::RowError;
 use crate::broker::ids::QueueId;
 use crate::broker::vhost::{Definition, Effect};
-use crate::store::meta::{Change, Fatal, Meta, Space};
+use crate::store::meta::{Change, CommitError, Fatal, Meta, Space};
 
 /// Ids of queues that are reserved at once, so that declaring queues that do not last costs no access to the disk.
 const QUEUE_IDS: u64 = 1 << 16;
@@ -52,6 +52,9 @@ pub enum LoadError {
     /// The database failed.
     #[error(transparent)]
     Fatal(#[from] Fatal),
+    /// The database cannot be changed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// A row cannot be read.
     #[error("meta.redb: {0}")]
     Row(#[from] RowError),
@@ -97,8 +100,8 @@ impl Definitions {
     /// An id that no queue has had. Reserves many at a time, so that few calls reach the disk.
     ///
     /// # Errors
-    /// See [`Fatal`].
-    pub fn next_queue(&self) -> Result<QueueId, Fatal> {
+    /// See [`CommitError`].
+    pub fn next_queue(&self) -> Result<QueueId, CommitError> {
         let mut ids = self.queue_ids.lock();
         if ids.next == ids.end {
             let end = ids.end.saturating_add(QUEUE_IDS);
@@ -114,8 +117,8 @@ impl Definitions {
     /// access to the disk.
     ///
     /// # Errors
-    /// See [`Fatal`].
-    pub fn keep(&self, vhost: &ShortString, effects: &[Effect]) -> Result<(), Fatal> {
+    /// See [`CommitError`].
+    pub fn keep(&self, vhost: &ShortString, effects: &[Effect]) -> Result<(), CommitError> {
         if self.meta.is_none() {
             return Ok(());
         }
@@ -130,12 +133,12 @@ impl Definitions {
     /// Keeps that there is a vhost.
     ///
     /// # Errors
-    /// See [`Fatal`].
-    pub fn keep_vhost(&self, name: &ShortString) -> Result<(), Fatal> {
+    /// See [`CommitError`].
+    pub fn keep_vhost(&self, name: &ShortString) -> Result<(), CommitError> {
         self.commit(&[encode::vhost(name)])
     }
 
-    fn commit(&self, changes: &[Change]) -> Result<(), Fatal> {
+    fn commit(&self, changes: &[Change]) -> Result<(), CommitError> {
         let Some(meta) = self.meta.as_ref().filter(|_| !changes.is_empty()) else { return Ok(()) };
         blocking(|| meta.commit(Space::Definitions, changes))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::BytesMut;
 
 use super::Session;
-use super::publish::Kept;
+use super::uncommitted::Kept;
 use super::waiting::Later;
 use crate::broker::connection::{Reply, Settlement};
 use crate::broker::error::ChannelError;
@@ -45,7 +45,7 @@ impl Session {
 
     /// The channel's kept messages that go to queues; returns and replies are dealt with.
     fn deliverable(&mut self, channel: u16, out: &mut BytesMut) -> Vec<Kept> {
-        let mut kept = self.kept.remove(&channel).unwrap_or_default();
+        let mut kept = self.uncommitted.take(channel);
         kept.retain(|kept| {
             if !kept.targets.is_empty() {
                 return true;

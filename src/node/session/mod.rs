@@ -7,6 +7,7 @@ mod deliver;
 mod publish;
 mod request;
 mod settle;
+mod uncommitted;
 mod waiting;
 mod windows;
 
@@ -22,8 +23,9 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 
 use self::confirms::Confirms;
 use self::deliver::News;
-use self::publish::{Batch, Kept, RouteCache};
+use self::publish::{Batch, RouteCache};
 use self::settle::Settled;
+use self::uncommitted::Uncommitted;
 use self::waiting::Later;
 use self::windows::Windows;
 use super::outbox::Outbox;
@@ -64,8 +66,7 @@ pub struct Session {
     /// Those of them that a queue has refused and that no confirm has told of, in order.
     refused: Vec<u64>,
     settled: Settled,
-    /// Messages of transactions, by channel, until they are committed.
-    kept: BTreeMap<u16, Vec<Kept>>,
+    uncommitted: Uncommitted,
     /// Channels taken of the node, where it limits them.
     taken_channels: BTreeSet<u16>,
     /// What stands for a channel where it uses basic.get.
@@ -115,7 +116,7 @@ impl Session {
             published: 0,
             refused: Vec::new(),
             settled: Settled::default(),
-            kept: BTreeMap::new(),
+            uncommitted: Uncommitted::default(),
             taken_channels: BTreeSet::new(),
             getters: BTreeMap::new(),
             reply_tokens: BTreeMap::new(),
@@ -289,7 +290,7 @@ impl Session {
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
             Effect::Rollback(channel) => {
-                self.kept.remove(&channel);
+                self.uncommitted.take(channel);
             }
             Effect::Extend { queue, consumer, checkout, by } => {
                 self.run_queue(now, queue, Input::Extend { consumer, checkout, by });
@@ -399,7 +400,7 @@ impl Session {
     }
 
     fn channel_ended(&mut self, channel: u16) {
-        self.kept.remove(&channel);
+        self.uncommitted.take(channel);
         self.confirms.forget(channel);
         // Asked again, it would take a message that nobody gets.
         self.later.take_if(|later| later.is_get_of(channel));

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use leveret_protocol::ShortString;
 use smallvec::SmallVec;
 
+use super::uncommitted::Kept;
 use super::{Session, confirms};
 use crate::broker::auth::Permission;
 use crate::broker::channel::{checks, reply_to};
@@ -56,14 +57,6 @@ impl Batch {
     }
 }
 
-/// A message of a transaction with the queues it was routed to.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) arrival: Arrival,
-    pub(super) targets: Targets,
-    pub(super) mandatory: bool,
-}
-
 impl Session {
     pub(super) fn publish(
         &mut self,
@@ -88,8 +81,7 @@ impl Session {
         }
         let (message, targets) = self.route(channel, message)?;
         if in_transaction {
-            self.kept.entry(channel).or_default().push(Kept { arrival: message.into(), targets, mandatory });
-            return Ok(());
+            return self.uncommitted.add(channel, Kept { arrival: message.into(), targets, mandatory });
         }
         if targets.is_empty() && self.reply(&message) {
             // The numbers of a batch have no gap.

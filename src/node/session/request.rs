@@ -47,18 +47,22 @@ impl Session {
         let (Some(vhost), Some(actor)) = (self.vhost.clone(), self.actor.clone()) else { return };
         let place = Place { vhost, actor };
         let answer = match request {
-            Request::DeclareExchange(wanted) => {
-                done(place.vhost.change(now, |vhost, effects| vhost.declare_exchange(&place.actor, wanted, effects)))
-            }
+            Request::DeclareExchange(wanted) => place
+                .vhost
+                .change(now, |vhost, effects| vhost.declare_exchange(&place.actor, wanted, effects))
+                .map(done),
             Request::DeleteExchange { name, if_unused } => {
                 let actor = &place.actor;
-                done(place.vhost.change(now, |vhost, effects| vhost.delete_exchange(actor, &name, if_unused, effects)))
+                place
+                    .vhost
+                    .change(now, |vhost, effects| vhost.delete_exchange(actor, &name, if_unused, effects))
+                    .map(done)
             }
             Request::Bind(link) => {
-                done(place.vhost.change(now, |vhost, effects| vhost.bind(&place.actor, &link, effects)))
+                place.vhost.change(now, |vhost, effects| vhost.bind(&place.actor, &link, effects)).map(done)
             }
             Request::Unbind(link) => {
-                done(place.vhost.change(now, |vhost, effects| vhost.unbind(&place.actor, &link, effects)))
+                place.vhost.change(now, |vhost, effects| vhost.unbind(&place.actor, &link, effects)).map(done)
             }
             Request::DeclareQueue(method) => self.declare_queue(now, &place, method),
             Request::FindQueue(name) => self.find_queue(now, &place, &name),
@@ -114,7 +118,7 @@ impl Session {
             exclusive: method.exclusive,
             auto_delete: method.auto_delete,
             arguments: method.arguments,
-            id: self.node.next_queue(),
+            id: self.node.next_queue()?,
             generated: Node::random_name(),
         };
         let cell = place.vhost.declare_queue(now, &place.actor, wanted)?;
@@ -230,8 +234,8 @@ impl Session {
     }
 }
 
-fn done(result: Result<(), ChannelError>) -> Result<Reply, BrokerError> {
-    result.map(|()| Reply::Done).map_err(BrokerError::from)
+const fn done((): ()) -> Reply {
+    Reply::Done
 }
 
 fn purge(now: Timestamp, place: &Place, queue: &ShortString) -> Result<Reply, BrokerError> {

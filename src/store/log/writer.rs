@@ -72,7 +72,7 @@ impl Writer {
         self.dirty_since.is_none()
     }
 
-    /// Writes what has gathered, up to 8 MiB, syncs if anyone waits for it or if settles have waited 100 ms, moves the
+    /// Writes what has gathered, up to 4 MiB, syncs if anyone waits for it or if settles have waited 100 ms, moves the
     /// durable position and wakes those who wait for it. True when there was something to write.
     ///
     /// `now` is the time of a clock that never goes back.

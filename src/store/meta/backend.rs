@@ -1,5 +1,6 @@
 //! redb's file, reached through the store's own disk. Owns one rule beyond passing on: after a write or sync failed
-//! nothing is tried again, since a second sync may report success for data that is lost.
+//! nothing is tried again, since a second sync may report success for data that is lost. (Where there was no room, the
+//! database may be opened anew.)
 
 use std::io;
 use std::sync::Arc;
@@ -13,11 +14,22 @@ use crate::store::disk::File;
 pub(super) struct Backend {
     file: Arc<dyn File>,
     failed: AtomicBool,
+    /// What failed was a write or growth that found no room, which leaves everything that was synced as it was.
+    full: Arc<AtomicBool>,
 }
 
 impl Backend {
-    pub(super) fn new(file: Arc<dyn File>) -> Self {
-        Self { file, failed: AtomicBool::new(false) }
+    pub(super) fn new(file: Arc<dyn File>, full: Arc<AtomicBool>) -> Self {
+        Self { file, failed: AtomicBool::new(false), full }
+    }
+
+    fn grow(&self, change: impl FnOnce(&dyn File) -> io::Result<()>) -> io::Result<()> {
+        self.change(|file| {
+            change(file).inspect_err(|error| {
+                let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                self.full.store(full, Ordering::Release);
+            })
+        })
     }
 
     fn change(&self, change: impl FnOnce(&dyn File) -> io::Result<()>) -> io::Result<()> {
@@ -45,7 +57,7 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.change(|file| file.set_len(len))
+        self.grow(|file| file.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -53,6 +65,6 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.change(|file| file.write_at(offset, &[data]))
+        self.grow(|file| file.write_at(offset, &[data]))
     }
 }

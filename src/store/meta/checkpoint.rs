@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use super::{Change, Fatal, Meta, Row, Space, ranges};
+use super::{Change, CommitError, Fatal, Meta, Row, Space, ranges};
 use crate::store::format::varint;
 use crate::store::{Checkpoint, FileNumber, Position, QueueCheckpoint, QueueKey};
 
@@ -36,6 +36,9 @@ pub enum CheckpointError {
     /// The database failed.
     #[error(transparent)]
     Fatal(#[from] Fatal),
+    /// It cannot be changed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// A row is not one that we write.
     #[error("meta.redb: the row {key:02x?} of the checkpoint is damaged")]
     Damaged {
@@ -60,21 +63,21 @@ impl Meta {
     /// Remembers that the log is durable up to there, which it has to be.
     ///
     /// # Errors
-    /// See [`Fatal`].
-    pub fn note_reached(&self, reached: Position) -> Result<(), Fatal> {
+    /// See [`CommitError`].
+    pub fn note_reached(&self, reached: Position) -> Result<(), CommitError> {
         self.note_start(reached, &BTreeSet::new(), &BTreeSet::new())
     }
 
     /// As `note_reached`, and what was `given_up` for this start, in place of what was `before`.
     ///
     /// # Errors
-    /// See [`Fatal`].
+    /// See [`CommitError`].
     pub fn note_start(
         &self,
         reached: Position,
         before: &BTreeSet<Position>,
         given_up: &BTreeSet<Position>,
-    ) -> Result<(), Fatal> {
+    ) -> Result<(), CommitError> {
         let mut changes = vec![Change::Put { key: vec![REACHED], value: reached.0.to_le_bytes().to_vec() }];
         changes.extend(before.difference(given_up).map(|at| Change::Remove { key: given_up_key(*at) }));
         let new = given_up.difference(before);
@@ -85,8 +88,8 @@ impl Meta {
     /// Makes a checkpoint out of the last one, at once and lasting.
     ///
     /// # Errors
-    /// See [`Fatal`].
-    pub fn commit_checkpoint(&self, change: &CheckpointChange) -> Result<(), Fatal> {
+    /// See [`CommitError`].
+    pub fn commit_checkpoint(&self, change: &CheckpointChange) -> Result<(), CommitError> {
         let mut changes =
             vec![Change::Put { key: vec![FIRST_FILE], value: change.first_file.0.to_le_bytes().to_vec() }];
         let removed = change.segments_removed.iter().map(|file| Change::Remove { key: segment_key(*file) });

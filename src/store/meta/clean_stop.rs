@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::{Change, CheckpointError, Fatal, Meta, Space, ranges};
+use super::{Change, CheckpointError, CommitError, Meta, Space, ranges};
 use crate::store::{Position, QueueKey};
 
 const END: u8 = b'e';
@@ -23,8 +23,8 @@ impl Meta {
     /// Leaves word of a stop in order. Nothing may be appended to the log any more.
     ///
     /// # Errors
-    /// See [`Fatal`].
-    pub fn leave_clean_stop(&self, stop: &CleanStop) -> Result<(), Fatal> {
+    /// See [`CommitError`].
+    pub fn leave_clean_stop(&self, stop: &CleanStop) -> Result<(), CommitError> {
         let mut changes = vec![Change::Put { key: vec![END], value: stop.end.0.to_le_bytes().to_vec() }];
         for (queue, delivered) in &stop.delivered {
             let mut value = Vec::new();

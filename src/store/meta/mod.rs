@@ -9,16 +9,20 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use thiserror::Error;
 
 use self::backend::Backend;
 pub use self::checkpoint::{CheckpointChange, CheckpointError};
 pub use self::clean_stop::CleanStop;
-use super::disk::{Disk, MemoryDisk};
+use super::disk::{Disk, File, MemoryDisk};
 
 /// The name of the database in the data directory.
 pub(super) const FILE: &str = "meta.redb";
@@ -125,10 +129,30 @@ pub struct Fatal {
     source: Box<redb::Error>,
 }
 
+/// Why a commit did not happen.
+#[derive(Debug, Error)]
+pub enum CommitError {
+    /// The disk is full. The state is the one before, on the disk too, and later commits are welcome.
+    #[error("{FILE}: commit: no space left on the disk")]
+    NoSpace,
+    /// See [`Fatal`].
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+}
+
 /// The database.
 #[derive(Debug)]
 pub struct Meta {
+    file: Arc<dyn File>,
+    open: Mutex<Open>,
+}
+
+/// The database as it was opened last.
+#[derive(Debug)]
+struct Open {
     database: Database,
+    /// Set when a change found no room.
+    full: Arc<AtomicBool>,
 }
 
 impl Meta {
@@ -149,7 +173,11 @@ impl Meta {
         if !Self::is_there(disk)? {
             return create(disk).map_err(OpenError::new("making it"));
         }
-        open(disk).map(|database| Self { database }).map_err(OpenError::new("opening it"))
+        let open = || {
+            let file = disk.open(Path::new(FILE), false)?;
+            Ok(Self { open: Open::file(&file)?.into(), file })
+        };
+        open().map_err(OpenError::new("opening it"))
     }
 
     /// Opens a copy in memory, so that nothing on the disk changes: a database that was not closed in order is mended when
@@ -167,12 +195,24 @@ impl Meta {
     /// access to the disk. Waits for a commit of another thread.
     ///
     /// # Errors
-    /// See [`Fatal`].
-    pub fn commit(&self, space: Space, changes: &[Change]) -> Result<(), Fatal> {
+    /// See [`CommitError`].
+    pub fn commit(&self, space: Space, changes: &[Change]) -> Result<(), CommitError> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.write(space, changes).map_err(|source| Fatal { operation: "commit", source: Box::new(source) })
+        let fatal = |source| Fatal { operation: "commit", source: Box::new(source) };
+        let mut open = self.open.lock();
+        let Err(error) = open.write(space, changes) else { return Ok(()) };
+        if !open.full.load(Ordering::Acquire) {
+            return Err(fatal(error).into());
+        }
+        // Like a start after a crash: what was synced is whole, and nothing of this commit was.
+        let before = Open::file(&self.file).map_err(fatal)?;
+        if before.holds(space, changes).map_err(fatal)? {
+            return Err(fatal(error).into());
+        }
+        *open = before;
+        Err(CommitError::NoSpace)
     }
 
     /// All rows, by key.
@@ -180,7 +220,29 @@ impl Meta {
     /// # Errors
     /// See [`Fatal`].
     pub fn all(&self, space: Space) -> Result<Vec<Row>, Fatal> {
-        self.read(space).map_err(|source| Fatal { operation: "reading", source: Box::new(source) })
+        let read = self.open.lock().read(space);
+        read.map_err(|source| Fatal { operation: "reading", source: Box::new(source) })
+    }
+}
+
+impl Open {
+    fn file(file: &Arc<dyn File>) -> Result<Self, redb::Error> {
+        // An empty one would be taken for one that is to be made.
+        if file.len()? == 0 {
+            return Err(redb::Error::Corrupted("it is empty".to_owned()));
+        }
+        let open = Self::made(file)?;
+        let transaction = open.database.begin_read()?;
+        for space in Space::ALL {
+            transaction.open_table(space.table())?;
+        }
+        Ok(open)
+    }
+
+    fn made(file: &Arc<dyn File>) -> Result<Self, redb::Error> {
+        let full = Arc::new(AtomicBool::new(false));
+        let backend = Backend::new(Arc::clone(file), Arc::clone(&full));
+        Ok(Self { database: builder().create_with_backend(backend)?, full })
     }
 
     fn write(&self, space: Space, changes: &[Change]) -> Result<(), redb::Error> {
@@ -195,6 +257,25 @@ impl Meta {
             }
         }
         Ok(transaction.commit()?)
+    }
+
+    /// Whether the rows are as the changes would have them: a commit whose end is not known may have happened.
+    fn holds(&self, space: Space, changes: &[Change]) -> Result<bool, redb::Error> {
+        let table = self.database.begin_read()?.open_table(space.table())?;
+        // Of several changes of one row the last one counts.
+        let last: BTreeMap<&[u8], Option<&[u8]>> = changes
+            .iter()
+            .map(|change| match change {
+                Change::Put { key, value } => (key.as_slice(), Some(value.as_slice())),
+                Change::Remove { key } => (key.as_slice(), None),
+            })
+            .collect();
+        for (key, wanted) in last {
+            if table.get(key)?.as_ref().map(redb::AccessGuard::value) != wanted {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn read(&self, space: Space) -> Result<Vec<Row>, redb::Error> {
@@ -216,33 +297,19 @@ fn builder() -> redb::Builder {
     builder
 }
 
-fn open(disk: &dyn Disk) -> Result<Database, redb::Error> {
-    let file = disk.open(Path::new(FILE), false)?;
-    // An empty one would be taken for one that is to be made.
-    if file.len()? == 0 {
-        return Err(redb::Error::Corrupted("it is empty".to_owned()));
-    }
-    let database = builder().create_with_backend(Backend::new(file))?;
-    let transaction = database.begin_read()?;
-    for space in Space::ALL {
-        transaction.open_table(space.table())?;
-    }
-    Ok(database)
-}
-
 /// The file gets its name when it is whole, so that a power cut leaves none or a good one.
 fn create(disk: &dyn Disk) -> Result<Meta, redb::Error> {
     let file = disk.open(Path::new(NEW_FILE), true)?;
     file.set_len(0)?;
-    let database = builder().create_with_backend(Backend::new(file))?;
-    let transaction = database.begin_write()?;
+    let open = Open::made(&file)?;
+    let transaction = open.database.begin_write()?;
     for space in Space::ALL {
         transaction.open_table(space.table())?;
     }
     transaction.commit()?;
     disk.rename(Path::new(NEW_FILE), Path::new(FILE))?;
     disk.sync_directory(Path::new(""))?;
-    Ok(Meta { database })
+    Ok(Meta { file, open: open.into() })
 }
 
 fn copy_file(from: &dyn Disk, to: &dyn Disk) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Change, Meta, Space};
+use super::{Change, CommitError, Meta, Space};
 use crate::store::disk::faulty::{FaultyDisk, Unsynced};
 use crate::store::disk::{Disk, MemoryDisk};
 
@@ -228,4 +228,45 @@ fn a_failing_disk_is_no_damage() {
     run(&disk);
     disk.fail_read(1);
     assert!(!Meta::open(&disk).unwrap_err().is_damage());
+}
+
+#[test]
+fn a_commit_that_finds_no_room_changes_nothing_and_later_ones_go_on() {
+    let large = |n: u8| vec![put("large", &vec![n; 3 << 20])];
+    for room in [0, 4096, 100_000, 1 << 20, 2 << 20, 5 << 20] {
+        let disk = FaultyDisk::new();
+        let meta = Meta::open(&disk).unwrap();
+        let mut expected = Rows::new();
+        for (_, changes) in history().into_iter().filter(|(space, _)| *space == Space::Definitions) {
+            meta.commit(Space::Definitions, &changes).unwrap();
+            apply(&mut expected, &changes);
+        }
+        let length = disk.open(Path::new("meta.redb"), false).unwrap().len().unwrap();
+        disk.capacity(length + room);
+        let mut refused = 0;
+        for n in 0..4 {
+            match meta.commit(Space::Definitions, &large(n)) {
+                Ok(()) => apply(&mut expected, &large(n)),
+                Err(CommitError::NoSpace) => refused += 1,
+                Err(CommitError::Fatal(error)) => panic!("{room}: {error}"),
+            }
+            assert_eq!(rows(&meta, Space::Definitions), expected, "{room}");
+            for fate in [Unsynced::Lost, Unsynced::Kept, Unsynced::Chance(u64::from(n))] {
+                let after = disk.after_power_cut(fate);
+                assert_eq!(rows(&Meta::open(&after).unwrap(), Space::Definitions), expected, "{room}, {fate:?}");
+            }
+            let small = [put("small", &[n])];
+            match meta.commit(Space::Definitions, &small) {
+                Ok(()) => apply(&mut expected, &small),
+                Err(error) => assert!(matches!(error, CommitError::NoSpace), "{room}: {error}"),
+            }
+        }
+        assert!(refused > 0, "{room}");
+        disk.heal();
+        meta.commit(Space::Definitions, &large(9)).unwrap();
+        apply(&mut expected, &large(9));
+        drop(meta);
+        let after = disk.after_power_cut(Unsynced::Lost);
+        assert_eq!(rows(&Meta::open(&after).unwrap(), Space::Definitions), expected);
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::store::log::ReadError;
-use crate::store::meta::Fatal;
+use crate::store::meta::{CommitError, Fatal};
 use crate::store::place::FileNumber;
 use crate::store::segment::SegmentError;
 
@@ -13,6 +13,9 @@ pub enum ReclaimError {
     /// The disk is full. Nothing was freed, what was written is removed; to be tried again later.
     #[error("no space to move records out of the log: {0}")]
     NoSpace(#[source] SegmentError),
+    /// As `NoSpace`, of the checkpoint.
+    #[error("no space for a checkpoint: {0}")]
+    NoSpaceToCommit(#[source] CommitError),
     /// Live records cannot be read. Nothing was freed; to be tried again later.
     #[error("cannot move records out of the log: {0}")]
     Read(#[source] ReadError),
@@ -40,7 +43,7 @@ impl ReclaimError {
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         match self {
-            Self::NoSpace(_) | Self::Read(_) => false,
+            Self::NoSpace(_) | Self::NoSpaceToCommit(_) | Self::Read(_) => false,
             Self::Segment(_) | Self::Commit(_) | Self::Free { .. } | Self::FailedBefore => true,
         }
     }
@@ -49,6 +52,15 @@ impl ReclaimError {
 impl From<SegmentError> for ReclaimError {
     fn from(error: SegmentError) -> Self {
         if error.is_no_space() { Self::NoSpace(error) } else { Self::Segment(error) }
+    }
+}
+
+impl From<CommitError> for ReclaimError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::NoSpace => Self::NoSpaceToCommit(error),
+            CommitError::Fatal(error) => Self::Commit(error),
+        }
     }
 }
 
