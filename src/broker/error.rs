@@ -1,6 +1,8 @@
 //! What can go wrong, as facts that know their reply code and RabbitMQ's text. Clients match on the texts (Bunny,
 //! Spring and test suites do), so they are kept word for word. Which method failed is added at dispatch, not here.
 
+use std::time::Duration;
+
 use leveret_protocol::{ReplyCode, ShortString};
 use thiserror::Error;
 
@@ -186,6 +188,18 @@ pub enum ChannelError {
     /// 406: tx.select on a channel in confirm mode.
     #[error("cannot switch from confirm to tx mode")]
     ConfirmToTx,
+    /// 406: deliveries on a channel have been unacked for too long.
+    #[error(
+        "delivery acknowledgement on channel {channel} timed out. Timeout value used: {} ms. This timeout value can be \
+         configured, see consumers doc guide to learn more",
+        timeout.as_millis()
+    )]
+    ConsumerTimeout {
+        /// The channel.
+        channel: u16,
+        /// How long they may be.
+        timeout: Duration,
+    },
     /// 406: a reply consumer that would acknowledge.
     #[error("reply consumer cannot acknowledge")]
     ReplyConsumerAcknowledges,
@@ -248,6 +262,7 @@ impl ChannelError {
             | Self::TxToConfirm
             | Self::PartialCommit
             | Self::ConfirmToTx
+            | Self::ConsumerTimeout { .. }
             | Self::ReplyConsumerAcknowledges
             | Self::ReplyConsumerSet
             | Self::ForeignReplyQueue(_)

@@ -39,6 +39,11 @@ impl<V> Ledger<V> {
         self.held += 1;
     }
 
+    /// The numbers of outstanding entries, oldest first.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.slots.iter().filter(|(_, value)| value.is_some()).map(|(number, _)| *number)
+    }
+
     /// Outstanding entries, oldest first.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.slots.iter().filter_map(|(_, value)| value.as_ref())
@@ -51,6 +56,12 @@ impl<V> Ledger<V> {
         self.held -= 1;
         self.close_gaps();
         Some(value)
+    }
+
+    /// An entry that is outstanding.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<&V> {
+        self.slots.get(self.position(number)?)?.1.as_ref()
     }
 
     /// Whether an entry is outstanding.

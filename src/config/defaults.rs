@@ -24,6 +24,7 @@ impl Default for Config {
             connection_max: None,
             channel_max_per_node: None,
             consumer_max_per_channel: None,
+            consumer_timeout: None,
             max_message_size: 16 * 1024 * 1024,
             default_queue_bound: DefaultQueueBound::default(),
             disk_free_limit: DiskFreeLimit::default(),

@@ -165,6 +165,14 @@ pub const KEYS: &[Key] = &[
         consumer_max_per_channel = values::limit
     ),
     field!(
+        "consumer_timeout",
+        "ms, 0 or undefined",
+        "",
+        "Time that a delivery may stay unacked, in queues of every type; 0 or undefined is for ever. Without this key it \
+         is half an hour in quorum queues, and for ever in others.",
+        consumer_timeout = |text| values::timeout(text).map(Some)
+    ),
+    field!(
         "max_message_size",
         "size, at most 512MiB",
         "16777216",

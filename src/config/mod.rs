@@ -55,6 +55,9 @@ pub struct Config {
     pub channel_max_per_node: Option<u32>,
     /// Consumers on one channel; `None` is no limit. Default `None`. Key `consumer_max_per_channel`.
     pub consumer_max_per_channel: Option<u32>,
+    /// How long a delivery may stay unacked; zero is for ever; `None` is half an hour in quorum queues and for ever in
+    /// others. Default `None`. Key `consumer_timeout` (milliseconds).
+    pub consumer_timeout: Option<Duration>,
     /// Largest message body taken, in bytes, at most 512 MiB. Default 16 MiB. Key `max_message_size`.
     pub max_message_size: u64,
     /// How long a queue may become that has no bound of its own, before publishers wait for it. Default 10,000,000

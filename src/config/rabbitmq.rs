@@ -23,7 +23,6 @@ pub(super) const NOT_YET: &[&str] = &[
     "collect_statistics_interval",
     "config_entry_decoder.*",
     "consumer_disconnected_timeout",
-    "consumer_timeout",
     "credential_validator.*",
     "credit_flow_default_credit",
     "default_consumer_prefetch.global",

@@ -215,12 +215,23 @@ fn an_encrypted_value_is_refused_instead_of_taken_literally() {
 }
 
 #[test]
+fn a_consumer_timeout_may_have_no_end() {
+    let timeout = |text: &str| load(&format!("consumer_timeout = {text}")).map(|loaded| loaded.config.consumer_timeout);
+    assert_eq!(timeout("1500").unwrap(), Some(Duration::from_millis(1500)));
+    assert_eq!(timeout("0").unwrap(), Some(Duration::ZERO));
+    assert_eq!(timeout("undefined").unwrap(), Some(Duration::ZERO));
+    assert!(timeout("-1").is_err());
+    assert_eq!(load("").unwrap().config.consumer_timeout, None);
+}
+
+#[test]
 fn a_key_of_rabbitmq_that_does_nothing_here_is_a_warning() {
-    let loaded = load("consumer_timeout = 1\nssl_options.verify = verify_peer\nlog.console = false").unwrap();
+    let loaded =
+        load("consumer_disconnected_timeout = 1\nssl_options.verify = verify_peer\nlog.console = false").unwrap();
     assert_eq!(
         loaded.warnings,
         [
-            "rabbitmq.conf:1: `consumer_timeout` has no effect yet",
+            "rabbitmq.conf:1: `consumer_disconnected_timeout` has no effect yet",
             "rabbitmq.conf:2: `ssl_options.verify` has no effect yet",
             "rabbitmq.conf:3: `log.console = false` has no effect yet; to log nothing set log.console.level = none",
         ]

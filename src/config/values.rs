@@ -112,6 +112,16 @@ pub(super) fn milliseconds(text: &str) -> Result<Duration, Expected> {
         .ok_or_else(|| "a time in milliseconds, a whole number above 0".to_owned())
 }
 
+/// Milliseconds, of which zero, or the word undefined, stands for no end.
+pub(super) fn timeout(text: &str) -> Result<Duration, Expected> {
+    if text == "undefined" {
+        return Ok(Duration::ZERO);
+    }
+    text.parse()
+        .map(Duration::from_millis)
+        .map_err(|_| "a time in milliseconds, a whole number, or undefined for no end".to_owned())
+}
+
 /// Bytes, with RabbitMQ's units: kB, MB, GB, TB count in thousands; KB is read as kB; k, M, G and the forms with `i`
 /// count in 1024.
 /// A size where 0 sets no bound.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::clock::Clock;
 use super::dead_letters;
 use super::line::Line;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, TimedOut};
 use super::storage::{self, Gone, Payload, Storage};
 use super::timers::Timers;
 use super::vhost::RunningVhost;
@@ -45,6 +46,8 @@ pub(super) struct Surroundings {
     /// For queues that have none of their own.
     pub(super) bound: Bound,
     pub(super) home: Weak<RunningVhost>,
+    /// How long deliveries may stay unacked where nobody else says.
+    pub(super) consumer_timeout: Option<Duration>,
 }
 
 /// Makes a queue run that was stored.
@@ -59,6 +62,7 @@ impl Surroundings {
             timers: Arc::new(Timers::new(Clock::start())),
             bound: Bound::default(),
             home: Weak::new(),
+            consumer_timeout: None,
         }
     }
 }
@@ -170,6 +174,7 @@ impl QueueCell {
     fn running(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings, queue: Queue) -> Self {
         let settings = settings.bounded_by(surroundings.bound);
         let mut queue = queue.with(surroundings.timers.clock.now(), settings);
+        queue.set_default_timeout(surroundings.consumer_timeout);
         if let Some(storage) = &surroundings.storage {
             queue.set_memory_limit(storage.queue_memory());
         }
@@ -232,9 +237,11 @@ impl QueueCell {
             running.due = None;
             running.run(now, Input::Tick, outcome)
         });
-        if outcome.is_ok_and(|outcome| outcome.lease_ended)
-            && let Some(vhost) = self.home()
-        {
+        let (Ok(outcome), Some(vhost)) = (outcome, self.home()) else { return };
+        if outcome.unused {
+            vhost.delete_unused(now, self);
+        }
+        if outcome.lease_ended {
             vhost.end_lease(now, self);
         }
     }
@@ -519,6 +526,9 @@ impl QueueCell {
         outbox: &Arc<Outbox>,
     ) -> Result<Outcome, Refusal> {
         self.act(|running, outcome| {
+            if running.queue.times_out() && !no_ack {
+                running.outboxes.entry(consumer).or_insert_with(|| Arc::clone(outbox));
+            }
             running.run(now, Input::Get { consumer, no_ack }, outcome)?;
             if outcome.got_later {
                 running.getters.push(Arc::clone(outbox));
@@ -781,6 +791,7 @@ impl Running {
             | Input::Written(..)
             | Input::Get { .. }
             | Input::Settle { .. }
+            | Input::Extend { .. }
             | Input::Return { .. }
             | Input::Loaded { .. }
             | Input::Fetched { .. }
@@ -824,6 +835,12 @@ impl Running {
                 Effect::ConsumerCancelled(consumer) => {
                     if let Some(outbox) = self.outboxes.remove(&consumer) {
                         outbox.put(|content| content.cancelled.push(consumer));
+                        outcome.wake(&outbox);
+                    }
+                }
+                Effect::TimedOut { consumer, timeout, cancels } => {
+                    if let Some(outbox) = self.outboxes.remove(&consumer) {
+                        outbox.put(|content| content.timed_out.push(TimedOut { consumer, timeout, cancels }));
                         outcome.wake(&outbox);
                     }
                 }

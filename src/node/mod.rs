@@ -34,8 +34,8 @@ mod restart_tests;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use leveret_protocol::ShortString;
@@ -155,8 +155,14 @@ impl Node {
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
-        let timers = Arc::new(Timers::new(clock));
-        let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), &timers, bound(config), cell)?;
+        let surroundings = Surroundings {
+            storage: storage.clone(),
+            timers: Arc::new(Timers::new(clock)),
+            bound: bound(config),
+            home: Weak::new(),
+            consumer_timeout: config.consumer_timeout,
+        };
+        let vhosts = restored(&definitions, stored, &vhost, &surroundings, cell)?;
         let outboxes = Arc::new(Outboxes::new());
         Ok(Self {
             clock,
@@ -253,9 +259,7 @@ fn restored(
     definitions: &Arc<Definitions>,
     mut stored: Stored,
     configured: &ShortString,
-    storage: Option<&Arc<Storage>>,
-    timers: &Arc<Timers>,
-    bound: Bound,
+    surroundings: &Surroundings,
     cell: &mut MakeCell<'_>,
 ) -> Result<DashMap<ShortString, Arc<RunningVhost>>, NodeError> {
     if !stored.vhosts.contains_key(configured) {
@@ -263,7 +267,7 @@ fn restored(
         stored.vhosts.insert(configured.clone(), Vec::new());
     }
     let running = stored.vhosts.into_iter().map(|(name, stored)| {
-        let surroundings = |home| Surroundings { storage: storage.cloned(), timers: Arc::clone(timers), bound, home };
+        let surroundings = |home| Surroundings { home, ..surroundings.clone() };
         let vhost = RunningVhost::restore(name.clone(), Arc::clone(definitions), surroundings, stored, cell);
         (name, vhost)
     });

@@ -1,6 +1,8 @@
 //! What others leave for a connection: deliveries from queues, and news. Its bound is the windows of its consumers,
 //! which `session::windows` shares out.
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -15,11 +17,22 @@ pub struct Outbox {
     arrival: Notify,
 }
 
+/// A consumer, or what stands for a channel, that held something for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TimedOut {
+    pub(super) consumer: ConsumerId,
+    /// How long it may.
+    pub(super) timeout: Duration,
+    /// The client is to be told that the consumer is cancelled; otherwise its channel ends.
+    pub(super) cancels: bool,
+}
+
 /// What is in an outbox.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     pub(super) deliveries: Vec<Delivery>,
     pub(super) cancelled: Vec<ConsumerId>,
+    pub(super) timed_out: Vec<TimedOut>,
     /// Consumers under a limit of their channel for which there are messages; each once until it is offered room.
     pub(super) wanting: Vec<ConsumerId>,
     pub(super) close: Option<String>,

@@ -38,6 +38,7 @@ fn subscription(consumer: ConsumerId) -> Subscription {
         prefetch: 0,
         channel_limited: false,
         window: 1 << 20,
+        timeout: None,
     }
 }
 

@@ -52,6 +52,26 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     Deviation { scenario: "dead_letters/properties_are_kept", reason: NEW_IN_ITS_PLACE },
     Deviation { scenario: "dead_letters/the_default_exchange_takes_dead_letters", reason: NEW_IN_ITS_PLACE },
     Deviation {
+        scenario: "consumer_timeout/a_cancelled_consumer_times_out_as_well",
+        reason: "RabbitMQ closes the channel, whose consumer is cancelled already; to Leveret nothing is wrong with it",
+    },
+    Deviation {
+        scenario: "consumer_timeout/a_client_that_is_not_told_of_cancels_loses_its_channel",
+        reason: "RabbitMQ says -1; Leveret how long it was",
+    },
+    Deviation {
+        scenario: "consumer_timeout/a_get_that_is_unacked_for_too_long_closes_the_channel",
+        reason: "RabbitMQ says -1; Leveret how long it was",
+    },
+    Deviation {
+        scenario: "consumer_timeout/a_quorum_queue_takes_back_what_is_unacked_for_too_long_and_cancels_the_consumer",
+        reason: "RabbitMQ keeps the consumer, of which it has told the client that it is cancelled; with Leveret it is",
+    },
+    Deviation {
+        scenario: "consumer_timeout/what_was_taken_back_can_be_settled_without_effect",
+        reason: "RabbitMQ keeps the consumer, of which it has told the client that it is cancelled; with Leveret it is",
+    },
+    Deviation {
         scenario: "exchange_types/a_history_goes_through_a_bound_exchange",
         reason: "RabbitMQ gives a bound exchange the newest message first; Leveret keeps the order as for a bound queue",
     },

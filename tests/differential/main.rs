@@ -23,6 +23,7 @@ mod channel;
 mod confirm;
 mod conn;
 mod consume;
+mod consumer_timeout;
 mod dead_letters;
 mod exchange;
 mod exchange_types;
@@ -68,6 +69,7 @@ fn scenarios() -> Vec<Scenario> {
         channel::SCENARIOS,
         confirm::SCENARIOS,
         consume::SCENARIOS,
+        consumer_timeout::SCENARIOS,
         dead_letters::SCENARIOS,
         exchange::SCENARIOS,
         exchange_types::SCENARIOS,

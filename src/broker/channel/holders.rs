@@ -29,6 +29,11 @@ impl Holders {
 }
 
 impl Channel {
+    /// Whether that is what stands for the channel where it uses basic.get.
+    pub(in crate::broker) fn stands_for(&self, getter: ConsumerId) -> bool {
+        self.holders.getters.contains_key(&getter)
+    }
+
     /// Everything that may hold messages of a queue on behalf of this channel.
     pub(in crate::broker) fn holders(&self) -> Vec<(QueueId, ConsumerId)> {
         let mut holders: Vec<_> = self.holders.all().collect();

@@ -257,6 +257,11 @@ impl Channel {
         Some(basic::CancelOk { consumer_tag }.into())
     }
 
+    /// Whether a request of it is with the node.
+    pub(super) const fn is_asking(&self) -> bool {
+        self.awaited.is_some()
+    }
+
     /// The method whose request is with the node.
     pub(super) fn awaited_method(&self) -> (u16, u16) {
         self.awaited.map_or(NO_METHOD, |awaited| awaited.ids)

@@ -1,5 +1,7 @@
 //! Settling deliveries: by one tag or all up to one, at once or with the transaction.
 
+use std::time::Duration;
+
 use leveret_protocol::ShortString;
 
 use super::{Channel, Mode, Unsettled};
@@ -41,6 +43,16 @@ impl Channel {
         };
         self.note_settled(settled, outcome, effects);
         Ok(())
+    }
+
+    /// A delivery that may stay unacked for so long from now on.
+    ///
+    /// # Errors
+    /// 406 when the tag is not outstanding.
+    pub(super) fn extended(&self, delivery_tag: u64, by: Duration) -> Result<Effect, ChannelError> {
+        let unsettled = self.unsettled.get(delivery_tag).ok_or(ChannelError::UnknownDeliveryTag(delivery_tag))?;
+        let Unsettled { queue, consumer, checkout } = *unsettled;
+        Ok(Effect::Extend { queue, consumer, checkout, by })
     }
 
     /// Generic, so that one acknowledgement needs no list.

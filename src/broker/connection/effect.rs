@@ -1,5 +1,7 @@
 //! What a connection wants done, and what it is told in return. Plain data.
 
+use std::time::Duration;
+
 use leveret_protocol::{FieldTable, Method, ShortString, channel};
 
 use crate::broker::auth::sasl::{Login, Mechanism};
@@ -74,6 +76,17 @@ pub enum Effect {
         checkout: CheckoutId,
         /// How.
         outcome: Outcome,
+    },
+    /// A delivery may stay unacked for so long from now on.
+    Extend {
+        /// Where the message came from.
+        queue: QueueId,
+        /// Who holds it.
+        consumer: ConsumerId,
+        /// Which hand-out.
+        checkout: CheckoutId,
+        /// How long.
+        by: Duration,
     },
     /// A running consumer's prefetch changes.
     SetPrefetch {
@@ -150,6 +163,7 @@ impl Effect {
             | Self::OpenVhost(_)
             | Self::OpenChannel(_)
             | Self::Settle { .. }
+            | Self::Extend { .. }
             | Self::SetPrefetch { .. }
             | Self::SetChannelLimited { .. }
             | Self::Offer { .. }

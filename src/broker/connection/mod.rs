@@ -24,7 +24,7 @@ pub use self::effect::{Effect, Note, Reply, Request, Settlement};
 use self::heartbeat::{Beat, Heartbeat};
 pub use self::settings::{ChannelFlow, Settings};
 use super::channel::Channel;
-use super::error::BrokerError;
+use super::error::{BrokerError, ChannelError};
 use super::ids::{ConsumerId, DeliveryTag, QueueId};
 use super::message::MessageArena;
 use super::queue::Delivery;
@@ -252,6 +252,32 @@ impl Connection {
         if self.client_can("consumer_cancel_notify") {
             let cancel = leveret_protocol::basic::Cancel { consumer_tag: record.consumer_tag, nowait: true };
             effects.push(Effect::Send { channel: record.channel, method: cancel.into() });
+        }
+    }
+
+    /// Somebody has held deliveries for too long, which are back in their queue: tells the client that the consumer is
+    /// cancelled, or ends the channel. What the client settles of them later has no effect.
+    pub fn timed_out(
+        &mut self,
+        now: Timestamp,
+        consumer: ConsumerId,
+        timeout: Duration,
+        cancels: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let channel = match self.consumers.get(&consumer) {
+            Some(_) if cancels && self.client_can("consumer_cancel_notify") => {
+                return self.consumer_cancelled(consumer, effects);
+            }
+            Some(record) => Some(record.channel),
+            None => self.channels.iter().find(|(_, open)| open.stands_for(consumer)).map(|(number, _)| *number),
+        };
+        if let Some(channel) = channel {
+            // Whatever it waits for will not be answered.
+            if self.channels.get(&channel).is_some_and(Channel::is_asking) {
+                self.waiting = false;
+            }
+            self.fail(now, channel, (0, 0), ChannelError::ConsumerTimeout { channel, timeout }.into(), effects);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::Delivery;
 use super::single_active::SingleActive;
@@ -26,6 +27,8 @@ pub struct Subscription {
     pub channel_limited: bool,
     /// Bytes that may be on their way to the consumer's connection.
     pub window: usize,
+    /// How long a delivery may stay unacked; zero: for ever; `None`: as the queue has it (`x-consumer-timeout`).
+    pub timeout: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -99,8 +102,13 @@ impl Consumers {
     }
 
     pub(super) fn attach(&mut self, subscription: Subscription) {
-        let consumer =
-            Consumer { subscription, unacked: Unacked::default(), charged: 0, rotating: false, announced: false };
+        let consumer = Consumer {
+            subscription,
+            unacked: Unacked::of(subscription.timeout),
+            charged: 0,
+            rotating: false,
+            announced: false,
+        };
         self.all.insert(subscription.consumer, consumer);
         self.elect();
         self.wake(subscription.consumer);

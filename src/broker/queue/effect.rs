@@ -1,6 +1,7 @@
 //! What a queue wants done and what it answers. Plain data.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -17,6 +18,15 @@ pub enum Effect {
     Wanting(ConsumerId),
     /// The answer to `Offer`: how many messages it was used for. The rest of the room is the channel's again.
     Taken(usize),
+    /// Somebody has held something for too long, which has come back. It is a consumer no more, if it was one.
+    TimedOut {
+        /// Who: a consumer or what stands for a channel.
+        consumer: ConsumerId,
+        /// How long it may hold a delivery.
+        timeout: Duration,
+        /// Its client is to be told that the consumer is cancelled; otherwise its channel ends.
+        cancels: bool,
+    },
     /// The queue is gone, and this consumer with it.
     ConsumerCancelled(ConsumerId),
     /// An auto-delete queue lost its last consumer.

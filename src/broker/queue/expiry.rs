@@ -67,7 +67,7 @@ impl Queue {
         }
         let head = self.ready.first().filter(|_| self.ttl.is_used()).and_then(|held| self.ttl.deadline(held));
         let waiting = self.waiting.as_ref().and_then(|waiting| waiting.next_deadline());
-        head.into_iter().chain(self.lease_end()).chain(waiting).min()
+        head.into_iter().chain(self.lease_end()).chain(waiting).chain(self.timeouts.due()).min()
     }
 
     /// Expires what is at the head, up to the first message that lives. Of those that have only just come none: a consumer

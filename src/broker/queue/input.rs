@@ -1,5 +1,7 @@
 //! What a queue is told. Plain data.
 
+use std::time::Duration;
+
 use super::consumers::Subscription;
 use super::dead::Dead;
 use super::place::{Place, Run};
@@ -77,6 +79,15 @@ pub enum Input<'a> {
         checkouts: &'a [CheckoutId],
         /// How, all of them.
         outcome: Outcome,
+    },
+    /// A hand-out may stay unacked for so long from now on, where there is a timeout.
+    Extend {
+        /// Who holds it.
+        consumer: ConsumerId,
+        /// Which.
+        checkout: CheckoutId,
+        /// How long.
+        by: Duration,
     },
     /// Hand-outs go back to their places; `Settle` follows for others that are settled with them. Nothing is handed out
     /// before that, or the later of two messages that come back together could leave first.

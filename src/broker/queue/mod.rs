@@ -23,6 +23,7 @@ mod retry;
 mod settings;
 mod single_active;
 mod stored;
+mod timeouts;
 mod unacked;
 mod waiting;
 
@@ -49,8 +50,9 @@ pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
 pub use self::retry::{Delays, Retry, RetryOn};
-pub use self::settings::{Bound, DeadLetter, Hold, Overflow, Settings};
+pub use self::settings::{Bound, DeadLetter, Hold, Overflow, Settings, TimeoutAction};
 pub use self::stored::Contents;
+use self::timeouts::Timeouts;
 use self::unacked::{Held, Unacked};
 use self::waiting::Waiting;
 use crate::broker::dedup::{self, Deduplicator};
@@ -84,6 +86,7 @@ pub struct Queue {
     holds: bool,
     /// Those that are not ready before a time, once there has been one.
     waiting: Option<Box<Waiting>>,
+    timeouts: Timeouts,
 }
 
 /// Unacked messages of a consumer of a quorum queue that asks for no limit (RabbitMQ).
@@ -114,6 +117,7 @@ impl Queue {
         if settings.is_quorum() {
             self.ready.keep_order_of_return();
         }
+        self.timeouts.configure(&settings);
         self.settings = settings;
         self.begin_to_hold();
         self
@@ -257,6 +261,7 @@ impl Queue {
                 self.get(now, consumer, no_ack, effects)?;
             }
             Input::Settle { consumer, checkouts, outcome } => self.settle(now, consumer, checkouts, outcome, effects),
+            Input::Extend { consumer, checkout, by } => self.extend(consumer, checkout, now.after(by)),
             Input::Return { consumer, checkouts, failed } => {
                 self.settle(now, consumer, checkouts, Outcome::requeue(failed), effects);
                 return Ok(());
@@ -275,7 +280,10 @@ impl Queue {
             Input::Purge => self.purge(effects),
             Input::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects)?,
             Input::Configure(settings) => self.configure(now, *settings),
-            Input::Tick => self.check_lease(now, effects),
+            Input::Tick => {
+                self.check_timeouts(now, effects);
+                self.check_lease(now, effects);
+            }
             Input::Touch => self.last_used = now,
             Input::Refused(arrival) => self.bury(arrival, effects),
             Input::EndLease => self.end_lease(now, effects)?,
@@ -337,6 +345,7 @@ impl Queue {
         }
         self.settings = settings;
         self.holds = self.settings.holds();
+        self.reset_timeouts(now);
     }
 
     fn subscribe(&mut self, subscription: Subscription) -> Result<(), Refusal> {
@@ -347,6 +356,7 @@ impl Queue {
         if occupied || self.consumers.has_exclusive() {
             return Err(Refusal::ExclusiveUse);
         }
+        self.note_timeout(subscription.timeout);
         self.consumers.attach(subscription);
         Ok(())
     }
@@ -388,8 +398,12 @@ impl Queue {
         if self.settings.retry.is_some() && self.try_again(now, id, checkouts, outcome, effects) {
             return;
         }
-        let dies = outcome == Outcome::Discard && self.settings.dead_letter.is_some();
-        if dies || self.settings.counts_deliveries() || !self.deliveries.is_empty() {
+        let apart = match outcome {
+            Outcome::Ack => !self.deliveries.is_empty(),
+            Outcome::Discard => self.settings.dead_letter.is_some() || !self.deliveries.is_empty(),
+            Outcome::Requeue | Outcome::Fail => self.settings.counts_deliveries(),
+        };
+        if apart {
             return self.settle_apart(id, checkouts, outcome, effects);
         }
         self.check_in(id, checkouts, |ready, held| match outcome {
@@ -463,7 +477,9 @@ impl Queue {
             unacked.next_checkout()
         } else {
             self.unacked_bytes += held.message.cost();
-            unacked.check_out(held)
+            let checkout = unacked.check_out(held);
+            self.timeouts.note(now, unacked);
+            checkout
         };
         let delivery = Delivery { consumer: id, checkout, redelivered, message };
         effects.push(Effect::Got(Some((delivery, self.ready_count()))));
@@ -507,6 +523,9 @@ impl Queue {
             && let Some(held) = self.ready.take_first()
         {
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
+            if self.timeouts.is_used() && !consumer.subscription.no_ack {
+                self.timeouts.note(now, &mut consumer.unacked);
+            }
             taken += 1;
             self.expire(now, NOTHING_FRESH, effects);
         }
@@ -528,6 +547,9 @@ impl Queue {
             }
             let Some(held) = self.ready.take_first() else { break };
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
+            if self.timeouts.is_used() && !consumer.subscription.no_ack {
+                self.timeouts.note(now, &mut consumer.unacked);
+            }
             self.expire(now, fresh, effects);
         }
         self.expire(now, NOTHING_FRESH, effects);

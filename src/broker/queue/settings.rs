@@ -23,6 +23,8 @@ pub struct Settings {
     pub delivery_limit: Option<i64>,
     /// How long a delivery may stay unacked; zero: for ever; `None`: as the node has it (`x-consumer-timeout`).
     pub consumer_timeout: Option<Duration>,
+    /// What becomes of a delivery that stays unacked for longer (`x-consumer-timeout-action`, our own).
+    pub timeout_action: TimeoutAction,
     /// How long a message lives that comes from now on (`x-message-ttl`).
     pub message_ttl: Option<Duration>,
     /// How long the queue lives without consumers and without use (`x-expires`).
@@ -51,6 +53,29 @@ pub enum Hold {
     ForExchange,
     /// Those with this header, up to the time in it (`x-hold-until-header`).
     Until(ShortString),
+}
+
+/// What becomes of deliveries that stay unacked for too long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeoutAction {
+    /// All that their consumer holds comes back, and it ends: cancelled by a quorum queue, with its channel by a classic
+    /// one (RabbitMQ).
+    #[default]
+    EndConsumer,
+    /// They come back; their consumer goes on.
+    Requeue,
+}
+
+impl TimeoutAction {
+    /// The action of that name.
+    #[must_use]
+    pub fn by_name(name: &[u8]) -> Option<Self> {
+        match name {
+            b"end-consumer" => Some(Self::EndConsumer),
+            b"requeue" => Some(Self::Requeue),
+            _ => None,
+        }
+    }
 }
 
 /// What a full queue does with one message more.
@@ -100,6 +125,7 @@ impl Settings {
             single_active: arguments::single_active_consumer(arguments),
             delivery_limit: arguments::delivery_limit(arguments),
             consumer_timeout: arguments::consumer_timeout(arguments).map(millis),
+            timeout_action: arguments::consumer_timeout_action(arguments).unwrap_or_default(),
             message_ttl: arguments::message_ttl(arguments).map(millis),
             expires: arguments::expires(arguments).map(millis),
             max_length: arguments::max_length(arguments),

@@ -7,11 +7,13 @@ use super::{Session, Workspace};
 use crate::broker::ids::{ConsumerId, QueueId};
 use crate::broker::queue::{Delivery, Input};
 use crate::broker::time::Timestamp;
+use crate::node::outbox::TimedOut;
 
 /// What queues told along with deliveries, held back until those are written.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
     cancelled: Vec<ConsumerId>,
+    timed_out: Vec<TimedOut>,
     wanting: Vec<ConsumerId>,
 }
 
@@ -32,6 +34,7 @@ impl Session {
         let any = !content.deliveries.is_empty();
         self.backlog = content.deliveries.into_iter();
         self.news.cancelled.extend(content.cancelled);
+        self.news.timed_out.extend(content.timed_out);
         self.news.wanting.extend(content.wanting);
         let more = self.write_backlog(limit, out);
         if !more {
@@ -49,9 +52,18 @@ impl Session {
         if self.news == News::default() {
             return;
         }
-        let News { cancelled, wanting } = std::mem::take(&mut self.news);
+        let News { cancelled, timed_out, wanting } = std::mem::take(&mut self.news);
+        let ended = !timed_out.is_empty() || !cancelled.is_empty();
+        for TimedOut { consumer, timeout, cancels } in timed_out {
+            self.written.remove(&consumer);
+            self.connection.timed_out(now, consumer, timeout, cancels, &mut work.effects);
+        }
         for consumer in cancelled {
+            self.written.remove(&consumer);
             self.connection.consumer_cancelled(consumer, &mut work.effects);
+        }
+        if ended {
+            self.share_windows(now, self.written.len());
         }
         self.connection.consumers_wanting(&wanting, &mut work.effects);
         self.execute(now, &mut work.effects, out);

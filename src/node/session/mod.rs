@@ -308,6 +308,9 @@ impl Session {
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
             Effect::Rollback(channel) => self.roll_back(channel),
+            Effect::Extend { queue, consumer, checkout, by } => {
+                self.run_queue(now, queue, Input::Extend { consumer, checkout, by });
+            }
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
             }

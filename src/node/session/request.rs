@@ -78,8 +78,16 @@ impl Session {
                 let consumer = self.node.next_consumer();
                 self.share_windows(now, self.written.len() + 1);
                 let window = self.windows.size();
-                let subscription =
-                    Subscription { consumer, no_ack, exclusive, priority: 0, prefetch, channel_limited, window };
+                let subscription = Subscription {
+                    consumer,
+                    no_ack,
+                    exclusive,
+                    priority: 0,
+                    prefetch,
+                    channel_limited,
+                    window,
+                    timeout: None,
+                };
                 self.consume(now, &place, &queue, consumer_tag, &arguments, subscription)
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),
@@ -147,7 +155,7 @@ impl Session {
         let cell = access(place, queue)?;
         let resource = Resource::queue(queue, &place.vhost.name);
         let wanted = consumer_arguments::check(arguments, cell.entry.queue_type(), &resource)?;
-        let subscription = Subscription { priority: wanted.priority, ..subscription };
+        let subscription = Subscription { priority: wanted.priority, timeout: wanted.timeout, ..subscription };
         cell.subscribe(now, subscription, &self.outbox).map_err(|refusal| match refusal {
             Refusal::ExclusiveUse => ChannelError::ExclusiveUse(resource),
             Refusal::Gone | Refusal::InUse | Refusal::NotEmpty => ChannelError::NotFound(resource),

@@ -83,7 +83,7 @@ impl Channel {
 
     fn call_queue(&mut self, context: &Context<'_>, method: queue::Method, effects: &mut Vec<Effect>) -> Outcome {
         match method {
-            queue::Method::Declare(method) => Ok(queue_declare::handle(self, context, method, effects)),
+            queue::Method::Declare(method) => queue_declare::handle(self, context, method, effects),
             queue::Method::Bind(method) => queue_bind::handle(self, context, method, effects),
             queue::Method::Unbind(method) => queue_unbind::handle(self, context, method, effects),
             queue::Method::Purge(method) => queue_purge::handle(self, context, method, effects),

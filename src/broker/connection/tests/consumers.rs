@@ -1,5 +1,7 @@
 //! Consumers: starting, cancelling by either side, their deliveries; and basic.get.
 
+use std::time::Duration;
+
 use leveret_protocol::{FieldTable, FieldValue, basic, channel, tx};
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::broker::connection::{Effect, Reply, Request, Settings, Stamp};
 use crate::broker::error::{ChannelError, ConnectionError};
-use crate::broker::ids::{ConsumerId, DeliveryTag};
+use crate::broker::ids::{CheckoutId, ConsumerId, DeliveryTag};
 use crate::broker::queue::Outcome;
 
 fn consume(consumer_tag: &'static str) -> basic::Consume {
@@ -31,6 +33,74 @@ fn consumer_cancelled(peer: &mut Peer, consumer: ConsumerId) -> Vec<Effect> {
     let mut effects = Vec::new();
     peer.connection.consumer_cancelled(consumer, &mut effects);
     effects
+}
+
+fn timed_out(peer: &mut Peer, consumer: ConsumerId, cancels: bool) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    peer.connection.timed_out(peer.now, consumer, Duration::from_millis(250), cancels, &mut effects);
+    effects
+}
+
+fn timeout_error(abandoned: &[ConsumerId]) -> Vec<Effect> {
+    let text = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 250 ms. This \
+                timeout value can be configured, see consumers doc guide to learn more";
+    let error = ChannelError::ConsumerTimeout { channel: 1, timeout: Duration::from_millis(250) };
+    let abandoned = abandoned.iter().map(|consumer| abandon(*consumer));
+    abandoned.chain(channel_error(1, error, &format!("406 {text}"), (0, 0))).collect()
+}
+
+#[test]
+fn a_consumer_that_times_out_is_cancelled_where_the_client_understands_it() {
+    let mut peer = Peer::on_channel_with(with_capability("consumer_cancel_notify"));
+    peer.consume(1, ANN, false);
+    peer.deliver(ANN, 1);
+    let cancel = basic::Cancel { consumer_tag: tag_of(ANN), nowait: true };
+    assert_eq!(timed_out(&mut peer, ANN, true), [send(1, cancel)]);
+    assert_eq!(timed_out(&mut peer, ANN, true), []);
+    let ack = basic::Ack { delivery_tag: 1, multiple: false };
+    assert_eq!(peer.call(1, ack), [settle(ANN, 1, Outcome::Ack)], "settling it late is no error");
+}
+
+#[test]
+fn otherwise_a_consumer_that_times_out_ends_its_channel() {
+    let mut peer = Peer::on_channel();
+    peer.consume(1, ANN, false);
+    assert_eq!(timed_out(&mut peer, ANN, true), timeout_error(&[ANN]));
+    let mut peer = Peer::on_channel_with(with_capability("consumer_cancel_notify"));
+    peer.consume(1, ANN, false);
+    assert_eq!(timed_out(&mut peer, ANN, false), timeout_error(&[ANN]));
+}
+
+#[test]
+fn a_get_that_times_out_ends_its_channel_and_nobody_waits_any_more() {
+    let mut peer = Peer::on_channel_with(with_capability("consumer_cancel_notify"));
+    peer.get(1, 1, false);
+    peer.call(1, basic::Get { queue: name("q"), ..Default::default() });
+    assert!(peer.connection.is_waiting());
+    assert_eq!(timed_out(&mut peer, super::GETTER, true), timeout_error(&[super::GETTER]));
+    assert!(!peer.connection.is_waiting());
+}
+
+#[test]
+fn more_time_for_a_delivery_is_asked_for_with_a_passive_declare() {
+    let mut peer = Peer::on_channel();
+    peer.consume(1, ANN, false);
+    peer.deliver(ANN, 7);
+    let declare = |arguments: &[(&str, i64)]| {
+        let mut table = FieldTable::default();
+        arguments.iter().for_each(|(name, value)| table.insert(name, FieldValue::I64(*value)));
+        leveret_protocol::queue::Declare { queue: name("q"), passive: true, arguments: table, ..Default::default() }
+    };
+    let extend =
+        Effect::Extend { queue: queue_of(ANN), consumer: ANN, checkout: CheckoutId(7), by: Duration::from_secs(5) };
+    let find = request(1, Request::FindQueue(name("q")));
+    let asked = declare(&[("x-extend-delivery", 1), ("x-extend-by", 5000)]);
+    assert_eq!(peer.call(1, asked), [extend, find]);
+    peer.answer(1, Reply::Queue { name: name("q"), message_count: 0, consumer_count: 1 });
+    let unknown = declare(&[("x-extend-delivery", 2), ("x-extend-by", 5000)]);
+    let text = "406 PRECONDITION_FAILED - unknown delivery tag 2";
+    let refused = channel_error(1, ChannelError::UnknownDeliveryTag(2), text, (50, 10));
+    assert_eq!(peer.call(1, unknown), [vec![abandon(ANN)], refused].concat());
 }
 
 fn request(channel: u16, request: Request) -> Effect {

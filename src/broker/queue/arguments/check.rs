@@ -5,6 +5,9 @@ use leveret_protocol::{FieldTable, FieldValue};
 /// Ten years in milliseconds: RabbitMQ's bound on times to live.
 pub(super) const TEN_YEARS_MS: i64 = 315_360_000_000;
 
+/// The same, where a number cannot be negative.
+pub(in crate::broker) const LONGEST_MS: u64 = TEN_YEARS_MS.unsigned_abs();
+
 pub(in crate::broker::queue) fn integer(value: &FieldValue) -> Result<i64, String> {
     value.as_integer().ok_or_else(|| format!("\"expected integer, got {}\"", value.type_name()))
 }
@@ -17,7 +20,7 @@ pub(super) fn not_negative(value: &FieldValue) -> Result<i64, String> {
 }
 
 /// As `not_negative`, for what counts something.
-pub(in crate::broker::queue) fn not_negative_number(value: &FieldValue) -> Result<u64, String> {
+pub(in crate::broker) fn not_negative_number(value: &FieldValue) -> Result<u64, String> {
     not_negative(value).map(i64::unsigned_abs)
 }
 

@@ -4,6 +4,7 @@
 mod check;
 mod consumer_disconnected_timeout;
 mod consumer_timeout;
+mod consumer_timeout_action;
 mod dead_letter_exchange;
 mod dead_letter_routing_key;
 mod dead_letter_strategy;
@@ -40,8 +41,10 @@ mod tests;
 
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
-pub(super) use self::check::{integer, not_negative_number as not_negative};
+pub(super) use self::check::integer;
+pub(in crate::broker) use self::check::{LONGEST_MS, not_negative_number as not_negative};
 pub(super) use self::consumer_timeout::value as consumer_timeout;
+pub(super) use self::consumer_timeout_action::value as consumer_timeout_action;
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};
 pub(super) use self::dead_letter_routing_key::value as dead_letter_routing_key;
 pub(super) use self::delivery_limit::value as delivery_limit;
@@ -94,7 +97,7 @@ impl Argument {
 }
 
 /// Every argument that RabbitMQ knows of, in the order in which it looks at them; behind them our own.
-static ARGUMENTS: [Argument; 37] = [
+static ARGUMENTS: [Argument; 38] = [
     expires::ARGUMENT,
     message_ttl::ARGUMENT,
     dead_letter_exchange::ARGUMENT,
@@ -112,6 +115,7 @@ static ARGUMENTS: [Argument; 37] = [
     queue_master_locator::ARGUMENT,
     delivery_limit::ARGUMENT,
     consumer_timeout::ARGUMENT,
+    consumer_timeout_action::ARGUMENT,
     consumer_disconnected_timeout::ARGUMENT,
     delayed_retry_type::ARGUMENT,
     delayed_retry_min::ARGUMENT,

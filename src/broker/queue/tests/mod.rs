@@ -10,6 +10,7 @@ mod priorities;
 mod retrying;
 mod single_active;
 mod stored;
+mod timeouts;
 mod times;
 mod waiting;
 mod waiting_model;
@@ -70,6 +71,7 @@ fn consumer(consumer: ConsumerId) -> Subscription {
         prefetch: 0,
         channel_limited: false,
         window: 1 << 20,
+        timeout: None,
     }
 }
 

@@ -238,6 +238,7 @@ impl Model {
                 Effect::Relocated(count) => self.relocated = Some(count),
                 Effect::Unused
                 | Effect::Died
+                | Effect::TimedOut { .. }
                 | Effect::Failed { .. }
                 | Effect::LeaseEnded
                 | Effect::Wanting(_)

@@ -146,6 +146,7 @@ impl Model {
                 | Effect::LeaseEnded
                 | Effect::Load(_)
                 | Effect::Failed { .. }
+                | Effect::TimedOut { .. }
                 | Effect::Retried { .. }
                 | Effect::Emptied(_) => unreachable!("{effect:?}"),
             }

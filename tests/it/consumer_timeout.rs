@@ -1,0 +1,78 @@
+//! Deliveries that stay unacked for too long, over the running server.
+
+use futures_util::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions};
+use lapin::types::AMQPValue;
+
+use crate::client::{Client, body, next, next_shown, table, text, with_broker, with_settings, within};
+
+async fn declare(client: &Client, name: &str, arguments: &[(&str, AMQPValue)]) {
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    within(client.queue_declare(name.into(), options, table(arguments))).await.unwrap();
+}
+
+const SHORT: (&str, AMQPValue) = ("x-consumer-timeout", AMQPValue::LongInt(200));
+
+#[test]
+fn a_quorum_queue_cancels_a_consumer_that_settles_too_late_and_gives_its_messages_to_others() {
+    with_broker(async |broker| {
+        let (slow, other) = (broker.client().await, broker.client().await);
+        declare(&slow, "jobs", &[("x-queue-type", text("quorum")), SHORT]).await;
+        let mut consumer = slow.consume("jobs").await;
+        slow.fill("jobs", &["a"]).await;
+        let late = next(&mut consumer).await;
+        assert!(within(consumer.next()).await.is_none(), "it is cancelled");
+        let mut heir = other.consume("jobs").await;
+        let delivery = next(&mut heir).await;
+        assert_eq!((body(&delivery).as_str(), delivery.redelivered), ("a", true));
+        delivery.ack(BasicAckOptions::default()).await.unwrap();
+        late.ack(BasicAckOptions::default()).await.unwrap();
+        slow.settle().await;
+        assert_eq!(slow.counts("jobs").await, (0, 1), "the channel lives on");
+    });
+}
+
+#[test]
+fn a_classic_queue_closes_the_channel_where_a_timeout_is_configured() {
+    with_settings(&[("consumer_timeout", "200")], async |broker| {
+        let (slow, other) = (broker.client().await, broker.client().await);
+        declare(&slow, "jobs", &[]).await;
+        let mut consumer = slow.consume("jobs").await;
+        slow.fill("jobs", &["a"]).await;
+        next(&mut consumer).await;
+        let error = within(consumer.next()).await.expect("it is told why").unwrap_err();
+        let (code, text) = crate::client::reply(&error);
+        assert_eq!(code, 406);
+        assert!(text.contains("timed out. Timeout value used: 200 ms."), "{text}");
+        let mut heir = other.consume("jobs").await;
+        let delivery = next(&mut heir).await;
+        assert_eq!((body(&delivery).as_str(), delivery.redelivered), ("a", true));
+        delivery.ack(BasicAckOptions::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn the_late_delivery_alone_comes_back_where_that_is_asked_for() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        declare(&client, "jobs", &[SHORT, ("x-consumer-timeout-action", text("requeue"))]).await;
+        let mut consumer = client.consume("jobs").await;
+        client.fill("jobs", &["a"]).await;
+        assert_eq!(next_shown(&mut consumer, 2).await, ["1 /jobs a", "2 /jobs a redelivered"]);
+        client.basic_ack(1, BasicAckOptions::default()).await.unwrap();
+        client.settle().await;
+        assert_eq!(client.counts("jobs").await.1, 1, "the consumer is still there");
+    });
+}
+
+#[test]
+fn a_consumer_has_a_time_of_its_own() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        client.queue("jobs").await;
+        let mut hasty = client.consume_with("jobs", BasicConsumeOptions::default(), &[SHORT]).await.unwrap();
+        client.fill("jobs", &["a"]).await;
+        next(&mut hasty).await;
+        assert!(within(hasty.next()).await.expect("it is told why").is_err());
+    });
+}
