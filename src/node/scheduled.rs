@@ -172,3 +172,106 @@ fn described(turn: Turn, message: &Message) -> ScheduledMessage {
 fn message_id_of(message: &Message) -> Option<ShortString> {
     HeaderView::parse(message.header()).ok()?.properties().ok()?.message_id
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use leveret_protocol::{FieldTable, FieldValue, Properties};
+
+    use super::*;
+    use crate::broker::auth::{Actor, Permissions, User};
+    use crate::broker::ids::ConnectionId;
+    use crate::broker::message::Traits;
+    use crate::broker::vhost::ExchangeDeclaration;
+    use crate::config::Config;
+    use crate::node::open::Sizes;
+    use crate::store::disk::Disk;
+    use crate::store::disk::faulty::FaultyDisk;
+
+    const MESSAGES: u64 = 1500;
+    const BODY: usize = 8192;
+
+    fn name(text: &str) -> ShortString {
+        ShortString::new(text).unwrap()
+    }
+
+    /// A node with an exchange that keeps messages for an hour and longer: more than it keeps in memory, every id twice.
+    fn node() -> Node {
+        let disk: Arc<dyn Disk> = Arc::new(FaultyDisk::new());
+        let node = Node::open_on(&Config::default(), &disk, Sizes::default()).unwrap();
+        let actor = Actor {
+            connection: ConnectionId(1),
+            user: Arc::new(User { name: name("guest"), tags: Vec::new() }),
+            permissions: Arc::new(Permissions::parse(".*", ".*", ".*").unwrap()),
+        };
+        let wanted = ExchangeDeclaration {
+            name: name("later"),
+            kind: name("x-delayed-message"),
+            passive: false,
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            arguments: std::iter::once((name("x-delayed-type"), FieldValue::text("fanout"))).collect(),
+        };
+        let (now, vhost) = (node.clock.now(), node.vhost(&name("/")).unwrap());
+        vhost.change(now, |vhost, effects| vhost.declare_exchange(&actor, wanted, effects)).unwrap();
+        let cell = node.waiting_in(&name("/"), WaitingIn::Exchange(&name("later"))).unwrap();
+        for number in 0..MESSAGES {
+            let message = message(number, now);
+            cell.publish(now, &mut vec![message.into()]).unwrap();
+        }
+        node
+    }
+
+    /// The later it is published the sooner it is due.
+    fn message(number: u64, now: Timestamp) -> Message {
+        let delay = i64::try_from(3_600_000 + MESSAGES - number).unwrap();
+        let headers: FieldTable = std::iter::once((name("x-delay"), FieldValue::I64(delay))).collect();
+        let message_id = Some(name(&format!("id-{}", number % (MESSAGES / 2))));
+        let mut header = BytesMut::from(&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..]);
+        Properties { headers: Some(headers), message_id, ..Properties::default() }.encode(&mut header);
+        let traits = Traits::HEADERS.with(Traits::PERSISTENT);
+        MessageArena::default().store(b"\x05later\x03key", &header, &[0; BODY], traits, now).unwrap()
+    }
+
+    fn all(node: &Node) -> Vec<ScheduledMessage> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = node.scheduled(&name("/"), WaitingIn::Exchange(&name("later")), after, 400).unwrap();
+            let Some(last) = page.messages.last() else { return all };
+            after = Some(last.turn);
+            all.extend(page.messages);
+        }
+    }
+
+    #[test]
+    fn those_that_wait_are_listed_by_time_and_ended_by_message_id() {
+        let node = node();
+        let listed = all(&node);
+        assert_eq!(listed.len(), usize::try_from(MESSAGES).unwrap());
+        assert!(listed.is_sorted_by_key(|message| message.due));
+        let last = format!("id-{}", MESSAGES / 2 - 1);
+        let first = &listed[0];
+        assert_eq!(first.message_id, Some(name(&last)));
+        assert_eq!((&first.exchange, &first.routing_key, first.bytes), (&name("later"), &name("key"), 8192));
+        let (vhost, exchange) = (name("/"), name("later"));
+        let place = WaitingIn::Exchange(&exchange);
+        assert_eq!(node.cancel_scheduled(&vhost, place, &name(&last), false), Some(1), "the first");
+        assert_eq!(all(&node).first().and_then(|message| message.message_id.clone()), Some(name("id-748")));
+        assert_eq!(node.cancel_scheduled(&vhost, place, &name(&last), true), Some(1), "the other");
+        assert_eq!(node.cancel_scheduled(&vhost, place, &name("id-7"), true), Some(2));
+        assert_eq!(node.cancel_scheduled(&vhost, place, &name("id-7"), true), Some(0));
+        let page = node.scheduled(&vhost, place, None, 1).unwrap();
+        assert_eq!((page.messages.len(), page.total, page.unread), (1, 1496, 0));
+        node.close(false);
+    }
+
+    #[test]
+    fn nothing_waits_where_nothing_can() {
+        let node = Node::new(&Config::default()).unwrap();
+        let (vhost, direct) = (name("/"), name("amq.direct"));
+        assert_eq!(node.scheduled(&vhost, WaitingIn::Exchange(&direct), None, 1), None);
+        assert_eq!(node.scheduled(&vhost, WaitingIn::Queue(&direct), None, 1), None);
+        assert_eq!(node.scheduled(&direct, WaitingIn::Queue(&direct), None, 1), None);
+    }
+}

@@ -2,7 +2,7 @@
 //! others only the places are; what is due soon is fetched ahead. Owns the order, by time and then by number; who waits
 //! and what becomes of those that are due is the queue's.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const AHEAD: Duration = Duration::from_secs(10);
 const FETCH_BYTES: u64 = 1 << 20;
 
 /// The most records, or runs of them, that are fetched at once.
-const FETCH_RUNS: usize = 4096;
+const FETCH_RUNS: usize = 1024;
 
 /// When it is whose turn.
 pub(super) type Turn = (Timestamp, SequenceNumber);
@@ -118,7 +118,7 @@ impl Waiting {
         let cost = held.message.cost();
         let Some(place) = held.place else {
             self.unstored_bytes += cost;
-            self.unstored.insert(turn, held);
+            self.unstored.insert(turn, detached(held));
             return;
         };
         let is_full = self.loaded_bytes + cost > self.limit;
@@ -128,7 +128,7 @@ impl Waiting {
             self.stored.insert(turn, place);
             return;
         }
-        self.load(turn, held);
+        self.load(turn, detached(held));
         while self.loaded_bytes > self.limit
             && let Some((turn, held)) = self.loaded.pop_last()
         {
@@ -247,7 +247,8 @@ impl Waiting {
         }
     }
 
-    /// Only as long as they are the first of those that are stored: so none in memory is due after any that is not.
+    /// Only as long as they are the first of those that are stored: so none in memory is due after any that is not. Runs and
+    /// messages are in the order of times.
     fn take_up(
         &mut self,
         runs: &[Run],
@@ -255,14 +256,12 @@ impl Waiting {
         wait: impl Fn(&Message) -> Wait,
         effects: &mut Vec<Effect>,
     ) {
-        let asked: BTreeSet<_> = runs.iter().map(|run| run.first).collect();
-        let mut found: BTreeMap<_, _> = messages.drain(..).map(|(sequence, _, message)| (sequence, message)).collect();
-        while let Some(entry) = self.stored.first_entry() {
+        let mut messages = messages.drain(..).peekable();
+        for run in runs {
+            let message = messages.next_if(|(sequence, ..)| *sequence == run.first).map(|(_, _, message)| message);
+            let Some(entry) = self.stored.first_entry().filter(|entry| entry.key().1 == run.first) else { continue };
             let (turn, place) = (*entry.key(), *entry.get());
-            if !asked.contains(&turn.1) {
-                break;
-            }
-            let Some(message) = found.remove(&turn.1) else {
+            let Some(message) = message else {
                 entry.remove();
                 effects.push(Effect::Lost(Run::single(turn.1, place)));
                 continue;
@@ -360,6 +359,11 @@ fn bounded(runs: impl Iterator<Item = Run>, most: u64) -> Vec<Run> {
         first || bytes <= most
     };
     runs.take(FETCH_RUNS).take_while(fits).collect()
+}
+
+/// Messages wait for long and leave in another order than they came in.
+fn detached(held: Held) -> Held {
+    Held { message: held.message.detached(), ..held }
 }
 
 /// What a record costs in memory at most.

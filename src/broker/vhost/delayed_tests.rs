@@ -156,6 +156,6 @@ fn the_type_that_routes_has_its_say() {
     assert_eq!(refusal(both), "hash-header and hash-property are mutually exclusive");
     let mut vhost = vhost();
     declare(&mut vhost, "x-delayed-message", true, routed_by("x-consistent-hash")).unwrap();
-    assert_eq!(bind(&mut vhost, "q", "k").unwrap_err().to_string(), "The binding key must be an integer: k");
+    assert_eq!(bind(&mut vhost, "q", "k").unwrap_err().to_string(), "The binding key must be an integer: <<\"k\">>");
     assert_eq!(bind(&mut vhost, "q", "1"), Ok(()));
 }

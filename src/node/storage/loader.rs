@@ -49,7 +49,7 @@ pub(in crate::node) struct LoaderThread {
 }
 
 /// Bytes in the log that are not on disk from which on nothing is fetched.
-const LOG_LAG_LIMIT: usize = 16 * 1024 * 1024;
+const LOG_LAG_LIMIT: usize = 64 * 1024 * 1024;
 
 /// How long a fetch waits for the log.
 const LAG_PAUSE: Duration = Duration::from_millis(5);
