@@ -6,6 +6,7 @@ pub mod consumer_arguments;
 mod consumers;
 mod dead;
 mod effect;
+mod effective;
 mod entry;
 mod expiry;
 mod input;
@@ -37,7 +38,9 @@ pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
 use self::ready::Ready;
-pub use self::settings::{DeadLetter, Overflow, Settings};
+pub use self::settings::{
+    DeadLetter, DeadLetterStrategy, DelayedRetry, DelayedReturns, DeliveryLimit, Overflow, Settings,
+};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
