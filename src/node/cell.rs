@@ -434,6 +434,12 @@ impl QueueCell {
         (running.queue.ready_count(), running.queue.consumer_count())
     }
 
+    /// What the queue keeps to.
+    #[cfg(test)]
+    pub(super) fn settings(&self) -> Settings {
+        self.running.lock().queue.settings().clone()
+    }
+
     /// Acts under the lock; then tells the log what is gone, asks for what is wanted, and wakes whom something came for.
     fn act(
         self: &Arc<Self>,

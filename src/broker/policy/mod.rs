@@ -16,6 +16,8 @@ mod term;
 mod choice_tests;
 #[cfg(test)]
 mod draft_tests;
+#[cfg(test)]
+mod recorded_tests;
 
 use leveret_protocol::{FieldTable, ShortString};
 
