@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::admin::QueueContent;
 use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
@@ -294,6 +295,18 @@ impl QueueCell {
     pub(super) fn counts(&self) -> (usize, usize) {
         let running = self.running.lock();
         (running.queue.ready_count(), running.queue.consumer_count())
+    }
+
+    /// What the queue holds now.
+    pub(super) fn content(&self) -> QueueContent {
+        let queue = &self.running.lock().queue;
+        QueueContent {
+            ready: queue.ready_count(),
+            unacked: queue.unacked_count(),
+            ready_bytes_in_memory: queue.loaded_bytes(),
+            unacked_bytes: queue.unacked_bytes(),
+            consumers: queue.subscriptions().copied().collect(),
+        }
     }
 
     /// Acts under the lock; then tells the log what is gone, asks for what is wanted, and wakes whom something came for.

@@ -193,6 +193,7 @@ fn command(directory: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
     command.arg("server").arg("--data-dir").arg(directory);
     command.args(["--set", "listeners.tcp.default=127.0.0.1:0"]);
+    command.args(["--set", "management.tcp.ip=127.0.0.1", "--set", "management.tcp.port=0"]);
     for (key, value) in settings {
         command.arg("--set").arg(format!("{key}={value}"));
     }

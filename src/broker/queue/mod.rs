@@ -12,6 +12,7 @@ mod place;
 mod ranges;
 mod ready;
 mod relocate;
+mod report;
 mod stored;
 mod unacked;
 

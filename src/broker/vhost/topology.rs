@@ -46,6 +46,16 @@ impl Topology {
         self.queues.get(name)
     }
 
+    /// All exchanges, by name.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Arc<Exchange>> {
+        self.exchanges.values()
+    }
+
+    /// All queues, by name.
+    pub fn queues(&self) -> impl Iterator<Item = &Arc<QueueEntry>> {
+        self.queues.values()
+    }
+
     /// The queue, if the actor may use it with that permission.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 mod commit;
 mod confirms;
 mod deliver;
-mod publish;
+pub(in crate::node) mod publish;
+mod report;
 mod request;
 mod settle;
 mod waiting;
@@ -23,12 +24,13 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 use self::confirms::Confirms;
 use self::deliver::News;
 use self::publish::{Batch, Kept, RouteCache};
+pub use self::report::{ConnectionReport, Waiting};
 use self::settle::Settled;
 use self::waiting::Later;
 use self::windows::Windows;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
-use super::{ConnectionSlot, Node};
+use super::{Clock, ConnectionSlot, Node};
 use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
@@ -53,6 +55,9 @@ pub struct Session {
     connection: Connection,
     id: ConnectionId,
     peer: SocketAddr,
+    local: Option<SocketAddr>,
+    /// Milliseconds since 1970.
+    connected_at: u64,
     outbox: Arc<Outbox>,
     user: Option<Arc<User>>,
     actor: Option<Actor>,
@@ -102,6 +107,8 @@ impl Session {
             node: Arc::clone(node),
             id,
             peer,
+            local: None,
+            connected_at: Clock::unix_millis(),
             outbox,
             user: None,
             actor: None,
