@@ -1,10 +1,11 @@
 //! Lists: sorted, filtered by name, a page of them, some columns, as the request asks.
 
+use std::cmp::Ordering;
+
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use regex::RegexBuilder;
 use serde_json::{Map, Value, json};
-use std::cmp::Ordering;
 
 use super::error::ApiError;
 use super::names::Asked;

@@ -1,5 +1,6 @@
 //! Exchanges: looked at, declared, deleted.
 
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Answer, declared, empty};
@@ -12,7 +13,6 @@ use crate::http::json::{of_name, of_table};
 use crate::http::list;
 use crate::http::names::{self, Asked, Names};
 use crate::node::admin::Access;
-use hyper::StatusCode;
 
 pub(in crate::http) async fn list_all(Caller(operator): Caller, asked: Asked) -> Answer {
     list::answer(operator.enter_all().iter().flat_map(all).collect(), &asked)
