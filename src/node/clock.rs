@@ -24,10 +24,10 @@ impl Clock {
         Timestamp::ZERO.after(self.start.elapsed())
     }
 
-    /// Milliseconds since 1970, for people and other machines to read; may jump.
+    /// Milliseconds since 1970 by the system's clock, which may be set: for what lasts longer than the node.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
-    pub fn unix_millis() -> u64 {
+    pub fn unix_millis(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }

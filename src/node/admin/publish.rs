@@ -9,7 +9,7 @@ use super::Access;
 use crate::broker::channel::compose::compose;
 use crate::broker::error::ChannelError;
 use crate::node::outbox::Outbox;
-use crate::node::session::publish::{Addressed, address, hand_over, reply};
+use crate::node::session::publish_alone;
 use crate::store::{Position, Waiter};
 
 /// Why a message was not taken.
@@ -40,15 +40,9 @@ impl Access {
         }
         let limit = self.node.settings.max_message_size;
         let message = compose(exchange, routing_key, properties, body, limit)?;
-        let Addressed { message, targets, .. } = address(&self.vhost, &self.actor, None, message)?;
-        if targets.is_empty() {
-            return Ok(reply(&self.node, &message));
-        }
-        let position = hand_over(self.node.clock.now(), &targets, &mut vec![message.into()]);
-        if let Some(position) = position {
-            self.durable(position).await;
-        }
-        Ok(true)
+        let published = publish_alone(&self.node, &self.vhost, &self.actor, message)?;
+        self.durable(published.position).await;
+        Ok(published.routed)
     }
 
     /// Waits until the log is on disk up to a position.

@@ -4,8 +4,9 @@
 mod commit;
 mod confirms;
 mod deliver;
-pub(in crate::node) mod publish;
-mod report;
+mod description;
+mod errand;
+mod publish;
 mod request;
 mod settle;
 mod waiting;
@@ -23,14 +24,15 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 
 use self::confirms::Confirms;
 use self::deliver::News;
+pub use self::description::{ConnectionReport, Waiting};
+pub(in crate::node) use self::errand::publish as publish_alone;
 use self::publish::{Batch, Kept, RouteCache};
-pub use self::report::{ConnectionReport, Waiting};
 use self::settle::Settled;
 use self::waiting::Later;
 use self::windows::Windows;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
-use super::{Clock, ConnectionSlot, Node};
+use super::{ConnectionSlot, Node};
 use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
@@ -108,7 +110,7 @@ impl Session {
             id,
             peer,
             local: None,
-            connected_at: Clock::unix_millis(),
+            connected_at: node.clock.unix_millis(),
             outbox,
             user: None,
             actor: None,

@@ -8,7 +8,7 @@ use leveret_protocol::ShortString;
 use smallvec::SmallVec;
 
 use super::Session;
-use crate::broker::auth::{Actor, Permission};
+use crate::broker::auth::Permission;
 use crate::broker::channel::{checks, reply_to};
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::Envelope;
@@ -18,11 +18,10 @@ use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
-use crate::node::vhost::RunningVhost;
-use crate::node::{Node, together};
-use crate::store::{Position, Waiter as _};
+use crate::node::together;
+use crate::store::Waiter as _;
 
-pub(in crate::node) type Targets = SmallVec<[Arc<QueueCell>; 1]>;
+pub(super) type Targets = SmallVec<[Arc<QueueCell>; 1]>;
 
 /// Where messages with certain names go.
 #[derive(Debug, Default)]
@@ -30,14 +29,6 @@ pub(super) struct RouteCache {
     number: u64,
     names: Vec<u8>,
     targets: Targets,
-}
-
-/// A message that may be published, with its queues.
-pub(in crate::node) struct Addressed {
-    pub(in crate::node) message: Message,
-    pub(in crate::node) targets: Targets,
-    /// The topology's number, where every message with these names goes there.
-    number: Option<u64>,
 }
 
 /// Messages that wait for the end of the batch to go into their queues together.
@@ -96,12 +87,18 @@ impl Session {
         Ok(())
     }
 
-    /// Gives the waiting messages to their queues.
+    /// Gives the waiting messages to their queues. A queue that is deleted meanwhile takes them with it, as in RabbitMQ.
     pub(super) fn flush_published(&mut self, now: Timestamp) {
         if self.batch.arrivals.is_empty() {
             return;
         }
-        let appended = hand_over(now, &self.batch.targets, &mut self.batch.arrivals);
+        let Batch { targets, arrivals } = &mut self.batch;
+        let appended = match targets.as_slice() {
+            [] => None,
+            [target] => target.publish(now, arrivals).ok().and_then(|outcome| outcome.appended),
+            targets => together::publish(now, targets, arrivals),
+        };
+        arrivals.clear();
         self.appended = self.appended.max(appended.unwrap_or_default());
     }
 
@@ -129,86 +126,55 @@ impl Session {
         self.batch.arrivals.push(message.into());
     }
 
+    /// Checks a message in RabbitMQ's order and finds its queues.
     fn route(&mut self, channel: u16, message: Message) -> Result<(Message, Targets), ChannelError> {
         let (Some(vhost), Some(actor)) = (&self.vhost, &self.actor) else {
             return Ok((message, Targets::new()));
         };
+        let topology = vhost.topology();
+        let exchange_name = ShortString::new(message.exchange()).unwrap_or_default();
+        let resource = Resource::exchange(&exchange_name, &topology.vhost);
+        actor.require(Permission::Write, &resource)?;
+        let exchange = topology.exchange(message.exchange()).ok_or_else(|| ChannelError::NotFound(resource.clone()))?;
+        if exchange.internal {
+            return Err(ChannelError::InternalExchange(resource));
+        }
         let token = self.reply_tokens.get(&channel).map(|(token, _)| token.as_str());
-        let Addressed { message, targets, number } = address(vhost, actor, token, message)?;
-        if let Some(number) = number {
-            self.cache = RouteCache { number, names: message.names().to_vec(), targets: targets.clone() };
+        let checked = checks::check(&message, &actor.user, token)?;
+        let message = checked.rewritten.unwrap_or(message);
+        let route = {
+            let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
+            routing_keys.push(message.routing_key());
+            routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
+            let envelope = Envelope { routing_keys: &routing_keys, headers: checked.headers.as_ref() };
+            topology.route(message.exchange(), &envelope)
+        };
+        let targets: Targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
+        if !route.reads_headers && checked.copies.is_empty() && !is_reply(&message) {
+            self.cache =
+                RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }
         Ok((message, targets))
     }
 
-    /// See [`reply`].
+    /// A message to a direct reply-to token: goes straight to the requester, whose channel may be gone. `false`: it
+    /// is not one.
     pub(super) fn reply(&self, message: &Message) -> bool {
-        reply(&self.node, message)
+        if !is_reply(message) {
+            return false;
+        }
+        if let Some(requester) = self.node.requesters.get(message.routing_key()) {
+            let delivery = Delivery {
+                consumer: requester.consumer,
+                checkout: CheckoutId(0),
+                redelivered: false,
+                message: message.clone(),
+            };
+            requester.outbox.put(|content| content.deliveries.push(delivery));
+            requester.outbox.wake();
+        }
+        true
     }
-}
-
-/// Checks a message in RabbitMQ's order and finds its queues.
-pub(in crate::node) fn address(
-    vhost: &RunningVhost,
-    actor: &Actor,
-    token: Option<&str>,
-    message: Message,
-) -> Result<Addressed, ChannelError> {
-    let topology = vhost.topology();
-    let exchange_name = ShortString::new(message.exchange()).unwrap_or_default();
-    let resource = Resource::exchange(&exchange_name, &topology.vhost);
-    actor.require(Permission::Write, &resource)?;
-    let exchange = topology.exchange(message.exchange()).ok_or_else(|| ChannelError::NotFound(resource.clone()))?;
-    if exchange.internal {
-        return Err(ChannelError::InternalExchange(resource));
-    }
-    let checked = checks::check(&message, &actor.user, token)?;
-    let message = checked.rewritten.unwrap_or(message);
-    let route = {
-        let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
-        routing_keys.push(message.routing_key());
-        routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
-        let envelope = Envelope { routing_keys: &routing_keys, headers: checked.headers.as_ref() };
-        topology.route(message.exchange(), &envelope)
-    };
-    let targets: Targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
-    let lasting = !route.reads_headers && checked.copies.is_empty() && !is_reply(&message);
-    Ok(Addressed { message, targets, number: lasting.then_some(topology.number) })
-}
-
-/// A message to a direct reply-to token: goes straight to the requester, whose channel may be gone. `false`: it is not
-/// one.
-pub(in crate::node) fn reply(node: &Node, message: &Message) -> bool {
-    if !is_reply(message) {
-        return false;
-    }
-    if let Some(requester) = node.requesters.get(message.routing_key()) {
-        let delivery = Delivery {
-            consumer: requester.consumer,
-            checkout: CheckoutId(0),
-            redelivered: false,
-            message: message.clone(),
-        };
-        requester.outbox.put(|content| content.deliveries.push(delivery));
-        requester.outbox.wake();
-    }
-    true
-}
-
-/// Gives messages to their queues and empties the list; the position that their confirms wait for, if they have to. A
-/// queue that is deleted meanwhile takes them with it, as in RabbitMQ.
-pub(in crate::node) fn hand_over(
-    now: Timestamp,
-    targets: &[Arc<QueueCell>],
-    arrivals: &mut Vec<Arrival>,
-) -> Option<Position> {
-    let appended = match targets {
-        [] => None,
-        [target] => target.publish(now, arrivals).ok().and_then(|outcome| outcome.appended),
-        targets => together::publish(now, targets, arrivals),
-    };
-    arrivals.clear();
-    appended
 }
 
 fn is_reply(message: &Message) -> bool {
