@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::admin::QueueContent;
 use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
@@ -298,9 +297,9 @@ impl QueueCell {
     }
 
     /// What the queue holds now.
-    pub(super) fn content(&self) -> QueueContent {
+    pub(super) fn content(&self) -> super::admin::QueueContent {
         let queue = &self.running.lock().queue;
-        QueueContent {
+        super::admin::QueueContent {
             ready: queue.ready_count(),
             unacked: queue.unacked_count(),
             ready_bytes_in_memory: queue.loaded_bytes(),

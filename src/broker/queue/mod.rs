@@ -9,10 +9,10 @@ mod entry;
 mod input;
 mod paged;
 mod place;
+mod questions;
 mod ranges;
 mod ready;
 mod relocate;
-mod report;
 mod stored;
 mod unacked;
 

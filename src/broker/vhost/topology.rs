@@ -34,6 +34,16 @@ pub struct Route {
 }
 
 impl Topology {
+    /// All exchanges, by name.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Arc<Exchange>> {
+        self.exchanges.values()
+    }
+
+    /// All queues, by name.
+    pub fn queues(&self) -> impl Iterator<Item = &Arc<QueueEntry>> {
+        self.queues.values()
+    }
+
     /// The exchange of that name.
     #[must_use]
     pub fn exchange(&self, name: &[u8]) -> Option<&Arc<Exchange>> {
@@ -44,16 +54,6 @@ impl Topology {
     #[must_use]
     pub fn queue(&self, name: &[u8]) -> Option<&Arc<QueueEntry>> {
         self.queues.get(name)
-    }
-
-    /// All exchanges, by name.
-    pub fn exchanges(&self) -> impl Iterator<Item = &Arc<Exchange>> {
-        self.exchanges.values()
-    }
-
-    /// All queues, by name.
-    pub fn queues(&self) -> impl Iterator<Item = &Arc<QueueEntry>> {
-        self.queues.values()
     }
 
     /// The queue, if the actor may use it with that permission.

@@ -1,4 +1,4 @@
-//! What a queue tells of itself to whoever looks at it from outside. Changes nothing.
+//! What a queue answers to whoever looks at it from outside. Changes nothing.
 
 use super::{Queue, Subscription};
 
