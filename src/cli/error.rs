@@ -10,7 +10,7 @@ use std::{
 use thiserror::Error as ThisError;
 use tracing::subscriber::SetGlobalDefaultError;
 
-use crate::{config::ConfigError, net::server::ServerError, node::check::CheckError};
+use crate::{config::ConfigError, http::HttpServerError, net::server::ServerError, node::check::CheckError};
 
 /// `EX_USAGE`: the command line is wrong.
 pub(super) const USAGE: u8 = 64;
@@ -52,6 +52,11 @@ pub(super) enum CliError {
         data_dir.display()
     )]
     Damaged { data_dir: PathBuf, error: ServerError },
+    #[error("{error}{}", api_advice(.error))]
+    Api {
+        #[from]
+        error: HttpServerError,
+    },
     #[error("{0}")]
     Check(CheckError),
 }
@@ -73,7 +78,9 @@ impl CliError {
                     UNAVAILABLE
                 }
             }
-            Self::Logging(_) | Self::Runtime(_) | Self::Signals(_) | Self::Server { .. } => UNAVAILABLE,
+            Self::Logging(_) | Self::Runtime(_) | Self::Signals(_) | Self::Server { .. } | Self::Api { .. } => {
+                UNAVAILABLE
+            }
         })
     }
 }
@@ -94,6 +101,17 @@ fn advice(error: &(dyn Error + 'static)) -> &'static str {
              leveret server --set listeners.tcp.default=5672"
         }
         Some(_) | None => "",
+    }
+}
+
+/// What to do about an address that the management API cannot have.
+fn api_advice(error: &HttpServerError) -> &'static str {
+    match system_error(error) {
+        Some(_) => {
+            "\nChoose another port, or turn the API off:\n  leveret server --set management.tcp.port=15673\n  \
+             leveret server --set management.tcp.port=none"
+        }
+        None => "",
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Lock order: a vhost, then one queue, then an outbox. Never two queues at once, never anything under an outbox.
 
+pub mod admin;
 mod alarms;
 mod cell;
 pub mod check;

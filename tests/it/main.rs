@@ -10,6 +10,7 @@
     reason = "a test may stop at once, reads the clock for its deadlines and runs clients in threads"
 )]
 
+mod api;
 mod backlog;
 mod bounded_queues;
 mod client;
@@ -34,6 +35,11 @@ mod floods;
 mod flow;
 mod frames_cut_short;
 mod get;
+mod http_connections;
+mod http_login;
+mod http_messages;
+mod http_objects;
+mod http_peers;
 mod kill_loop;
 mod large_messages;
 mod limits;

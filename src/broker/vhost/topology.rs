@@ -36,6 +36,16 @@ pub struct Route {
 }
 
 impl Topology {
+    /// All exchanges, by name.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Arc<Exchange>> {
+        self.exchanges.values()
+    }
+
+    /// All queues, by name.
+    pub fn queues(&self) -> impl Iterator<Item = &Arc<QueueEntry>> {
+        self.queues.values()
+    }
+
     /// The exchange of that name.
     #[must_use]
     pub fn exchange(&self, name: &[u8]) -> Option<&Arc<Exchange>> {
