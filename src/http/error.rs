@@ -8,6 +8,7 @@ use leveret_protocol::ReplyCode;
 use serde_json::{Value, json};
 
 use crate::broker::error::{BrokerError, ChannelError};
+use crate::node::PolicyError;
 use crate::node::admin::{EnterError, PublishError};
 
 /// Seconds after which a publisher may try again that an alarm refused.
@@ -131,6 +132,16 @@ impl From<EnterError> for ApiError {
         match error {
             EnterError::NotFound => Self::not_found(),
             EnterError::Refused => Self::not_authorised(error.to_string()),
+        }
+    }
+}
+
+impl From<PolicyError> for ApiError {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::NoVhost | PolicyError::NotFound => Self::not_found(),
+            PolicyError::NotPolicymaker | PolicyError::NotAdministrator => Self::not_authorised(error.to_string()),
+            PolicyError::Invalid(invalid) => Self::bad_request(invalid.to_string()),
         }
     }
 }

@@ -52,10 +52,7 @@ fn of_octets(octets: &[u8]) -> Value {
 
 /// A JSON object as a table.
 pub(super) fn to_table(object: &Map<String, Value>) -> Result<FieldTable, ApiError> {
-    let entry = |(name, value): (&String, &Value)| {
-        let name = ShortString::new(name).map_err(|_| ApiError::bad_request("a name has more than 255 bytes"))?;
-        Ok((name, to_value(value)?))
-    };
+    let entry = |(name, value): (&String, &Value)| Ok((to_name(name)?, to_value(value)?));
     object.iter().map(entry).collect()
 }
 
@@ -68,6 +65,23 @@ fn to_value(value: &Value) -> Result<FieldValue, ApiError> {
         Value::Array(values) => FieldValue::Array(values.iter().map(to_value).collect::<Result<_, _>>()?),
         Value::Object(object) => FieldValue::Table(to_table(object)?),
     })
+}
+
+/// A value with `null` in it, for what says itself what is wrong with that.
+pub(super) fn to_value_or_null(value: &Value) -> Result<FieldValue, ApiError> {
+    Ok(match value {
+        Value::Null => FieldValue::Void,
+        Value::Array(values) => FieldValue::Array(values.iter().map(to_value_or_null).collect::<Result<_, _>>()?),
+        Value::Object(object) => {
+            let entry = |(name, value): (&String, &Value)| Ok((to_name(name)?, to_value_or_null(value)?));
+            FieldValue::Table(object.iter().map(entry).collect::<Result<_, ApiError>>()?)
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => to_value(value)?,
+    })
+}
+
+fn to_name(name: &str) -> Result<ShortString, ApiError> {
+    ShortString::new(name).map_err(|_| ApiError::bad_request("a name has more than 255 bytes"))
 }
 
 fn to_number(number: &Number) -> Result<FieldValue, ApiError> {

@@ -13,7 +13,8 @@ use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use super::api::{
-    bindings, channels, connections, consumers, exchanges, health, messages, nodes, overview, queues, vhosts, whoami,
+    bindings, channels, connections, consumers, exchanges, health, messages, nodes, overview, policies, queues, vhosts,
+    whoami,
 };
 use super::error::ApiError;
 use super::server::Shared;
@@ -30,6 +31,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .merge(node_routes())
         .merge(health_routes())
         .merge(vhost_routes())
+        .merge(policy_routes())
         .merge(connection_routes())
         .fallback(async || ApiError::not_found())
         .layer(from_fn(around))
@@ -95,6 +97,20 @@ fn vhost_routes() -> Routes {
         )
         .route("/api/consumers", get(consumers::list_all))
         .route("/api/consumers/{vhost}", get(consumers::list))
+}
+
+fn policy_routes() -> Routes {
+    let mut routes = Router::new();
+    for kind in ["policies", "operator-policies"] {
+        routes = routes
+            .route(&format!("/api/{kind}"), get(policies::list_all))
+            .route(&format!("/api/{kind}/{{vhost}}"), get(policies::list))
+            .route(
+                &format!("/api/{kind}/{{vhost}}/{{policy}}"),
+                get(policies::show).put(policies::set).delete(policies::clear),
+            );
+    }
+    routes
 }
 
 fn connection_routes() -> Routes {

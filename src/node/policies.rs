@@ -31,6 +31,14 @@ pub enum PolicyError {
 }
 
 impl Node {
+    /// Passes who may set policies of this kind in a vhost.
+    ///
+    /// # Errors
+    /// When the user may not, or there is no such vhost.
+    pub fn require_policymaker(&self, user: &User, vhost: &ShortString, kind: PolicyKind) -> Result<(), PolicyError> {
+        self.policymakers(user, vhost, kind).map(drop)
+    }
+
     /// Sets a policy, which counts at once; true: there was none of its name. When it returns, the policy is on disk.
     ///
     /// # Errors

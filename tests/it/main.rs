@@ -40,6 +40,7 @@ mod http_login;
 mod http_messages;
 mod http_objects;
 mod http_peers;
+mod http_policies;
 mod kill_loop;
 mod large_messages;
 mod limits;

@@ -60,9 +60,14 @@ fn all(access: &Access) -> Vec<Value> {
 }
 
 fn describe(access: &Access, exchange: &Exchange) -> Value {
-    json!({
+    let mut described = json!({
         "name": of_name(&exchange.name), "vhost": of_name(access.vhost()), "type": exchange.kind.name(),
         "durable": exchange.durable, "auto_delete": exchange.auto_delete, "internal": exchange.internal,
         "arguments": of_table(&exchange.arguments),
-    })
+    });
+    // As in RabbitMQ, an exchange without a policy has no such field.
+    if let (Some(policy), Some(fields)) = (access.policy_of_exchange(exchange), described.as_object_mut()) {
+        fields.insert("policy".to_owned(), of_name(&policy.name));
+    }
+    described
 }

@@ -9,6 +9,7 @@ pub(super) mod health;
 pub(super) mod messages;
 pub(super) mod nodes;
 pub(super) mod overview;
+pub(super) mod policies;
 mod properties;
 mod properties_key;
 pub(super) mod queues;

@@ -1,11 +1,14 @@
 //! Queues: looked at, declared, deleted, purged. Their messages are `messages`'.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use hyper::StatusCode;
 use leveret_protocol::FieldValue;
 use serde_json::{Value, json};
 
 use super::{Answer, declared, empty};
+use crate::broker::policy::Policy;
 use crate::http::body::JsonBody;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
@@ -73,7 +76,7 @@ fn all(access: &Access, node: &str) -> Vec<Value> {
 }
 
 fn describe(access: &Access, queue: &QueueReport, node: &str) -> Value {
-    let QueueReport { entry, content } = queue;
+    let QueueReport { entry, content, policies } = queue;
     let kind = entry.arguments.get("x-queue-type").and_then(FieldValue::as_str).unwrap_or("classic");
     json!({
         "name": of_name(&entry.name), "vhost": of_name(access.vhost()), "type": kind, "node": node,
@@ -82,6 +85,11 @@ fn describe(access: &Access, queue: &QueueReport, node: &str) -> Value {
         "messages": content.ready + content.unacked, "messages_ready": content.ready,
         "messages_unacknowledged": content.unacked, "consumers": content.consumers.len(),
         "memory": content.ready_bytes_in_memory.saturating_add(content.unacked_bytes),
-        "policy": null, "operator_policy": null, "effective_policy_definition": {},
+        "policy": name_of(policies.user.as_ref()), "operator_policy": name_of(policies.operator.as_ref()),
+        "effective_policy_definition": of_table(&policies.definition()),
     })
+}
+
+fn name_of(policy: Option<&Arc<Policy>>) -> Value {
+    policy.map_or(Value::Null, |policy| of_name(&policy.name))
 }

@@ -7,6 +7,7 @@ use leveret_protocol::ShortString;
 use super::Access;
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::Exchange;
+use crate::broker::policy::Policy;
 use crate::broker::vhost::ExchangeDeclaration;
 
 impl Access {
@@ -20,6 +21,12 @@ impl Access {
     #[must_use]
     pub fn exchange(&self, name: &ShortString) -> Option<Arc<Exchange>> {
         self.vhost.topology().exchange(name.as_bytes()).cloned()
+    }
+
+    /// The policy that applies to an exchange, if any.
+    #[must_use]
+    pub fn policy_of_exchange(&self, exchange: &Exchange) -> Option<Arc<Policy>> {
+        self.vhost.topology().policies_of_exchange(exchange).user
     }
 
     /// exchange.declare; whether it is new.

@@ -7,9 +7,10 @@ use leveret_protocol::{FieldTable, ShortString};
 use super::Access;
 use crate::broker::auth::Permission;
 use crate::broker::error::{BrokerError, ChannelError};
+use crate::broker::policy::Effective;
 use crate::broker::queue::{Input, QueueEntry, Subscription};
 use crate::broker::resource::Resource;
-use crate::broker::vhost::QueueDeclaration;
+use crate::broker::vhost::{QueueDeclaration, Topology};
 use crate::node::Node;
 use crate::node::cell::QueueCell;
 
@@ -20,6 +21,8 @@ pub struct QueueReport {
     pub entry: Arc<QueueEntry>,
     /// What it holds.
     pub content: QueueContent,
+    /// The policies that apply to it.
+    pub policies: Effective,
 }
 
 /// What a queue holds at one moment.
@@ -55,15 +58,14 @@ impl Access {
     #[must_use]
     pub fn queues(&self) -> Vec<QueueReport> {
         let topology = self.vhost.topology();
-        topology.queues().filter_map(|entry| self.vhost.cell(entry.id)).map(|cell| report(&cell)).collect()
+        topology.queues().filter_map(|entry| self.report(&topology, entry)).collect()
     }
 
     /// The queue of that name.
     #[must_use]
     pub fn queue(&self, name: &ShortString) -> Option<QueueReport> {
         let topology = self.vhost.topology();
-        let entry = topology.queue(name.as_bytes())?;
-        self.vhost.cell(entry.id).map(|cell| report(&cell))
+        self.report(&topology, topology.queue(name.as_bytes())?)
     }
 
     /// queue.declare, never exclusive; whether it is new.
@@ -102,14 +104,16 @@ impl Access {
         Ok(cell.run(self.node.clock.now(), Input::Purge).map_or(0, |outcome| outcome.removed))
     }
 
+    /// A queue as the vhost knows it: its arguments may have changed since it came to run.
+    fn report(&self, topology: &Topology, entry: &Arc<QueueEntry>) -> Option<QueueReport> {
+        let content = self.vhost.cell(entry.id)?.content();
+        Some(QueueReport { entry: Arc::clone(entry), content, policies: topology.policies_of_queue(entry) })
+    }
+
     /// The queue, if the user may read from it.
     pub(super) fn readable(&self, name: &ShortString) -> Result<Arc<QueueCell>, ChannelError> {
         let topology = self.vhost.topology();
         let entry = topology.access_queue(&self.actor, name, Permission::Read)?;
         self.vhost.cell(entry.id).ok_or_else(|| ChannelError::NotFound(Resource::queue(name, &self.vhost.name)))
     }
-}
-
-fn report(cell: &QueueCell) -> QueueReport {
-    QueueReport { entry: Arc::clone(&cell.entry), content: cell.content() }
 }
