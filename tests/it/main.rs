@@ -24,6 +24,7 @@ mod cc_and_bcc;
 mod channel_errors;
 mod confirms;
 mod consumers;
+mod ctl;
 mod data_directory;
 mod direct_reply_to;
 mod disk_alarm;
