@@ -171,6 +171,9 @@ pub enum ChannelError {
     /// 406: tx method on a channel that is not transactional.
     #[error("channel is not transactional")]
     NotTransactional,
+    /// 406: a queue was full and refused messages of a transaction; the rest of it has happened.
+    #[error("partial tx completion")]
+    PartialCommit,
     /// 406: confirm.select on a transactional channel.
     #[error("cannot switch from tx to confirm mode")]
     TxToConfirm,
@@ -230,6 +233,7 @@ impl ChannelError {
             | Self::WrongUserId { .. }
             | Self::NotTransactional
             | Self::TxToConfirm
+            | Self::PartialCommit
             | Self::ConfirmToTx
             | Self::ReplyConsumerAcknowledges
             | Self::ReplyConsumerSet

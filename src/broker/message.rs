@@ -1,7 +1,10 @@
 //! A message as the broker keeps it: one run of bytes in the order in which a delivery sends them. Owns the memory
 //! layout of messages; knows nothing of queues.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
+use leveret_protocol::HeaderView;
+
+use crate::broker::time::Timestamp;
 
 /// Small messages share chunks of this size. A slice of the read buffer would pin all of it for one small message.
 const CHUNK: usize = 32 * 1024;
@@ -23,6 +26,15 @@ impl Traits {
     pub const HEADERS: Self = Self(2);
     /// There is an expiration, reply-to or user-id property to be checked.
     pub const CHECKED: Self = Self(4);
+    /// There is an expiration.
+    pub const EXPIRES: Self = Self(8);
+    /// There is a priority.
+    pub const PRIORITY: Self = Self(16);
+
+    /// It died before, and its header x-death is the broker's.
+    pub const DIED: Self = Self(32);
+
+    const ALL: Self = Self(63);
 
     /// As a number, for a record of the message.
     #[must_use]
@@ -33,7 +45,7 @@ impl Traits {
     /// From a record's number; bits that mean nothing are left out.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
-        Self(bits & (Self::PERSISTENT.0 | Self::HEADERS.0 | Self::CHECKED.0))
+        Self(bits & Self::ALL.0)
     }
 
     /// Both together.
@@ -42,15 +54,30 @@ impl Traits {
         Self(self.0 | other.0)
     }
 
+    /// Without those of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether all of `other` is in it.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// Whether there is nothing to look at between publish and queue.
+    #[must_use]
+    pub const fn is_plain(self) -> bool {
+        self.0 & (Self::HEADERS.0 | Self::CHECKED.0) == 0
+    }
 }
 
+/// Octets behind the body: when the message arrived.
+pub(in crate::broker) const ARRIVED: usize = 8;
+
 /// A published message: exchange and routing key as they came (length octets included), the content header's payload
-/// as it came, the body. Cloning shares the bytes.
+/// as it came, the body, and when it arrived. Cloning shares the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     bytes: Bytes,
@@ -60,10 +87,24 @@ pub struct Message {
 }
 
 impl Message {
-    /// Takes over bytes that hold names, header and body in this order. `None` when the lengths do not fit.
+    /// Takes over bytes that hold names, header and body in this order, and adds the time of its arrival. `None` when
+    /// the lengths do not fit.
     #[must_use]
-    pub fn from_parts(bytes: Bytes, names_length: usize, header_length: usize, traits: Traits) -> Option<Self> {
-        if names_length.checked_add(header_length)? > bytes.len() {
+    pub fn from_parts(
+        mut bytes: BytesMut,
+        names_length: usize,
+        header_length: usize,
+        traits: Traits,
+        arrived: Timestamp,
+    ) -> Option<Self> {
+        bytes.put_u64(arrived.as_millis());
+        Self::from_whole(bytes.freeze(), names_length, header_length, traits)
+    }
+
+    /// Takes over bytes as [`Message::bytes`] gives them. `None` when the lengths do not fit.
+    #[must_use]
+    pub fn from_whole(bytes: Bytes, names_length: usize, header_length: usize, traits: Traits) -> Option<Self> {
+        if names_length.checked_add(header_length)?.checked_add(ARRIVED)? > bytes.len() {
             return None;
         }
         let names_length = u16::try_from(names_length).ok()?;
@@ -98,10 +139,35 @@ impl Message {
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.bytes.get(self.header_end()..).unwrap_or_default()
+        self.bytes.get(self.header_end()..self.body_end()).unwrap_or_default()
     }
 
-    /// All of it: names, header, body.
+    /// When it arrived: at first, or where it is a copy that the broker made of a dead one, then.
+    #[must_use]
+    pub fn arrived(&self) -> Timestamp {
+        let millis = self.bytes.last_chunk().map(|chunk| u64::from_be_bytes(*chunk));
+        Timestamp::from_millis(millis.unwrap_or_default())
+    }
+
+    /// Bytes of its body.
+    #[must_use]
+    #[inline]
+    pub fn body_length(&self) -> u64 {
+        u64::try_from(self.body_end().saturating_sub(self.header_end())).unwrap_or(u64::MAX)
+    }
+
+    /// How long it is to live at most, in milliseconds: its property expiration.
+    #[must_use]
+    pub fn expiration(&self) -> Option<u64> {
+        if !self.traits.has(Traits::EXPIRES) {
+            return None;
+        }
+        let view = HeaderView::parse(self.header()).ok()?;
+        // Checked when it was published; a sign is allowed.
+        std::str::from_utf8(view.expiration()?).ok()?.trim_start_matches('-').parse().ok()
+    }
+
+    /// All of it: names, header, body, arrival.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -128,10 +194,8 @@ impl Message {
     /// The same message with another header, for what the broker changes on its way (reply-to, BCC).
     #[must_use]
     pub fn with_header(&self, header: &[u8]) -> Self {
-        let mut bytes = BytesMut::with_capacity(self.names().len() + header.len() + self.body().len());
-        bytes.extend_from_slice(self.names());
-        bytes.extend_from_slice(header);
-        bytes.extend_from_slice(self.body());
+        let mut bytes = BytesMut::with_capacity(self.names().len() + header.len() + self.body().len() + ARRIVED);
+        fill(&mut bytes, self.names(), header, self.body(), self.arrived());
         let header_length = u32::try_from(header.len()).unwrap_or(u32::MAX);
         Self { bytes: bytes.freeze(), names_length: self.names_length, traits: self.traits, header_length }
     }
@@ -142,6 +206,10 @@ impl Message {
 
     fn header_end(&self) -> usize {
         self.names_end() + usize::try_from(self.header_length).unwrap_or(usize::MAX)
+    }
+
+    fn body_end(&self) -> usize {
+        self.bytes.len().saturating_sub(ARRIVED)
     }
 }
 
@@ -159,33 +227,65 @@ pub struct MessageArena {
 
 impl MessageArena {
     /// Copies a message out of a read buffer. `None` when the lengths do not fit a message.
-    pub fn store(&mut self, names: &[u8], header: &[u8], body: &[u8], traits: Traits) -> Option<Message> {
-        let length = names.len() + header.len() + body.len();
+    pub fn store(
+        &mut self,
+        names: &[u8],
+        header: &[u8],
+        body: &[u8],
+        traits: Traits,
+        arrived: Timestamp,
+    ) -> Option<Message> {
+        let own = self.fit(names.len() + header.len() + body.len() + ARRIVED);
+        let mut own = own.map(BytesMut::with_capacity);
+        let bytes = own.as_mut().unwrap_or(&mut self.chunk);
+        fill(bytes, names, header, body, arrived);
+        Message::from_whole(bytes.split().freeze(), names.len(), header.len(), traits)
+    }
+
+    /// As `store`, for bytes as [`Message::bytes`] gave them.
+    pub fn store_whole(
+        &mut self,
+        bytes: &[u8],
+        names_length: usize,
+        header_length: usize,
+        traits: Traits,
+    ) -> Option<Message> {
+        let own = self.fit(bytes.len());
+        let mut own = own.map(BytesMut::with_capacity);
+        let room = own.as_mut().unwrap_or(&mut self.chunk);
+        room.extend_from_slice(bytes);
+        Message::from_whole(room.split().freeze(), names_length, header_length, traits)
+    }
+
+    /// Makes room in the chunk for so many bytes, or gives them back where they are too many for it.
+    #[inline]
+    fn fit(&mut self, length: usize) -> Option<usize> {
         if length >= OWN_ALLOCATION {
-            let mut own = BytesMut::with_capacity(length);
-            Self::fill(&mut own, names, header, body);
-            return Message::from_parts(own.freeze(), names.len(), header.len(), traits);
+            return Some(length);
         }
         if self.chunk.capacity() < length {
             self.chunk = BytesMut::with_capacity(CHUNK);
         }
-        Self::fill(&mut self.chunk, names, header, body);
-        Message::from_parts(self.chunk.split().freeze(), names.len(), header.len(), traits)
+        None
     }
+}
 
-    fn fill(out: &mut BytesMut, names: &[u8], header: &[u8], body: &[u8]) {
-        out.extend_from_slice(names);
-        out.extend_from_slice(header);
-        out.extend_from_slice(body);
-    }
+#[inline]
+fn fill(out: &mut BytesMut, names: &[u8], header: &[u8], body: &[u8], arrived: Timestamp) {
+    out.extend_from_slice(names);
+    out.extend_from_slice(header);
+    out.extend_from_slice(body);
+    out.put_u64(arrived.as_millis());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ARRIVAL: Timestamp = Timestamp::from_millis(7);
+
     fn message(body: &[u8]) -> Message {
-        MessageArena::default().store(b"\x02ex\x03key", b"header", body, Traits::PERSISTENT).unwrap()
+        MessageArena::default().store(b"\x02ex\x03key", b"header", body, Traits::PERSISTENT, ARRIVAL).unwrap()
     }
 
     #[test]
@@ -196,6 +296,7 @@ mod tests {
         assert_eq!(message.routing_key(), b"key");
         assert_eq!(message.header(), b"header");
         assert_eq!(message.body(), b"body");
+        assert_eq!(message.arrived(), ARRIVAL);
     }
 
     #[test]
@@ -203,17 +304,18 @@ mod tests {
         let mut arena = MessageArena::default();
         let mut ends = Vec::new();
         for _ in 0..2 {
-            let small = arena.store(b"\0\0", b"h", b"b", Traits::default()).unwrap();
+            let small = arena.store(b"\0\0", b"h", b"b", Traits::default(), ARRIVAL).unwrap();
             ends.push(small.bytes.as_ptr() as usize);
         }
-        assert_eq!(ends[1] - ends[0], 4, "the second begins where the first ends");
-        let large = arena.store(b"\0\0", b"h", &[7; OWN_ALLOCATION], Traits::default()).unwrap();
+        assert_eq!(ends[1] - ends[0], 4 + ARRIVED, "the second begins where the first ends");
+        let large = arena.store(b"\0\0", b"h", &[7; OWN_ALLOCATION], Traits::default(), ARRIVAL).unwrap();
         assert_eq!(large.body().len(), OWN_ALLOCATION);
     }
 
     #[test]
     fn refuses_lengths_that_exceed_the_bytes() {
-        assert_eq!(Message::from_parts(Bytes::from_static(b"abc"), 2, 2, Traits::default()), None);
+        assert_eq!(Message::from_parts(BytesMut::from(&b"abc"[..]), 2, 2, Traits::default(), ARRIVAL), None);
+        assert_eq!(Message::from_whole(Bytes::from_static(b"12345678901"), 2, 2, Traits::default()), None);
     }
 
     #[test]
@@ -222,5 +324,6 @@ mod tests {
         assert_eq!(changed.names(), b"\x02ex\x03key");
         assert_eq!(changed.header(), b"other header");
         assert_eq!(changed.body(), b"body");
+        assert_eq!(changed.arrived(), ARRIVAL);
     }
 }

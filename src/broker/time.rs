@@ -1,22 +1,22 @@
-//! Time as the machines see it: an argument, counted in milliseconds since the node started. Reads no clock.
+//! Time as the machines see it: an argument, counted in milliseconds of Unix time. Reads no clock.
 
 use std::time::Duration;
 
-/// A point in time, in milliseconds since the node started. Monotonic.
+/// A point in time, in milliseconds since 1970. Within one run of a node it never goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The node's start.
+    /// The beginning of 1970.
     pub const ZERO: Self = Self(0);
 
-    /// The point `millis` milliseconds after the node's start.
+    /// The point `millis` milliseconds after the beginning of 1970.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the node's start.
+    /// Milliseconds since the beginning of 1970.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0

@@ -4,16 +4,21 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::clock::Clock;
+use super::dead_letters;
 use super::outbox::Outbox;
 use super::storage::{self, Gone, Payload, Storage};
+use super::timers::Timers;
+use super::vhost::RunningVhost;
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
-    Arrival, Contents, Delivery, Effect, Input, Place, Queue, QueueEntry, Refusal, Run, SequenceRange, Subscription,
+    Arrival, Contents, Dead, DeadLetter, Delivery, Effect, Input, Overflow, Place, Queue, QueueEntry, Refusal, Run,
+    SequenceRange, Settings, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -22,8 +27,29 @@ use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
 #[derive(Debug)]
 pub(super) struct QueueCell {
     pub(super) entry: Arc<QueueEntry>,
-    storage: Option<Arc<Storage>>,
+    surroundings: Surroundings,
+    /// Held by whoever sends dead messages on.
+    pub(super) sending: Mutex<()>,
     running: Mutex<Running>,
+}
+
+/// What a queue lives in.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    pub(super) storage: Option<Arc<Storage>>,
+    pub(super) timers: Arc<Timers>,
+    pub(super) home: Weak<RunningVhost>,
+}
+
+/// Makes a queue run that was stored.
+pub(super) type MakeCell<'a> = dyn FnMut(Arc<QueueEntry>, Settings, Surroundings) -> QueueCell + 'a;
+
+#[cfg(test)]
+impl Surroundings {
+    /// In no vhost, and in memory alone.
+    pub(super) fn alone() -> Self {
+        Self { storage: None, timers: Arc::new(Timers::new(Clock::start())), home: Weak::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -33,6 +59,8 @@ struct Running {
     effects: Vec<Effect>,
     /// Connections whose basic.get waits for a load.
     getters: Vec<Arc<Outbox>>,
+    /// When the timers will look at it.
+    due: Option<Timestamp>,
 }
 
 /// What an input led to, besides deliveries.
@@ -54,6 +82,9 @@ pub(super) struct Outcome {
     lost: u64,
     /// Stored messages that have a new place.
     pub(super) relocated: usize,
+    /// Which of the messages the queue did not take, by their places in the list.
+    pub(super) refused: Vec<usize>,
+    lease_ended: bool,
     load: Option<Run>,
     /// Outboxes that something was put into; to be woken without any lock held.
     wakes: Vec<Arc<Outbox>>,
@@ -71,15 +102,16 @@ impl Outcome {
 const KEPT_EFFECTS: usize = 4;
 
 impl QueueCell {
-    pub(super) fn new(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>) -> Self {
+    pub(super) fn new(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings) -> Self {
         let queue = Queue::new(entry.auto_delete);
-        Self::running(entry, storage, queue)
+        Self::running(entry, settings, surroundings, queue)
     }
 
     /// A queue with what was found of it in the store.
     pub(super) fn restored(
         entry: Arc<QueueEntry>,
-        storage: &Arc<Storage>,
+        settings: Settings,
+        surroundings: Surroundings,
         recovered: &mut BTreeMap<QueueKey, RecoveredQueue>,
     ) -> Self {
         let found = recovered.remove(&storage::key(entry.id)).unwrap_or_default();
@@ -88,40 +120,131 @@ impl QueueCell {
         let redelivered =
             found.redelivered.iter().map(|range| SequenceNumber(*range.start())..=SequenceNumber(*range.end()));
         let queue = Queue::recovered(entry.auto_delete, runs, next, &redelivered.collect::<Vec<_>>());
-        Self::running(entry, Some(Arc::clone(storage)), queue)
+        Self::running(entry, settings, surroundings, queue)
     }
 
-    fn running(entry: Arc<QueueEntry>, storage: Option<Arc<Storage>>, mut queue: Queue) -> Self {
-        if let Some(storage) = &storage {
+    fn running(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings, queue: Queue) -> Self {
+        let mut queue = queue.with(surroundings.timers.clock.now(), settings);
+        if let Some(storage) = &surroundings.storage {
             queue.set_memory_limit(storage.queue_memory());
         }
-        let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new() };
-        Self { entry, storage, running: Mutex::new(running) }
+        let running = Running { queue, outboxes: BTreeMap::new(), effects: Vec::new(), getters: Vec::new(), due: None };
+        Self { entry, surroundings, sending: Mutex::new(()), running: Mutex::new(running) }
     }
 
-    /// Makes a queue whose messages may have to survive known to the store.
-    pub(super) fn register(self: &Arc<Self>) {
-        if let Some(storage) = self.storage.as_ref().filter(|_| self.entry.durable) {
+    /// Makes a queue whose messages may have to survive known to the store, and looks at it for the first time: what is in
+    /// it may have expired.
+    pub(super) fn begin(self: &Arc<Self>) {
+        if let Some(storage) = self.storage().filter(|_| self.entry.durable) {
             storage.cells.add(self);
+        }
+        if self.running.lock().queue.settings() != &Settings::default() {
+            self.tick(self.clock().now());
         }
     }
 
     pub(super) const fn storage(&self) -> Option<&Arc<Storage>> {
-        self.storage.as_ref()
+        self.surroundings.storage.as_ref()
+    }
+
+    fn clock(&self) -> Clock {
+        self.surroundings.timers.clock
+    }
+
+    /// The vhost that it is in; `None`: that is gone.
+    pub(super) fn home(&self) -> Option<Arc<RunningVhost>> {
+        self.surroundings.home.upgrade()
+    }
+
+    /// The time has come that the queue asked for.
+    pub(super) fn tick(self: &Arc<Self>, now: Timestamp) {
+        let outcome = self.act(|running, outcome| {
+            running.due = None;
+            running.run(now, Input::Tick, outcome)
+        });
+        if outcome.is_ok_and(|outcome| outcome.lease_ended)
+            && let Some(vhost) = self.home()
+        {
+            vhost.end_lease(now, self);
+        }
+    }
+
+    /// Takes out the dead messages; and where they are to go.
+    pub(super) fn take_dead(&self, now: Timestamp) -> (Vec<Dead>, Option<DeadLetter>) {
+        let mut dead = Vec::new();
+        let mut running = self.running.lock();
+        // Even a deleted queue gives them away.
+        let _taken = running.run(now, Input::TakeDead(&mut dead), &mut Outcome::default());
+        (dead, running.queue.settings().dead_letter.clone())
+    }
+
+    pub(super) fn has_dead(&self) -> bool {
+        self.running.lock().queue.has_dead()
     }
 
     /// Takes messages in. Those that have to survive are in the log when it returns, and the outcome tells from which
     /// position on they do.
     pub(super) fn publish(self: &Arc<Self>, now: Timestamp, arrivals: &mut Vec<Arrival>) -> Result<Outcome, Refusal> {
         self.act(|running, outcome| {
-            if let Some(storage) = &self.storage {
-                outcome.appended = self.record(storage, &mut running.queue, arrivals);
+            if running.queue.settings().refuses() {
+                return self.take_what_fits(now, running, arrivals, outcome);
             }
-            let stored = Stored::of(arrivals.iter());
-            let done = running.run(now, Input::Publish(arrivals), outcome);
-            stored.release_unless(&done, outcome);
-            done
+            self.take(now, running, arrivals, outcome)
         })
+    }
+
+    fn take(
+        self: &Arc<Self>,
+        now: Timestamp,
+        running: &mut Running,
+        arrivals: &mut Vec<Arrival>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        if let Some(storage) = self.storage() {
+            let appended = self.record(storage, &mut running.queue, arrivals);
+            outcome.appended = outcome.appended.max(appended);
+        }
+        let stored = Stored::of(arrivals.iter());
+        let done = running.run(now, Input::Publish(arrivals), outcome);
+        stored.release_unless(&done, outcome);
+        done
+    }
+
+    /// As many as there is room for at a time: what is handed out in between makes room for more.
+    fn take_what_fits(
+        self: &Arc<Self>,
+        now: Timestamp,
+        running: &mut Running,
+        arrivals: &mut Vec<Arrival>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        let all = arrivals.len();
+        let mut rest = std::mem::take(arrivals);
+        while !rest.is_empty() {
+            let fitting = running.queue.room_for(rest.iter().map(|arrival| arrival.message.body_length()));
+            let mut later = rest.split_off(fitting.max(1));
+            if fitting == 0 {
+                outcome.refused.push(all - later.len() - 1);
+                self.refuse(now, running, rest, outcome)?;
+            } else {
+                self.take(now, running, &mut rest, outcome)?;
+            }
+            rest = std::mem::take(&mut later);
+        }
+        Ok(())
+    }
+
+    fn refuse(
+        &self,
+        now: Timestamp,
+        running: &mut Running,
+        refused: Vec<Arrival>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        if running.queue.settings().overflow != Overflow::RejectPublishDlx {
+            return Ok(());
+        }
+        refused.into_iter().try_for_each(|arrival| running.run(now, Input::Refused(arrival), outcome))
     }
 
     /// Writes records of those messages that need one, and notes where they are.
@@ -152,7 +275,7 @@ impl QueueCell {
 
     /// Whether a message has to survive a restart in this queue.
     pub(super) fn keeps(&self, arrival: &Arrival) -> bool {
-        self.storage.is_some() && self.entry.durable && arrival.message.is_persistent()
+        self.storage().is_some() && self.entry.durable && arrival.message.is_persistent()
     }
 
     /// Whether a message must have a record whatever it is: there is no more memory.
@@ -163,15 +286,30 @@ impl QueueCell {
 
     /// As `keeps_all`, for whoever writes one record for several queues.
     pub(super) fn needs_places(&self) -> bool {
-        self.storage.as_ref().is_some_and(|storage| Self::keeps_all(storage, &mut self.running.lock().queue))
+        self.storage().is_some_and(|storage| Self::keeps_all(storage, &mut self.running.lock().queue))
     }
 
-    /// Takes numbers for messages that come with `insert`; the first of them.
-    pub(super) fn reserve(&self, now: Timestamp, count: u64) -> Result<SequenceNumber, Refusal> {
+    /// Whether the queue refuses messages when it is full.
+    pub(super) fn may_refuse(&self) -> bool {
+        self.running.lock().queue.settings().refuses()
+    }
+
+    /// Takes numbers for messages that come with `insert`, as many as there is room for; the first of them, and how many.
+    /// The messages are told of by the bytes of their bodies.
+    pub(super) fn reserve(&self, now: Timestamp, bodies: &[u64]) -> Result<(SequenceNumber, usize), Refusal> {
         let mut running = self.running.lock();
         let first = running.queue.next_sequence();
-        running.run(now, Input::Reserve(count), &mut Outcome::default())?;
-        Ok(first)
+        let fitting = running.queue.room_for(bodies.iter().copied());
+        let bytes = bodies.iter().take(fitting).sum();
+        let count = u64::try_from(fitting).unwrap_or(u64::MAX);
+        running.run(now, Input::Reserve { count, bytes }, &mut Outcome::default())?;
+        Ok((first, fitting))
+    }
+
+    /// Messages that `reserve` had no room for.
+    pub(super) fn refuse_all(self: &Arc<Self>, now: Timestamp, refused: Vec<Arrival>) {
+        // A queue that is gone wants nothing.
+        let _gone = self.act(|running, outcome| self.refuse(now, running, refused, outcome));
     }
 
     /// Takes in messages with reserved numbers, whose records are written.
@@ -231,7 +369,7 @@ impl QueueCell {
     ) {
         // A queue that is gone wants nothing.
         let _gone = self.act(|running, outcome| {
-            if let Some(storage) = &self.storage {
+            if let Some(storage) = self.storage() {
                 running.queue.set_memory_limit(storage.queue_memory());
             }
             running.run(now, Input::Loaded { run, messages }, outcome)?;
@@ -296,6 +434,12 @@ impl QueueCell {
         (running.queue.ready_count(), running.queue.consumer_count())
     }
 
+    /// What the queue keeps to.
+    #[cfg(test)]
+    pub(super) fn settings(&self) -> Settings {
+        self.running.lock().queue.settings().clone()
+    }
+
     /// What the queue holds now.
     pub(super) fn content(&self) -> super::admin::QueueContent {
         let queue = &self.running.lock().queue;
@@ -317,12 +461,17 @@ impl QueueCell {
         let mut running = self.running.lock();
         let before = running.queue.loaded_bytes();
         let done = action(&mut running, &mut outcome);
-        if let Some(storage) = &self.storage {
+        if let Some(storage) = self.storage() {
             storage.account(before, running.queue.loaded_bytes());
             self.settle(storage, &mut outcome.gone);
         }
+        self.arm(&mut running);
+        let died = running.queue.has_dead();
         drop(running);
-        if let (Some(run), Some(storage)) = (outcome.load.take(), &self.storage) {
+        if died {
+            dead_letters::see_to(self.clock().now(), self);
+        }
+        if let (Some(run), Some(storage)) = (outcome.load.take(), self.storage()) {
             storage.loader.load(self, run);
         }
         for outbox in outcome.wakes.drain(..) {
@@ -332,6 +481,15 @@ impl QueueCell {
             tracing::error!("queue '{}': {} messages are damaged on disk and lost", self.entry.name, outcome.lost);
         }
         done.map(|()| outcome)
+    }
+
+    /// Asks the timers for a look at the time that the queue names, unless they come earlier anyway.
+    fn arm(self: &Arc<Self>, running: &mut Running) {
+        let Some(deadline) = running.queue.next_deadline() else { return };
+        if running.due.is_none_or(|due| deadline < due) {
+            running.due = Some(deadline);
+            self.surroundings.timers.at(deadline, self);
+        }
     }
 
     /// Tells the log what will not come back.
@@ -373,7 +531,7 @@ impl Running {
         let gone = match &input {
             Input::Unsubscribe(consumer) | Input::Leave(consumer) | Input::Abandon(consumer) => Some(*consumer),
             Input::Publish(_)
-            | Input::Reserve(_)
+            | Input::Reserve { .. }
             | Input::Insert(_)
             | Input::Subscribe(_)
             | Input::SetPrefetch(..)
@@ -387,6 +545,12 @@ impl Running {
             | Input::Loaded { .. }
             | Input::Relocate { .. }
             | Input::Purge
+            | Input::Configure(_)
+            | Input::Tick
+            | Input::Touch
+            | Input::Refused(_)
+            | Input::TakeDead(_)
+            | Input::EndLease
             | Input::Delete { .. } => None,
         };
         self.queue.handle(now, input, &mut self.effects)?;
@@ -429,6 +593,9 @@ impl Running {
                 }
                 Effect::Taken(taken) => outcome.taken = taken,
                 Effect::Unused => outcome.unused = true,
+                // Seen to after the lock is released, like whatever died before.
+                Effect::Died => {}
+                Effect::LeaseEnded => outcome.lease_ended = true,
                 Effect::Got(got) => outcome.got = got,
                 Effect::GotLater => outcome.got_later = true,
                 Effect::Removed(count) => outcome.removed = count,

@@ -4,10 +4,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::broker::time::Timestamp;
 
-/// Counts from the node's start.
+/// Unix time as it was at the node's start, and what has passed since: a clock that is set meanwhile moves no deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
+    started_at: Timestamp,
 }
 
 impl Clock {
@@ -15,13 +16,14 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), started_at: Timestamp::ZERO.after(unix) }
     }
 
     /// The time now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::ZERO.after(self.start.elapsed())
+        self.started_at.after(self.start.elapsed())
     }
 
     /// Milliseconds since 1970 by the system's clock, which may be set: for what lasts longer than the node.
@@ -35,6 +37,6 @@ impl Clock {
     /// The system's instant for a point in time, for timers.
     #[must_use]
     pub fn instant(&self, at: Timestamp) -> Instant {
-        self.start + Timestamp::ZERO.until(at)
+        self.start + self.started_at.until(at)
     }
 }

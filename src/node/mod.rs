@@ -8,6 +8,7 @@ mod alarms;
 mod cell;
 pub mod check;
 mod clock;
+mod dead_letters;
 mod definitions;
 mod disk_alarm;
 mod fail_stop;
@@ -15,10 +16,12 @@ mod keeper;
 mod memory;
 mod open;
 mod outbox;
+mod policies;
 mod registry;
 pub mod session;
 mod storage;
 mod threads;
+mod timers;
 mod together;
 mod vhost;
 
@@ -38,22 +41,23 @@ use rand::RngCore;
 use thiserror::Error;
 
 use self::alarms::{AlarmBoard, Outboxes};
-use self::cell::QueueCell;
+use self::cell::{MakeCell, QueueCell, Surroundings};
 pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
 use self::fail_stop::fail_stop;
 use self::open::Durable;
 pub use self::open::OpenError;
 pub use self::outbox::Outbox;
+pub use self::policies::PolicyError;
 use self::registry::Users;
 use self::storage::Storage;
+use self::timers::Timers;
 use self::vhost::RunningVhost;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::Settings;
 use crate::broker::error::ConnectionError;
 use crate::broker::ids::{ConsumerId, QueueId};
-use crate::broker::queue::QueueEntry;
 use crate::config::Config;
 use crate::store::Position;
 
@@ -129,8 +133,7 @@ impl Node {
     /// # Errors
     /// When the configuration names what cannot be.
     pub fn new(config: &Config) -> Result<Self, NodeError> {
-        let mut cell = |entry| QueueCell::new(entry, None);
-        Self::restore(config, Clock::start(), Definitions::in_memory(), Stored::default(), None, &mut cell)
+        Self::restore(config, Clock::start(), Definitions::in_memory(), Stored::default(), None, &mut QueueCell::new)
     }
 
     /// A node with the vhosts that were stored, and the configured vhost and user; `cell` makes a queue run.
@@ -140,7 +143,7 @@ impl Node {
         definitions: Definitions,
         stored: Stored,
         storage: Option<Arc<Storage>>,
-        cell: &mut dyn FnMut(Arc<QueueEntry>) -> QueueCell,
+        cell: &mut MakeCell<'_>,
     ) -> Result<Self, NodeError> {
         let vhost = ShortString::new(config.default_vhost.as_bytes()).map_err(|_| NodeError::VhostName)?;
         let wanted = &config.default_permissions;
@@ -148,7 +151,8 @@ impl Node {
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
-        let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), cell)?;
+        let timers = Arc::new(Timers::new(clock));
+        let vhosts = restored(&definitions, stored, &vhost, storage.as_ref(), &timers, cell)?;
         let outboxes = Arc::new(Outboxes::new());
         Ok(Self {
             clock,
@@ -242,15 +246,17 @@ fn restored(
     mut stored: Stored,
     configured: &ShortString,
     storage: Option<&Arc<Storage>>,
-    cell: &mut dyn FnMut(Arc<QueueEntry>) -> QueueCell,
+    timers: &Arc<Timers>,
+    cell: &mut MakeCell<'_>,
 ) -> Result<DashMap<ShortString, Arc<RunningVhost>>, NodeError> {
     if !stored.vhosts.contains_key(configured) {
         definitions.keep_vhost(configured).map_err(LoadError::from)?;
         stored.vhosts.insert(configured.clone(), Vec::new());
     }
     let running = stored.vhosts.into_iter().map(|(name, stored)| {
-        let vhost = RunningVhost::restore(name.clone(), Arc::clone(definitions), storage.cloned(), stored, cell);
-        (name, Arc::new(vhost))
+        let surroundings = |home| Surroundings { storage: storage.cloned(), timers: Arc::clone(timers), home };
+        let vhost = RunningVhost::restore(name.clone(), Arc::clone(definitions), surroundings, stored, cell);
+        (name, vhost)
     });
     Ok(running.collect())
 }

@@ -137,8 +137,9 @@ impl Node {
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
         let storage = Arc::new(Storage::new(Arc::clone(&log), loader, memory::budget()));
         let mut queues = recovered.queues;
-        let for_cells = Arc::clone(&storage);
-        let mut cell = move |entry: Arc<_>| QueueCell::restored(entry, &for_cells, &mut queues);
+        let mut cell = move |entry: Arc<_>, settings, surroundings| {
+            QueueCell::restored(entry, settings, surroundings, &mut queues)
+        };
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
         let alarm = DiskAlarm::new(disk_alarm::limit(config.disk_free_limit, memory::total()));

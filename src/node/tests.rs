@@ -6,14 +6,14 @@ use std::task::Poll;
 
 use leveret_protocol::{FieldTable, ShortString};
 
-use super::cell::QueueCell;
+use super::cell::{QueueCell, Surroundings};
 use super::definitions::Definitions;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
 use crate::broker::auth::{Actor, Permissions, User};
 use crate::broker::ids::{CheckoutId, ConnectionId, ConsumerId, QueueId};
 use crate::broker::message::{Message, MessageArena, Traits};
-use crate::broker::queue::{Delivery, Input, QueueEntry, Refusal, Subscription};
+use crate::broker::queue::{Delivery, Input, QueueEntry, Refusal, Settings, Subscription};
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::QueueDeclaration;
 
@@ -26,7 +26,7 @@ fn name(text: &str) -> ShortString {
 }
 
 fn message(body: &str) -> Message {
-    MessageArena::default().store(b"\0\x01q", b"header", body.as_bytes(), Traits::default()).unwrap()
+    MessageArena::default().store(b"\0\x01q", b"header", body.as_bytes(), Traits::default(), Timestamp::ZERO).unwrap()
 }
 
 fn subscription(consumer: ConsumerId) -> Subscription {
@@ -54,7 +54,7 @@ fn cell() -> Arc<QueueCell> {
         owner: None,
         arguments: FieldTable::new(),
     };
-    Arc::new(QueueCell::new(Arc::new(entry), None))
+    Arc::new(QueueCell::new(Arc::new(entry), Settings::default(), Surroundings::alone()))
 }
 
 fn publish(cell: &Arc<QueueCell>, bodies: &[&str]) -> Result<(), Refusal> {
@@ -127,9 +127,9 @@ fn actor() -> Actor {
     }
 }
 
-fn vhost() -> RunningVhost {
-    let mut cell = |entry| QueueCell::new(entry, None);
-    RunningVhost::restore(name("/"), Arc::new(Definitions::in_memory()), None, Vec::new(), &mut cell)
+fn vhost() -> Arc<RunningVhost> {
+    let alone = |home| Surroundings { home, ..Surroundings::alone() };
+    RunningVhost::restore(name("/"), Arc::new(Definitions::in_memory()), alone, Vec::new(), &mut QueueCell::new)
 }
 
 fn auto_delete(vhost: &RunningVhost) -> Arc<QueueCell> {

@@ -33,8 +33,14 @@ struct Part<'a> {
     cell: &'a Arc<QueueCell>,
     /// Whether everything needs a record here, not only what has to survive.
     needs_places: bool,
-    /// How many messages come.
-    count: u64,
+    /// Bytes of the bodies of the messages that come.
+    bodies: Vec<u64>,
+    /// Which of the routed messages they are, where the queue may refuse some.
+    indexes: Option<Vec<usize>>,
+    /// How many of them the queue has room for, where they get numbers beforehand.
+    admitted: usize,
+    /// Those that there is no room for.
+    refused: Vec<Arrival>,
     /// Whether any of them gets a record. All of them get numbers beforehand then, so that their order stays.
     stores_any: bool,
     next: SequenceNumber,
@@ -47,14 +53,40 @@ impl Part<'_> {
         self.needs_places || self.cell.keeps(arrival)
     }
 
+    /// Whether the next message gets a record here.
+    fn stores_next(&self, arrival: &Arrival) -> bool {
+        self.stores(arrival) && self.numbered.len() < self.admitted
+    }
+
     /// Takes in a message, with the place of its record where it has one here.
     fn add(&mut self, arrival: &Arrival, place: Option<Place>) {
+        let place = place.filter(|_| self.stores_next(arrival));
         let arrival = Arrival { message: arrival.message.clone(), place };
         if !self.stores_any {
             return self.plain.push(arrival);
         }
+        if self.numbered.len() >= self.admitted {
+            return self.refused.push(arrival);
+        }
         self.numbered.push((self.next, arrival));
         self.next = SequenceNumber(self.next.0 + 1);
+    }
+}
+
+impl Part<'_> {
+    /// Gives the queue its messages; which of the routed ones it refuses. A queue that was deleted meanwhile takes its
+    /// messages with it, as in RabbitMQ.
+    fn hand_over(&mut self, now: Timestamp) -> Vec<usize> {
+        let indexes = self.indexes.take().unwrap_or_default();
+        if !self.stores_any {
+            let refused = self.cell.publish(now, &mut self.plain).map(|outcome| outcome.refused).unwrap_or_default();
+            return refused.into_iter().filter_map(|at| indexes.get(at).copied()).collect();
+        }
+        let _gone = self.cell.insert(now, &mut self.numbered);
+        if !self.refused.is_empty() {
+            self.cell.refuse_all(now, std::mem::take(&mut self.refused));
+        }
+        indexes.get(self.admitted..).unwrap_or_default().to_vec()
     }
 }
 
@@ -63,19 +95,32 @@ type Parts<'a> = BTreeMap<QueueId, Part<'a>>;
 /// Messages in flight at once: one for a thousand queues is a thousand.
 const COPIES_AT_ONCE: usize = 16 * 1024;
 
-/// Gives the same messages to several queues; the position that their confirms wait for, if they have to wait.
-pub(super) fn publish(now: Timestamp, targets: &[Arc<QueueCell>], arrivals: &[Arrival]) -> Option<Position> {
+/// Gives the same messages to several queues.
+pub(super) fn publish(now: Timestamp, targets: &[Arc<QueueCell>], arrivals: &[Arrival]) -> Applied {
     let at_once = COPIES_AT_ONCE.checked_div(targets.len()).unwrap_or_default().max(1);
-    let mut position = None;
-    for arrivals in arrivals.chunks(at_once) {
-        let routed: Vec<_> = arrivals.iter().map(|arrival| Routed { arrival, targets }).collect();
-        position = position.max(apply(now, &routed, Vec::new()));
+    let mut all = Applied::default();
+    // What a queue refuses depends on what its consumers have taken of the message before.
+    let at_once = if targets.iter().any(|cell| cell.may_refuse()) { 1 } else { at_once };
+    for (number, chunk) in arrivals.chunks(at_once).enumerate() {
+        let routed: Vec<_> = chunk.iter().map(|arrival| Routed { arrival, targets }).collect();
+        let applied = apply(now, &routed, Vec::new());
+        all.position = all.position.max(applied.position);
+        all.refused.extend(applied.refused.into_iter().map(|index| number * at_once + index));
     }
-    position
+    all
 }
 
-/// Messages go in and others are gone, together. The position from which on that is safe, if anything of it is stored.
-pub(super) fn apply(now: Timestamp, routed: &[Routed<'_>], mut settled: Vec<Settled>) -> Option<Position> {
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// From which position on it is safe, if anything of it is stored.
+    pub(super) position: Option<Position>,
+    /// Messages that a queue refused, by their places in the list, in order.
+    pub(super) refused: Vec<usize>,
+}
+
+/// Messages go in and others are gone, together.
+pub(super) fn apply(now: Timestamp, routed: &[Routed<'_>], mut settled: Vec<Settled>) -> Applied {
     let mut parts = parts(now, routed);
     let cells = routed.iter().flat_map(|routed| routed.targets).chain(settled.iter().map(|settled| &settled.cell));
     let storage = cells.filter_map(|cell| cell.storage()).next().cloned();
@@ -86,31 +131,30 @@ pub(super) fn apply(now: Timestamp, routed: &[Routed<'_>], mut settled: Vec<Sett
             None
         }
     };
-    for part in parts.values_mut() {
-        // A queue that was deleted meanwhile takes its messages with it, as in RabbitMQ.
-        let _gone = if part.stores_any {
-            part.cell.insert(now, &mut part.numbered)
-        } else {
-            part.cell.publish(now, &mut part.plain)
-        };
-    }
-    position
+    let mut refused: Vec<_> = parts.values_mut().flat_map(|part| part.hand_over(now)).collect();
+    refused.sort_unstable();
+    refused.dedup();
+    Applied { position, refused }
 }
 
 fn parts<'a>(now: Timestamp, routed: &[Routed<'a>]) -> Parts<'a> {
     let mut parts = Parts::new();
-    for Routed { arrival, targets } in routed {
+    for (index, Routed { arrival, targets }) in routed.iter().enumerate() {
         for cell in *targets {
             let part = parts.entry(cell.entry.id).or_insert_with(|| Part {
                 cell,
                 needs_places: cell.needs_places(),
-                count: 0,
+                bodies: Vec::new(),
+                indexes: cell.may_refuse().then(Vec::new),
+                admitted: 0,
+                refused: Vec::new(),
                 stores_any: false,
                 next: SequenceNumber(0),
                 numbered: Vec::new(),
                 plain: Vec::new(),
             });
-            part.count += 1;
+            part.bodies.push(arrival.message.body_length());
+            part.indexes.iter_mut().for_each(|indexes| indexes.push(index));
             part.stores_any |= part.stores(arrival);
         }
     }
@@ -118,10 +162,10 @@ fn parts<'a>(now: Timestamp, routed: &[Routed<'a>]) -> Parts<'a> {
         if !part.stores_any {
             return true;
         }
-        let reserved = part.cell.reserve(now, part.count);
-        part.next = reserved.unwrap_or(part.next);
         // Otherwise it was deleted meanwhile.
-        reserved.is_ok()
+        let Ok((first, admitted)) = part.cell.reserve(now, &part.bodies) else { return false };
+        (part.next, part.admitted) = (first, admitted);
+        true
     });
     parts
 }
@@ -164,7 +208,7 @@ fn distribute(parts: &mut Parts<'_>, routed: &Routed<'_>, batch: Option<&mut Bat
     let mut keepers: SmallVec<[(QueueKey, u64); 4]> = SmallVec::new();
     let mut lasting = false;
     for cell in *targets {
-        if let Some(part) = parts.get(&cell.entry.id).filter(|part| part.stores(arrival)) {
+        if let Some(part) = parts.get(&cell.entry.id).filter(|part| part.stores_next(arrival)) {
             keepers.push((storage::key(cell.entry.id), part.next.0));
             lasting |= cell.keeps(arrival);
         }
@@ -175,7 +219,6 @@ fn distribute(parts: &mut Parts<'_>, routed: &Routed<'_>, batch: Option<&mut Bat
         .and_then(|batch| storage::place(batch.put(&keepers, !lasting, &payload.parts())));
     for cell in *targets {
         if let Some(part) = parts.get_mut(&cell.entry.id) {
-            let place = place.filter(|_| part.stores(arrival));
             part.add(arrival, place);
         }
     }

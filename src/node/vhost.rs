@@ -1,24 +1,23 @@
 //! A running vhost: its machine behind a lock, the topology that publishers see, and its queues.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use leveret_protocol::ShortString;
 use parking_lot::Mutex;
 
-use super::cell::QueueCell;
+use super::cell::{MakeCell, QueueCell, Surroundings};
 use super::definitions::Definitions;
 use super::fail_stop::fail_stop;
-use super::storage::Storage;
 use crate::broker::auth::Actor;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
-use crate::broker::vhost::{Definition, Effect, QueueDeclaration, Restored, Topology, Vhost};
+use crate::broker::vhost::{Definition, Effect, QueueDeclaration, RedeclaredQueue, Restored, Topology, Vhost};
 
 #[derive(Debug)]
 pub(super) struct RunningVhost {
@@ -28,7 +27,8 @@ pub(super) struct RunningVhost {
     topology: ArcSwap<Topology>,
     number: AtomicU64,
     cells: DashMap<QueueId, Arc<QueueCell>>,
-    storage: Option<Arc<Storage>>,
+    /// What its queues live in.
+    surroundings: Surroundings,
 }
 
 impl RunningVhost {
@@ -36,9 +36,23 @@ impl RunningVhost {
     pub(super) fn restore(
         name: ShortString,
         definitions: Arc<Definitions>,
-        storage: Option<Arc<Storage>>,
+        surroundings: impl FnOnce(Weak<Self>) -> Surroundings,
         stored: Vec<Definition>,
-        cell: &mut dyn FnMut(Arc<QueueEntry>) -> QueueCell,
+        cell: &mut MakeCell<'_>,
+    ) -> Arc<Self> {
+        let vhost = Arc::new_cyclic(|home: &Weak<Self>| {
+            Self::restored(name, definitions, surroundings(Weak::clone(home)), stored, cell)
+        });
+        vhost.each_cell(QueueCell::begin);
+        vhost
+    }
+
+    fn restored(
+        name: ShortString,
+        definitions: Arc<Definitions>,
+        surroundings: Surroundings,
+        stored: Vec<Definition>,
+        cell: &mut MakeCell<'_>,
     ) -> Self {
         let Restored { vhost: machine, effects, stray } = Vhost::restore(name.clone(), stored);
         for link in stray {
@@ -46,15 +60,14 @@ impl RunningVhost {
         }
         let cells = DashMap::new();
         for effect in effects {
-            if let Effect::QueueCreated(entry) = effect {
-                let cell = Arc::new(cell(entry));
-                cell.register();
+            if let Effect::QueueCreated(entry, settings) = effect {
+                let cell = Arc::new(cell(entry, settings, surroundings.clone()));
                 cells.insert(cell.entry.id, cell);
             }
         }
         let number = AtomicU64::new(machine.topology().number);
         let topology = ArcSwap::from_pointee(machine.topology().clone());
-        Self { name, definitions, machine: Mutex::new(machine), topology, number, cells, storage }
+        Self { name, definitions, machine: Mutex::new(machine), topology, number, cells, surroundings }
     }
 
     /// The topology as it is now.
@@ -133,6 +146,14 @@ impl RunningVhost {
         }
     }
 
+    /// Nobody has used the queue for as long as it was to live without: it goes, unless somebody uses it just now.
+    pub(super) fn end_lease(&self, now: Timestamp, cell: &Arc<QueueCell>) {
+        let mut machine = self.machine.lock();
+        if cell.run(now, Input::EndLease).is_ok() {
+            self.remove(now, &mut machine, &cell.entry);
+        }
+    }
+
     /// The connection is gone, and its exclusive queues with it.
     pub(super) fn connection_ended(&self, now: Timestamp, connection: ConnectionId) {
         let mut effects = Vec::new();
@@ -157,9 +178,9 @@ impl RunningVhost {
     fn carry_out(&self, now: Timestamp, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::QueueCreated(entry) => {
-                    let cell = Arc::new(QueueCell::new(entry, self.storage.clone()));
-                    cell.register();
+                Effect::QueueCreated(entry, settings) => {
+                    let cell = Arc::new(QueueCell::new(entry, settings, self.surroundings.clone()));
+                    cell.begin();
                     self.cells.insert(cell.entry.id, cell);
                 }
                 Effect::QueueRemoved(queue) => {
@@ -168,9 +189,22 @@ impl RunningVhost {
                         let _ended = cell.run(now, Input::Delete { if_unused: false, if_empty: false });
                     }
                 }
+                Effect::QueueConfigured(queue, settings) => {
+                    if let Some(cell) = self.cell(queue) {
+                        // A queue that has just been deleted keeps to nothing.
+                        let _gone = cell.run(now, Input::Configure(Box::new(settings)));
+                    }
+                }
+                Effect::Redeclared(queue) => self.tell(&queue),
                 Effect::Stored(_) | Effect::Forgotten(_) => {}
             }
         }
+    }
+
+    fn tell(&self, queue: &RedeclaredQueue) {
+        let done = if queue.adopted { "the queue adopts the new arguments" } else { "the queue stays as it is" };
+        let (name, different) = (&queue.name, &queue.different);
+        tracing::warn!("queue '{name}' in vhost '{}' is declared again: {different}; {done}", self.name);
     }
 
     fn publish(&self, machine: &Vhost) {

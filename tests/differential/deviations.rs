@@ -14,15 +14,10 @@ pub(crate) const NO_ANONYMOUS: &str = "RabbitMQ lets anybody in as guest; Levere
 const CLOSED_EARLY: &str =
     "RabbitMQ lets nobody close what is not open; to the specification either side may at any time";
 
+const NEW_IN_ITS_PLACE: &str = "RabbitMQ marks some rejected messages as redelivered where they are dead-lettered to, and others not; to Leveret they \
+     are new there";
+
 pub(crate) const DEVIATIONS: &[Deviation] = &[
-    Deviation {
-        scenario: "arguments/a_dead_letter_exchange_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
-        scenario: "arguments/a_different_message_ttl_is_inequivalent",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
     Deviation {
         scenario: "arguments/a_quorum_queue_is_accepted",
         reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
@@ -36,27 +31,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
     },
     Deviation {
-        scenario: "arguments/a_valid_expiry_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
-        scenario: "arguments/a_valid_max_length_in_bytes_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
-        scenario: "arguments/a_valid_max_length_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
         scenario: "arguments/a_valid_max_priority_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
-        scenario: "arguments/a_valid_message_ttl_is_accepted",
-        reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
-    },
-    Deviation {
-        scenario: "arguments/a_valid_overflow_is_accepted",
         reason: "not implemented yet: Leveret refuses the argument instead of ignoring it",
     },
     Deviation {
@@ -67,6 +42,23 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         scenario: "consume/cancel_ok_from_the_client_is_accepted",
         reason: "RabbitMQ's channel crashes; Leveret ignores the method, which the specification allows",
     },
+    Deviation { scenario: "dead_letters/a_dead_letter_routing_key_replaces_all_keys", reason: NEW_IN_ITS_PLACE },
+    Deviation { scenario: "dead_letters/a_fanout_of_the_dead_reaches_all_queues", reason: NEW_IN_ITS_PLACE },
+    Deviation { scenario: "dead_letters/a_history_that_a_client_made_up_is_replaced", reason: NEW_IN_ITS_PLACE },
+    Deviation {
+        scenario: "dead_letters/a_message_keeps_its_keys_without_a_dead_letter_routing_key",
+        reason: NEW_IN_ITS_PLACE,
+    },
+    Deviation { scenario: "dead_letters/a_rejected_message_tells_its_history", reason: NEW_IN_ITS_PLACE },
+    Deviation { scenario: "dead_letters/a_second_death_for_the_same_reason_is_counted", reason: NEW_IN_ITS_PLACE },
+    Deviation {
+        scenario: "dead_letters/an_alternate_exchange_takes_what_the_other_does_not_route",
+        reason: NEW_IN_ITS_PLACE,
+    },
+    Deviation { scenario: "dead_letters/an_internal_exchange_takes_dead_letters", reason: NEW_IN_ITS_PLACE },
+    Deviation { scenario: "dead_letters/bcc_never_shows", reason: NEW_IN_ITS_PLACE },
+    Deviation { scenario: "dead_letters/properties_are_kept", reason: NEW_IN_ITS_PLACE },
+    Deviation { scenario: "dead_letters/the_default_exchange_takes_dead_letters", reason: NEW_IN_ITS_PLACE },
     Deviation {
         scenario: "frames/a_malformed_table_closes_the_connection",
         reason: "RabbitMQ's reader crashes and drops the stream; Leveret says what is wrong",

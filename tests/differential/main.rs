@@ -23,9 +23,11 @@ mod channel;
 mod confirm;
 mod conn;
 mod consume;
+mod dead_letters;
 mod exchange;
 mod frames;
 mod handshake;
+mod limits;
 mod open;
 mod opening;
 mod precedence;
@@ -62,9 +64,11 @@ fn scenarios() -> Vec<Scenario> {
         channel::SCENARIOS,
         confirm::SCENARIOS,
         consume::SCENARIOS,
+        dead_letters::SCENARIOS,
         exchange::SCENARIOS,
         frames::SCENARIOS,
         handshake::SCENARIOS,
+        limits::SCENARIOS,
         opening::SCENARIOS,
         precedence::SCENARIOS,
         publish::SCENARIOS,

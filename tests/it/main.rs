@@ -12,6 +12,7 @@
 
 mod api;
 mod backlog;
+mod bounded_queues;
 mod client;
 mod peer;
 #[expect(dead_code, reason = "other test targets use the rest")]
@@ -26,6 +27,7 @@ mod confirms;
 mod consumers;
 mod ctl;
 mod data_directory;
+mod dead_letters;
 mod direct_reply_to;
 mod disk_alarm;
 mod exchange_bindings;

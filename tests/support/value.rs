@@ -3,6 +3,7 @@
 //! Tags are those of RabbitMQ and its clients, which differ from the published 0-9-1 document.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Field name and value pairs, in wire order.
 pub(crate) type Table = Vec<(String, Value)>;
@@ -241,11 +242,18 @@ impl fmt::Display for Value {
                 let items: Vec<String> = values.iter().map(ToString::to_string).collect();
                 write!(f, "[{}]", items.join(" "))
             }
+            Self::Timestamp(seconds) if is_now(*seconds) => write!(f, "now"),
             Self::Timestamp(seconds) => write!(f, "{seconds}"),
             Self::Table(table) => write!(f, "{}", table_text(table)),
             Self::Void => Ok(()),
         }
     }
+}
+
+/// Whether a time that a broker wrote down is about now.
+fn is_now(seconds: u64) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    seconds.abs_diff(now) < 60
 }
 
 /// `{name=value ...}` sorted by name: RabbitMQ re-sorts the tables of messages that it relays.

@@ -270,7 +270,7 @@ impl Node {
 
     fn message(&mut self) -> Message {
         let made =
-            || MessageArena::default().store(b"\0\x01q", b"\0\x3c\0\0\0\0\0\0\0\0\0\0\0\0", b"", Default::default());
+            || MessageArena::default().store(b"\0\x01q", b"\0\x3c\0\0\0\0\0\0\0\0\0\0\0\0", b"", Default::default(), Timestamp::ZERO);
         self.stock.pop_front().or_else(made).expect("a message")
     }
 
@@ -395,8 +395,8 @@ impl Node {
 /// The message in memory of its own, so that it does not keep what others are in.
 fn copy(message: &Message) -> Message {
     let (names, header, body) = (message.names(), message.header(), message.body());
-    let bytes = Bytes::from([names, header, body].concat());
-    Message::from_parts(bytes, names.len(), header.len(), message.traits()).expect("lengths that fit")
+    let bytes = BytesMut::from([names, header, body].concat().as_slice());
+    Message::from_parts(bytes, names.len(), header.len(), message.traits(), message.arrived()).expect("lengths that fit")
 }
 
 fn keep(stock: &mut VecDeque<Message>, message: &Message) {

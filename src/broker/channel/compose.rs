@@ -6,6 +6,7 @@ use leveret_protocol::{ContentHeader, HeaderView, Properties, ShortString};
 use super::content::traits;
 use crate::broker::error::ChannelError;
 use crate::broker::message::{Message, MessageArena};
+use crate::broker::time::Timestamp;
 
 /// The message that basic.publish with these names and properties would make.
 ///
@@ -17,6 +18,7 @@ pub fn compose(
     properties: Properties,
     body: &[u8],
     limit: u64,
+    now: Timestamp,
 ) -> Result<Message, ChannelError> {
     let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
     let too_large = || ChannelError::MessageTooLarge { size, limit };
@@ -31,7 +33,7 @@ pub fn compose(
     let mut header = BytesMut::new();
     ContentHeader::new(size, properties).encode(&mut header);
     let traits = HeaderView::parse(&header).map(|view| traits(&view)).unwrap_or_default();
-    MessageArena::default().store(&names, &header, body, traits).ok_or_else(too_large)
+    MessageArena::default().store(&names, &header, body, traits, now).ok_or_else(too_large)
 }
 
 #[cfg(test)]
@@ -46,7 +48,7 @@ mod tests {
     #[test]
     fn a_composed_message_has_its_names_its_properties_and_its_body() {
         let properties = Properties { delivery_mode: Some(2), ..Properties::default() };
-        let message = compose(&name("ex"), &name("key"), properties.clone(), b"body", 4).unwrap();
+        let message = compose(&name("ex"), &name("key"), properties.clone(), b"body", 4, Timestamp::ZERO).unwrap();
         assert_eq!(
             (message.exchange(), message.routing_key(), message.body()),
             (&b"ex"[..], &b"key"[..], &b"body"[..])
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_body_above_the_limit_is_refused() {
-        let refused = compose(&name(""), &name("q"), Properties::default(), b"body", 3);
+        let refused = compose(&name(""), &name("q"), Properties::default(), b"body", 3, Timestamp::ZERO);
         assert_eq!(refused, Err(ChannelError::MessageTooLarge { size: 4, limit: 3 }));
     }
 }

@@ -7,7 +7,8 @@ use leveret_protocol::{FrameKind, HeaderView, RawFrame};
 use super::{Channel, Context, Mode, Step, reply_to};
 use crate::broker::connection::Effect;
 use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
-use crate::broker::message::{Message, MessageArena, Traits};
+use crate::broker::message::{ARRIVED, Message, MessageArena, Traits};
+use crate::broker::time::Timestamp;
 
 const BASIC: u16 = 60;
 const PERSISTENT: u8 = 2;
@@ -74,7 +75,9 @@ impl Channel {
         if publish.immediate || view.class_id() != BASIC || view.weight() != 0 || too_large {
             return Ok(false);
         }
-        let Some(message) = arena.store(publish.names, header, body, traits(&view)) else { return Ok(false) };
+        let Some(message) = arena.store(publish.names, header, body, traits(&view), context.now) else {
+            return Ok(false);
+        };
         self.published(context, message, publish.mandatory, effects);
         Ok(true)
     }
@@ -117,7 +120,7 @@ impl Channel {
         if assembly.size > limit {
             return Err(ChannelError::MessageTooLarge { size: assembly.size, limit }.into());
         }
-        if let Some(message) = assembly.finish() {
+        if let Some(message) = assembly.finish(context.now) {
             self.published(context, message, mandatory, effects);
         }
         Ok(())
@@ -191,7 +194,7 @@ impl Assembly {
         self.remaining = self.size;
         self.header_length = Some(header.len());
         let expected = if self.size > limit { 0 } else { usize::try_from(self.size).unwrap_or(usize::MAX) };
-        self.bytes.reserve(header.len() + expected.min(RESERVED_UNSEEN));
+        self.bytes.reserve(header.len() + expected.min(RESERVED_UNSEEN) + ARRIVED);
         self.bytes.extend_from_slice(header);
         Ok(())
     }
@@ -216,14 +219,15 @@ impl Assembly {
         if needed <= self.bytes.capacity() {
             return;
         }
-        let whole = needed.saturating_add(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_add(ARRIVED);
+        let whole = needed.saturating_add(rest);
         let mut grown = BytesMut::with_capacity(whole.min(needed.max(2 * self.bytes.capacity())));
         grown.extend_from_slice(&self.bytes);
         self.bytes = grown;
     }
 
-    fn finish(self) -> Option<Message> {
-        Message::from_parts(self.bytes.freeze(), self.names_length, self.header_length?, self.traits)
+    fn finish(self, now: Timestamp) -> Option<Message> {
+        Message::from_parts(self.bytes, self.names_length, self.header_length?, self.traits, now)
     }
 }
 
@@ -244,6 +248,12 @@ pub(super) fn traits(view: &HeaderView<'_>) -> Traits {
     let reply_to = view.reply_to().is_some_and(|name| name == reply_to::REPLY_TO.as_bytes());
     if reply_to || view.expiration().is_some() || view.user_id().is_some() {
         traits = traits.with(Traits::CHECKED);
+    }
+    if view.expiration().is_some() {
+        traits = traits.with(Traits::EXPIRES);
+    }
+    if view.priority().is_some() {
+        traits = traits.with(Traits::PRIORITY);
     }
     traits
 }

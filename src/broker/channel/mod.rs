@@ -28,6 +28,7 @@ use super::error::{BrokerError, ConnectionError};
 use super::ids::{ConsumerId, DeliveryTag, QueueId};
 use super::ledger::Ledger;
 use super::queue::Delivery;
+use super::time::Timestamp;
 
 const NO_METHOD: (u16, u16) = (0, 0);
 const OPEN: (u16, u16) = (20, 10);
@@ -35,6 +36,7 @@ const OPEN: (u16, u16) = (20, 10);
 /// What a channel may look at of its connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
+    pub(super) now: Timestamp,
     pub(super) number: u16,
     pub(super) settings: &'a Settings,
     pub(super) vhost: &'a ShortString,

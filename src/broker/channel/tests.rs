@@ -9,6 +9,7 @@ use crate::broker::connection::{Effect, Reply, Settings};
 use crate::broker::ids::{CheckoutId, ConsumerId, QueueId};
 use crate::broker::message::{MessageArena, Traits};
 use crate::broker::queue::{Delivery, Outcome};
+use crate::broker::time::Timestamp;
 
 const QUEUE: QueueId = QueueId(1);
 
@@ -46,7 +47,7 @@ impl Caller {
     }
 
     fn call(&mut self, method: impl Into<Method>) {
-        let context = Context { number: 1, settings: &self.settings, vhost: &self.vhost };
+        let context = Context { now: Timestamp::ZERO, number: 1, settings: &self.settings, vhost: &self.vhost };
         self.channel.call(&context, method.into(), &mut self.effects).unwrap();
     }
 
@@ -81,7 +82,8 @@ impl Caller {
 }
 
 fn delivery(consumer: ConsumerId) -> Delivery {
-    let message = MessageArena::default().store(b"\0\x01q", b"header", b"", Traits::default()).unwrap();
+    let message =
+        MessageArena::default().store(b"\0\x01q", b"header", b"", Traits::default(), Timestamp::ZERO).unwrap();
     Delivery { consumer, checkout: CheckoutId(1), redelivered: false, message }
 }
 

@@ -68,7 +68,7 @@ impl Connection {
             }
             (body.payload, rest)
         };
-        let context = Context { number: method.channel, settings: &self.settings, vhost: &self.vhost };
+        let context = Context { now, number: method.channel, settings: &self.settings, vhost: &self.vhost };
         match channel.publish_at_once(&context, publish, header.payload, body, arena, effects) {
             Ok(true) => {}
             Ok(false) => return None,
@@ -186,7 +186,7 @@ impl Connection {
         let Some(channel) = self.channels.get_mut(&number) else {
             return self.open_channel(now, frame, effects);
         };
-        let context = Context { number, settings: &self.settings, vhost: &self.vhost };
+        let context = Context { now, number, settings: &self.settings, vhost: &self.vhost };
         let (ids, step) = channel.receive(&context, frame, effects);
         let limited = channel.has_shared_limit();
         match step {

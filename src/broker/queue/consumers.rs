@@ -139,6 +139,21 @@ impl Consumers {
         }
     }
 
+    pub(super) fn set_prefetch(&mut self, id: ConsumerId, prefetch: u16) {
+        self.change(id, |consumer| consumer.subscription.prefetch = prefetch);
+    }
+
+    pub(super) fn set_window(&mut self, id: ConsumerId, window: usize) {
+        self.change(id, |consumer| consumer.subscription.window = window);
+    }
+
+    pub(super) fn set_channel_limited(&mut self, id: ConsumerId, limited: bool) {
+        self.change(id, |consumer| {
+            consumer.subscription.channel_limited = limited;
+            consumer.unannounce();
+        });
+    }
+
     /// The consumer whose turn it is, which then goes to the end of its priority's line.
     pub(super) fn next(&mut self) -> Option<&mut Consumer> {
         let id = loop {

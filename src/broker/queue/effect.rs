@@ -27,6 +27,10 @@ pub enum Effect {
     GotLater,
     /// The answer to `Purge` and `Delete`: how many ready messages went.
     Removed(usize),
+    /// There are dead messages: to be answered with `TakeDead`.
+    Died,
+    /// Nobody has used the queue for as long as it is to live without: to be answered with `EndLease`.
+    LeaseEnded,
     /// Read these messages; answer with `Input::Loaded`. There is never more than one such request out.
     Load(Run),
     /// A stored message will not come back: it is settled, or was sent without acknowledgement, or purged.

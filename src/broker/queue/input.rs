@@ -1,7 +1,9 @@
 //! What a queue is told. Plain data.
 
 use super::consumers::Subscription;
+use super::dead::Dead;
 use super::place::{Place, Run};
+use super::settings::Settings;
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 
@@ -27,9 +29,14 @@ impl From<Message> for Arrival {
 pub enum Input<'a> {
     /// Messages of one publisher, in order; the list is emptied. They get the numbers from `Queue::next_sequence` on.
     Publish(&'a mut Vec<Arrival>),
-    /// Takes so many numbers, from `Queue::next_sequence` on, for messages that come with `Insert`. Numbers that are
-    /// never used do no harm.
-    Reserve(u64),
+    /// Takes so many numbers, from `Queue::next_sequence` on, for messages that come with `Insert`, and keeps room for
+    /// them. Numbers that are never used do no harm.
+    Reserve {
+        /// How many.
+        count: u64,
+        /// Bytes of their bodies together.
+        bytes: u64,
+    },
     /// Messages with reserved numbers; the list is emptied. Each goes to its place by number, even if later ones have
     /// come, or gone, meanwhile.
     Insert(&'a mut Vec<(SequenceNumber, Arrival)>),
@@ -100,6 +107,18 @@ pub enum Input<'a> {
     },
     /// Remove all ready messages.
     Purge,
+    /// What the queue keeps to from now on. Messages that came before keep their time to live.
+    Configure(Box<Settings>),
+    /// `Queue::next_deadline` has come.
+    Tick,
+    /// The queue is declared again, which counts as a use of it.
+    Touch,
+    /// A message that the queue refused, and that is to be dead-lettered.
+    Refused(Arrival),
+    /// Takes out the dead messages, also of a deleted queue; they are appended to the list.
+    TakeDead(&'a mut Vec<Dead>),
+    /// End the queue if nobody has used it for as long as it is to live without.
+    EndLease,
     /// End the queue.
     Delete {
         /// Only without consumers.

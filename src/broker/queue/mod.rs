@@ -4,15 +4,20 @@
 pub mod arguments;
 pub mod consumer_arguments;
 mod consumers;
+mod dead;
 mod effect;
+mod effective;
 mod entry;
+mod expiry;
 mod input;
+mod length;
 mod paged;
 mod place;
 mod questions;
 mod ranges;
 mod ready;
 mod relocate;
+mod settings;
 mod stored;
 mod unacked;
 
@@ -23,13 +28,20 @@ use std::collections::BTreeMap;
 
 pub use self::consumers::Subscription;
 use self::consumers::{Consumer, Consumers};
+use self::dead::Dying;
+pub use self::dead::{Dead, DeathReason};
 pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
+use self::expiry::TimeToLive;
 pub use self::input::{Arrival, Input, Outcome};
+use self::length::Promised;
 pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
 use self::ready::Ready;
+pub use self::settings::{
+    DeadLetter, DeadLetterStrategy, DelayedRetry, DelayedReturns, DeliveryLimit, Overflow, Settings,
+};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
@@ -48,13 +60,32 @@ pub struct Queue {
     /// What channels hold by basic.get. Also those that hold nothing: their hand-outs are counted while they live.
     getters: BTreeMap<ConsumerId, Unacked>,
     unacked_bytes: usize,
+    settings: Settings,
+    ttl: TimeToLive,
+    /// When somebody last used it, consumers apart.
+    last_used: Timestamp,
+    /// Dead messages that have not been taken over, oldest first.
+    dying: Vec<Dying>,
+    promised: Promised,
 }
+
+/// Newer than any message.
+const NOTHING_FRESH: SequenceNumber = SequenceNumber(u64::MAX);
 
 impl Queue {
     /// An empty queue.
     #[must_use]
     pub fn new(auto_delete: bool) -> Self {
         Self { auto_delete, ..Self::default() }
+    }
+
+    /// The queue with what it keeps to from the start.
+    #[must_use]
+    pub fn with(mut self, now: Timestamp, settings: Settings) -> Self {
+        self.ttl.change(SequenceNumber(0), settings.message_ttl);
+        self.last_used = now;
+        self.settings = settings;
+        self
     }
 
     /// A queue after a restart: `runs` are its messages, none of them in memory. Those in `redelivered` were handed out
@@ -119,59 +150,105 @@ impl Queue {
         self.ready.set_limit(bytes);
     }
 
+    /// What it keeps to.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Bytes of the bodies of ready messages.
+    #[must_use]
+    pub const fn ready_bytes(&self) -> u64 {
+        self.ready.body_bytes()
+    }
+
     /// Acts on an input.
     ///
     /// # Errors
     /// When the queue refuses it; nothing has changed then.
-    pub fn handle(&mut self, _now: Timestamp, input: Input<'_>, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
+    pub fn handle(&mut self, now: Timestamp, input: Input<'_>, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
+        if let Input::TakeDead(dead) = input {
+            self.take_dead(dead);
+            return Ok(());
+        }
         if self.deleted {
             return Err(Refusal::Gone);
         }
+        let mut fresh = NOTHING_FRESH;
         match input {
-            Input::Publish(arrivals) => {
-                for arrival in arrivals.drain(..) {
-                    self.last_sequence += 1;
-                    self.ready.add(SequenceNumber(self.last_sequence), arrival);
-                }
+            Input::Publish(arrivals) => fresh = self.publish(arrivals),
+            Input::Reserve { count, bytes } => {
+                self.last_sequence = self.last_sequence.saturating_add(count);
+                self.promise(count, bytes);
             }
-            Input::Reserve(count) => self.last_sequence = self.last_sequence.saturating_add(count),
-            Input::Insert(arrivals) => {
-                arrivals.drain(..).for_each(|(sequence, arrival)| self.ready.add(sequence, arrival));
-            }
+            Input::Insert(arrivals) => fresh = self.insert(arrivals),
             Input::Subscribe(subscription) => self.subscribe(subscription)?,
-            Input::Unsubscribe(consumer) => self.unsubscribe(consumer, effects),
-            Input::SetPrefetch(consumer, prefetch) => {
-                self.consumers.change(consumer, |consumer| consumer.subscription.prefetch = prefetch);
-            }
-            Input::SetChannelLimited(consumer, limited) => self.consumers.change(consumer, |consumer| {
-                consumer.subscription.channel_limited = limited;
-                consumer.unannounce();
-            }),
-            Input::Offer { consumer, room } => self.offer(consumer, room, effects),
-            Input::SetWindow(consumer, window) => {
-                self.consumers.change(consumer, |consumer| consumer.subscription.window = window);
-            }
+            Input::Unsubscribe(consumer) => self.unsubscribe(now, consumer, effects),
+            Input::SetPrefetch(consumer, prefetch) => self.consumers.set_prefetch(consumer, prefetch),
+            Input::SetChannelLimited(consumer, limited) => self.consumers.set_channel_limited(consumer, limited),
+            Input::SetWindow(consumer, window) => self.consumers.set_window(consumer, window),
             Input::Written(consumer, cost) => self.consumers.change(consumer, |consumer| consumer.refund(cost)),
-            Input::Get { consumer, no_ack } => self.get(consumer, no_ack, effects),
+            Input::Offer { consumer, room } => self.offer(now, consumer, room, effects),
+            Input::Get { consumer, no_ack } => {
+                self.last_used = now;
+                self.get(now, consumer, no_ack, effects);
+            }
             Input::Settle { consumer, checkouts, outcome } => self.settle(consumer, checkouts, outcome, effects),
             Input::Return { consumer, checkouts } => {
                 self.settle(consumer, checkouts, Outcome::Requeue, effects);
                 return Ok(());
             }
             Input::Leave(consumer) => {
-                self.abandon(consumer, effects);
+                self.abandon(now, consumer, effects);
                 return Ok(());
             }
-            Input::Abandon(consumer) => self.abandon(consumer, effects),
+            Input::Abandon(consumer) => self.abandon(now, consumer, effects),
             Input::Loaded { run, messages } => self.ready.loaded(run, messages, effects),
             Input::Relocate { from, runs, singles } => {
                 effects.push(Effect::Relocated(self.relocate(from, runs, singles)));
             }
             Input::Purge => self.purge(effects),
             Input::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects)?,
+            Input::Configure(settings) => self.configure(now, *settings),
+            Input::Tick => self.check_lease(now, effects),
+            Input::Touch => self.last_used = now,
+            Input::Refused(arrival) => self.bury(arrival, effects),
+            Input::EndLease => self.end_lease(now, effects)?,
+            Input::TakeDead(_) => {}
         }
-        self.dispatch(effects);
+        self.dispatch(now, fresh, effects);
         Ok(())
+    }
+
+    /// Takes messages in, and gives them numbers; the first of these.
+    #[inline]
+    fn publish(&mut self, arrivals: &mut Vec<Arrival>) -> SequenceNumber {
+        let first = self.next_sequence();
+        for arrival in arrivals.drain(..) {
+            self.last_sequence += 1;
+            self.ttl.note(arrival.message.traits());
+            self.ready.add(SequenceNumber(self.last_sequence), arrival);
+        }
+        first
+    }
+
+    /// Takes messages in that have numbers; the first of these.
+    fn insert(&mut self, arrivals: &mut Vec<(SequenceNumber, Arrival)>) -> SequenceNumber {
+        let first = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| *sequence);
+        for (sequence, arrival) in arrivals.drain(..) {
+            self.keep_promise(&arrival);
+            self.ttl.note(arrival.message.traits());
+            self.ready.add(sequence, arrival);
+        }
+        first
+    }
+
+    fn configure(&mut self, now: Timestamp, settings: Settings) {
+        self.ttl.change(self.next_sequence(), settings.message_ttl);
+        if settings.expires != self.settings.expires {
+            self.last_used = now;
+        }
+        self.settings = settings;
     }
 
     fn subscribe(&mut self, subscription: Subscription) -> Result<(), Refusal> {
@@ -183,7 +260,8 @@ impl Queue {
         Ok(())
     }
 
-    fn unsubscribe(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
+    fn unsubscribe(&mut self, now: Timestamp, id: ConsumerId, effects: &mut Vec<Effect>) {
+        self.last_used = now;
         let Some(consumer) = self.consumers.detach(id) else { return };
         if consumer.unacked.len() > 0 {
             self.departed.insert(id, consumer.unacked);
@@ -193,8 +271,8 @@ impl Queue {
         }
     }
 
-    fn abandon(&mut self, id: ConsumerId, effects: &mut Vec<Effect>) {
-        self.unsubscribe(id, effects);
+    fn abandon(&mut self, now: Timestamp, id: ConsumerId, effects: &mut Vec<Effect>) {
+        self.unsubscribe(now, id, effects);
         for mut unacked in [self.departed.remove(&id), self.getters.remove(&id)].into_iter().flatten() {
             for held in unacked.take_all() {
                 self.unacked_bytes -= held.message.cost();
@@ -204,18 +282,25 @@ impl Queue {
     }
 
     fn settle(&mut self, id: ConsumerId, checkouts: &[CheckoutId], outcome: Outcome, effects: &mut Vec<Effect>) {
+        if outcome == Outcome::Discard && self.settings.dead_letter.is_some() {
+            let mut discarded = Vec::new();
+            self.check_in(id, checkouts, |_, held| discarded.push(held));
+            discarded.into_iter().for_each(|held| self.die(held, DeathReason::Rejected, effects));
+            return;
+        }
+        self.check_in(id, checkouts, |ready, held| match outcome {
+            Outcome::Requeue => ready.give_back(held),
+            Outcome::Ack | Outcome::Discard => effects.extend(held.gone()),
+        });
+    }
+
+    /// Takes what a consumer holds out of its hands.
+    fn check_in(&mut self, id: ConsumerId, checkouts: &[CheckoutId], mut take: impl FnMut(&mut Ready, Held)) {
         let Self { consumers, departed, getters, ready, unacked_bytes, .. } = self;
         let mut settle = |unacked: &mut Unacked| {
             for held in checkouts.iter().filter_map(|checkout| unacked.settle(*checkout)) {
                 *unacked_bytes -= held.message.cost();
-                match outcome {
-                    Outcome::Requeue => ready.give_back(held),
-                    Outcome::Ack | Outcome::Discard => {
-                        if let Some(gone) = held.gone() {
-                            effects.push(gone);
-                        }
-                    }
-                }
+                take(ready, held);
             }
         };
         let mut attached = false;
@@ -236,11 +321,14 @@ impl Queue {
         }
     }
 
-    fn get(&mut self, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
+    fn get(&mut self, now: Timestamp, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) {
+        self.expire(now, NOTHING_FRESH, effects);
         let Some(held) = self.ready.take_first() else {
             effects.push(if self.ready.want() { Effect::GotLater } else { Effect::Got(None) });
             return;
         };
+        // What is left is counted without what has expired behind it.
+        self.expire(now, NOTHING_FRESH, effects);
         let (redelivered, message, gone) = (held.redelivered, held.message.clone(), held.gone());
         let unacked = self.getters.entry(id).or_default();
         let checkout = if no_ack {
@@ -268,29 +356,35 @@ impl Queue {
             return Err(Refusal::InUse);
         }
         effects.extend(self.consumers.ids().map(Effect::ConsumerCancelled));
+        // What is dead is not the queue's any more, but for finding it.
+        let (dying, settings) = (std::mem::take(&mut self.dying), std::mem::take(&mut self.settings));
         let counts = self.count_by_file();
         effects.extend((!counts.is_empty()).then_some(Effect::Emptied(counts)));
         effects.push(Effect::Removed(self.ready_count()));
-        *self = Self { deleted: true, ..Self::default() };
+        *self = Self { deleted: true, dying, settings, ..Self::default() };
         Ok(())
     }
 
     /// Hands a consumer as much as its channel has room for. If it wants more, `dispatch` announces it again.
-    fn offer(&mut self, id: ConsumerId, room: usize, effects: &mut Vec<Effect>) {
+    fn offer(&mut self, now: Timestamp, id: ConsumerId, room: usize, effects: &mut Vec<Effect>) {
         self.consumers.change(id, Consumer::unannounce);
         let mut taken = 0;
+        self.expire(now, NOTHING_FRESH, effects);
         while taken < room
             && let Some(consumer) = self.consumers.find(id).filter(|consumer| consumer.has_room())
             && let Some(held) = self.ready.take_first()
         {
             hand_out(consumer, held, &mut self.unacked_bytes, effects);
             taken += 1;
+            self.expire(now, NOTHING_FRESH, effects);
         }
         effects.push(Effect::Taken(taken));
     }
 
-    /// Hands ready messages to consumers until one of them runs out, and sees to it that more are loaded.
-    fn dispatch(&mut self, effects: &mut Vec<Effect>) {
+    /// Hands ready messages to consumers until one of them runs out; then those go that have expired or are too many. Sees
+    /// to it that more are loaded.
+    fn dispatch(&mut self, now: Timestamp, fresh: SequenceNumber, effects: &mut Vec<Effect>) {
+        self.expire(now, fresh, effects);
         while self.ready.is_loaded() {
             let Some(consumer) = self.consumers.next() else { break };
             if consumer.subscription.channel_limited {
@@ -299,8 +393,12 @@ impl Queue {
             }
             let Some(held) = self.ready.take_first() else { break };
             hand_out(consumer, held, &mut self.unacked_bytes, effects);
+            self.expire(now, fresh, effects);
         }
-        if let Some(run) = self.ready.next_load(self.consumers.len() > 0) {
+        self.expire(now, NOTHING_FRESH, effects);
+        self.shorten(effects);
+        let unseen = self.ttl.is_used() && !self.ready.is_loaded();
+        if let Some(run) = self.ready.next_load(self.consumers.len() > 0 || unseen || self.is_too_long()) {
             effects.push(Effect::Load(run));
         }
     }

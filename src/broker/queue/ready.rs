@@ -24,6 +24,11 @@ pub(super) struct Ready {
     paged: Paged,
     /// What the messages in memory cost.
     bytes: usize,
+    /// Bytes of the bodies of all messages. Of those that a restart left on disk the length of the record counts until they
+    /// are loaded.
+    body_bytes: u64,
+    /// The first number of which that is not so.
+    weighed_from: SequenceNumber,
     /// From how many bytes on stored messages are paged out.
     limit: usize,
     /// basic.get found nothing in memory.
@@ -39,6 +44,8 @@ impl Default for Ready {
             loaded: VecDeque::new(),
             paged: Paged::default(),
             bytes: 0,
+            body_bytes: 0,
+            weighed_from: SequenceNumber(0),
             limit: usize::MAX,
             wanted: false,
             redelivered: Ranges::default(),
@@ -48,7 +55,9 @@ impl Default for Ready {
 
 impl Ready {
     pub(super) fn recovered(runs: Vec<Run>, redelivered: Ranges) -> Self {
-        Self { paged: Paged::new(runs), redelivered, ..Self::default() }
+        let body_bytes = runs.iter().map(|run| u64::from(run.place.length)).sum();
+        let weighed_from = runs.iter().map(Run::end).max().unwrap_or(SequenceNumber(0));
+        Self { paged: Paged::new(runs), redelivered, body_bytes, weighed_from, ..Self::default() }
     }
 
     /// All messages, in memory or not.
@@ -65,6 +74,17 @@ impl Ready {
         self.bytes
     }
 
+    /// Bytes of the bodies of all messages.
+    pub(super) const fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// The oldest message, if it is in memory.
+    #[inline]
+    pub(super) fn first(&self) -> Option<&Held> {
+        self.returned.first_key_value().map(|(_, held)| held).or_else(|| self.loaded.front())
+    }
+
     pub(super) const fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
@@ -77,6 +97,7 @@ impl Ready {
     /// Takes a message that comes for the first time, to its place by number. Inline, so that it is moved once.
     #[inline(always)]
     pub(super) fn add(&mut self, sequence: SequenceNumber, arrival: Arrival) {
+        self.body_bytes += arrival.message.body_length();
         if self.is_paged() {
             return self.add_paged(sequence, arrival);
         }
@@ -129,6 +150,7 @@ impl Ready {
     /// Takes a message back that was handed out.
     pub(super) fn give_back(&mut self, held: Held) {
         self.bytes += held.message.cost();
+        self.body_bytes += held.message.body_length();
         self.returned.insert(held.sequence, Held { redelivered: true, ..held });
     }
 
@@ -137,6 +159,7 @@ impl Ready {
     pub(super) fn take_first(&mut self) -> Option<Held> {
         let held = if self.returned.is_empty() { self.loaded.pop_front()? } else { self.returned.pop_first()?.1 };
         self.bytes -= held.message.cost();
+        self.body_bytes = self.body_bytes.saturating_sub(held.message.body_length());
         Some(held)
     }
 
@@ -146,13 +169,13 @@ impl Ready {
         self.wanted
     }
 
-    /// What to load now: below half of the limit, when there is somebody to take it.
-    pub(super) fn next_load(&mut self, consumers: bool) -> Option<Run> {
+    /// What to load now: below half of the limit, when somebody is to take it or it has to be looked at.
+    pub(super) fn next_load(&mut self, demand: bool) -> Option<Run> {
         if self.paged.is_empty() {
             return None;
         }
         let room = !self.is_loaded() || self.bytes < self.limit / 2;
-        (room && (consumers || self.wanted)).then(|| self.paged.start_load())?
+        (room && (demand || self.wanted)).then(|| self.paged.start_load())?
     }
 
     /// Takes what has been loaded, unless it is not what comes next any more.
@@ -176,6 +199,10 @@ impl Ready {
             effects.extend(lost(run, next, sequence));
             next = SequenceNumber(sequence.0 + 1);
             self.bytes += message.cost();
+            if sequence < self.weighed_from {
+                let record = self.body_bytes.saturating_sub(u64::from(place.length));
+                self.body_bytes = record.saturating_add(message.body_length());
+            }
             let redelivered = self.redelivered.contains(sequence);
             self.load(Held { sequence, message, place: Some(place), redelivered });
         }
@@ -201,7 +228,7 @@ impl Ready {
         let (runs, stranded) = self.paged.clear();
         effects.extend(runs.into_iter().map(Effect::GoneRun));
         effects.extend(stranded.values().filter_map(Held::gone));
-        (self.bytes, self.wanted, self.redelivered) = (0, false, Ranges::default());
+        (self.bytes, self.body_bytes, self.wanted, self.redelivered) = (0, 0, false, Ranges::default());
         count
     }
 

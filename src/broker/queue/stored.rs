@@ -61,12 +61,13 @@ impl Queue {
         debug_assert!(runs.is_sorted() && singles.is_sorted(), "both are in the order of numbers");
         let detached = self.departed.values_mut().chain(self.getters.values_mut());
         let unacked = self.consumers.unacked_mut().chain(detached).flat_map(Unacked::iter_mut);
+        let unacked = unacked.chain(self.dying.iter_mut().map(|dying| &mut dying.held));
         relocate_held(unacked, from, singles) + self.ready.relocate(from, runs, singles)
     }
 
     fn in_memory(&self) -> impl Iterator<Item = &Held> {
         let detached = self.departed.values().chain(self.getters.values());
         let unacked = self.consumers.unacked().chain(detached).flat_map(Unacked::iter);
-        self.ready.in_memory().chain(unacked)
+        self.ready.in_memory().chain(unacked).chain(self.dying.iter().map(|dying| &dying.held))
     }
 }

@@ -9,7 +9,7 @@ use crate::broker::auth::{Actor, Permission, Permissions, User};
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::{ConnectionId, QueueId};
-use crate::broker::queue::QueueEntry;
+use crate::broker::queue::{QueueEntry, Settings};
 use crate::broker::resource::ResourceKind;
 
 const ANN: u64 = 1;
@@ -81,7 +81,8 @@ fn declare_new(vhost: &mut Vhost, connection: u64, wanted: QueueDeclaration) -> 
     let mut effects = Vec::new();
     let entry = vhost.declare_queue(&actor(connection), wanted, &mut effects).unwrap();
     let stored = entry.durable.then(|| Effect::Stored(Definition::Queue(Arc::clone(&entry))));
-    let expected: Vec<_> = [Effect::QueueCreated(Arc::clone(&entry))].into_iter().chain(stored).collect();
+    let expected: Vec<_> =
+        [Effect::QueueCreated(Arc::clone(&entry), Settings::default())].into_iter().chain(stored).collect();
     assert_eq!(effects, expected);
     entry
 }

@@ -39,7 +39,7 @@ impl Access {
             return Err(PublishError::Blocked(reason));
         }
         let limit = self.node.settings.max_message_size;
-        let message = compose(exchange, routing_key, properties, body, limit)?;
+        let message = compose(exchange, routing_key, properties, body, limit, self.node.clock.now())?;
         let published = publish_alone(&self.node, &self.vhost, &self.actor, message)?;
         self.durable(published.position).await;
         Ok(published.routed)

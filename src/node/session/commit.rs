@@ -8,6 +8,7 @@ use super::Session;
 use super::publish::Kept;
 use super::waiting::Later;
 use crate::broker::connection::{Reply, Settlement};
+use crate::broker::error::ChannelError;
 use crate::broker::ids::QueueId;
 use crate::broker::queue::Input;
 use crate::broker::time::Timestamp;
@@ -15,25 +16,31 @@ use crate::node::together::{self, Routed, Settled};
 
 impl Session {
     /// Commits; `None` when the answer has to wait for the disk.
+    ///
+    /// # Errors
+    /// 406 when a queue refused some of the messages.
     pub(super) fn commit(
         &mut self,
         now: Timestamp,
         channel: u16,
         settlements: &[Settlement],
         out: &mut BytesMut,
-    ) -> Option<Reply> {
+    ) -> Result<Option<Reply>, ChannelError> {
         let kept = self.deliverable(channel, out);
         let storage = self.node.storage.clone();
         let _moving = storage.as_ref().map(|storage| storage.cells.moving());
         let settled = self.settle_apart(now, settlements);
         let routed: Vec<_> =
             kept.iter().map(|kept| Routed { arrival: &kept.arrival, targets: &kept.targets }).collect();
-        let position = together::apply(now, &routed, settled);
-        let position = position.filter(|position| *position > self.node.durable());
-        let Some(position) = position else { return Some(Reply::Done) };
+        let applied = together::apply(now, &routed, settled);
+        if !applied.refused.is_empty() {
+            return Err(ChannelError::PartialCommit);
+        }
+        let position = applied.position.filter(|position| *position > self.node.durable());
+        let Some(position) = position else { return Ok(Some(Reply::Done)) };
         self.appended = self.appended.max(position);
         self.later = Some(Later::Commit { channel, position });
-        None
+        Ok(None)
     }
 
     /// The channel's kept messages that go to queues; returns and replies are dealt with.

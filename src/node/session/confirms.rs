@@ -84,6 +84,12 @@ impl Confirms {
     }
 }
 
+/// Tells that a publish was refused.
+pub(super) fn write_nack(channel: u16, publish: u64, out: &mut BytesMut) {
+    let nack = basic::Nack { delivery_tag: publish, multiple: false, requeue: false };
+    Method::from(nack).write_frame(channel, out);
+}
+
 fn write_ack(channel: u16, first: u64, through: u64, out: &mut BytesMut) {
     let ack = basic::Ack { delivery_tag: through, multiple: through > first };
     Method::from(ack).write_frame(channel, out);

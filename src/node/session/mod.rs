@@ -66,6 +66,10 @@ pub struct Session {
     vhost: Option<Arc<RunningVhost>>,
     cache: RouteCache,
     batch: Batch,
+    /// Publishes of this connection so far.
+    published: u64,
+    /// Those of them that a queue has refused and that no confirm has told of, in order.
+    refused: Vec<u64>,
     settled: Settled,
     /// Messages of transactions, by channel, until they are committed.
     kept: BTreeMap<u16, Vec<Kept>>,
@@ -117,6 +121,8 @@ impl Session {
             vhost: None,
             cache: RouteCache::default(),
             batch: Batch::default(),
+            published: 0,
+            refused: Vec::new(),
             settled: Settled::default(),
             kept: BTreeMap::new(),
             taken_channels: BTreeSet::new(),
@@ -240,6 +246,7 @@ impl Session {
             }
         }
         self.flush_settled(now);
+        self.refused.clear();
     }
 
     /// An effect that came after an error on its channel: it does not happen, but nobody may wait for it.
@@ -275,7 +282,7 @@ impl Session {
             Effect::SendHeartbeat => out.extend_from_slice(&frame::HEARTBEAT),
             Effect::Send { channel, method } => method.write_frame(channel, out),
             Effect::Confirm { channel, first, through } => {
-                self.confirms.owe(channel, (first, through), self.appended, self.node.durable(), out);
+                self.owe_confirm(channel, first, through, out);
             }
             Effect::Authenticate { mechanism, login } => {
                 self.authenticate(mechanism, &login);

@@ -7,18 +7,18 @@ use bytes::BytesMut;
 use leveret_protocol::ShortString;
 use smallvec::SmallVec;
 
-use super::Session;
+use super::{Session, confirms};
 use crate::broker::auth::Permission;
 use crate::broker::channel::{checks, reply_to};
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::CheckoutId;
-use crate::broker::message::{Message, Traits};
+use crate::broker::message::Message;
 use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
-use crate::node::together;
+use crate::node::together::{self, Applied};
 use crate::store::Waiter as _;
 
 pub(super) type Targets = SmallVec<[Arc<QueueCell>; 1]>;
@@ -36,9 +36,20 @@ pub(super) struct RouteCache {
 pub(super) struct Batch {
     targets: Targets,
     arrivals: Vec<Arrival>,
+    /// The number of the first one among this connection's publishes.
+    first: u64,
 }
 
 impl Batch {
+    /// Adds a message; `number` is that of the publish among all of the connection.
+    #[inline]
+    fn push(&mut self, number: u64, arrival: Arrival) {
+        if self.arrivals.is_empty() {
+            self.first = number;
+        }
+        self.arrivals.push(arrival);
+    }
+
     fn goes_to(&self, targets: &[Arc<QueueCell>]) -> bool {
         self.targets.len() == targets.len()
             && self.targets.iter().zip(targets).all(|(one, other)| Arc::ptr_eq(one, other))
@@ -63,8 +74,8 @@ impl Session {
         in_transaction: bool,
         out: &mut BytesMut,
     ) -> Result<(), ChannelError> {
-        let plain = message.traits() == Traits::default() || message.traits() == Traits::PERSISTENT;
-        if plain && !in_transaction && self.cached(&message) {
+        self.published += 1;
+        if message.traits().is_plain() && !in_transaction && self.cached(&message) {
             if self.cache.targets.is_empty() && mandatory {
                 self.write_return(channel, &message, out);
             }
@@ -72,7 +83,7 @@ impl Session {
                 self.flush_published(now);
                 self.batch.targets.clone_from(&self.cache.targets);
             }
-            self.batch.arrivals.push(message.into());
+            self.batch.push(self.published, message.into());
             return Ok(());
         }
         let (message, targets) = self.route(channel, message)?;
@@ -81,6 +92,8 @@ impl Session {
             return Ok(());
         }
         if targets.is_empty() && self.reply(&message) {
+            // The numbers of a batch have no gap.
+            self.flush_published(now);
             return Ok(());
         }
         self.distribute(now, channel, message, targets, mandatory, out);
@@ -92,14 +105,38 @@ impl Session {
         if self.batch.arrivals.is_empty() {
             return;
         }
-        let Batch { targets, arrivals } = &mut self.batch;
-        let appended = match targets.as_slice() {
-            [] => None,
-            [target] => target.publish(now, arrivals).ok().and_then(|outcome| outcome.appended),
+        let Batch { targets, arrivals, .. } = &mut self.batch;
+        let Applied { position, refused } = match targets.as_slice() {
+            [] => Applied::default(),
+            [target] => target.publish(now, arrivals).map_or_else(
+                |_| Applied::default(),
+                |outcome| Applied { position: outcome.appended, refused: outcome.refused },
+            ),
             targets => together::publish(now, targets, arrivals),
         };
         arrivals.clear();
-        self.appended = self.appended.max(appended.unwrap_or_default());
+        self.appended = self.appended.max(position.unwrap_or_default());
+        let numbers = refused.into_iter().filter_map(|index| Some(self.batch.first + u64::try_from(index).ok()?));
+        self.refused.extend(numbers);
+    }
+
+    /// Owes the confirm of a channel's publishes, which are the connection's last ones; refused ones are told of at once.
+    pub(super) fn owe_confirm(&mut self, channel: u16, first: u64, through: u64, out: &mut BytesMut) {
+        let (appended, durable) = (self.appended, self.node.durable());
+        let mut next = first;
+        for number in self.refused.drain(..) {
+            let Some(refused) = through.checked_sub(self.published - number).filter(|refused| *refused >= next) else {
+                continue;
+            };
+            if next < refused {
+                self.confirms.owe(channel, (next, refused - 1), appended, durable, out);
+            }
+            confirms::write_nack(channel, refused, out);
+            next = refused + 1;
+        }
+        if next <= through {
+            self.confirms.owe(channel, (next, through), appended, durable, out);
+        }
     }
 
     fn cached(&self, message: &Message) -> bool {
@@ -123,7 +160,7 @@ impl Session {
             self.flush_published(now);
             self.batch.targets = targets;
         }
-        self.batch.arrivals.push(message.into());
+        self.batch.push(self.published, message.into());
     }
 
     /// Checks a message in RabbitMQ's order and finds its queues.

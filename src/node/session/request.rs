@@ -92,8 +92,9 @@ impl Session {
                 Err(error) => Err(error.into()),
             },
             Request::Commit(settlements) => match self.commit(now, channel, &settlements, out) {
-                Some(reply) => Ok(reply),
-                None => return,
+                Ok(Some(reply)) => Ok(reply),
+                Ok(None) => return,
+                Err(error) => Err(error.into()),
             },
         };
         self.connection.answer(now, channel, answer, answers);
@@ -110,6 +111,7 @@ impl Session {
             generated: Node::random_name(),
         };
         let cell = place.vhost.declare_queue(now, &place.actor, wanted)?;
+        touch(now, &cell);
         Ok(queue_reply(&cell))
     }
 
@@ -126,6 +128,7 @@ impl Session {
             .vhost
             .cell(entry.id)
             .ok_or_else(|| ChannelError::NotFound(Resource::queue(name, &place.vhost.name)))?;
+        touch(now, &cell);
         Ok(queue_reply(&cell))
     }
 
@@ -233,6 +236,12 @@ fn access(place: &Place, queue: &ShortString) -> Result<Arc<QueueCell>, ChannelE
     let topology = place.vhost.topology();
     let entry = topology.access_queue(&place.actor, queue, Permission::Read)?;
     place.vhost.cell(entry.id).ok_or_else(|| ChannelError::NotFound(Resource::queue(queue, &place.vhost.name)))
+}
+
+/// Declaring a queue again is a use of it, for as long as it lives without.
+fn touch(now: Timestamp, cell: &Arc<QueueCell>) {
+    // A queue that is gone has no use.
+    let _gone = cell.run(now, Input::Touch);
 }
 
 fn queue_reply(cell: &QueueCell) -> Reply {

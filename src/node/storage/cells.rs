@@ -27,7 +27,8 @@ impl Cells {
 
     /// From before messages are taken out of queues until the log has been told.
     pub(in crate::node) fn moving(&self) -> RwLockReadGuard<'_, ()> {
-        self.moves.read()
+        // A commit that rejects messages moves some in the middle of it.
+        self.moves.read_recursive()
     }
 
     fn get(&self, queue: QueueKey) -> Option<Arc<QueueCell>> {

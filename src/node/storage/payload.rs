@@ -1,4 +1,5 @@
-//! A message as a record's payload: a few lengths, then its bytes as they are in memory.
+//! A message as a record's payload: a few lengths, then its bytes as they are in memory (version 2; version 1 had no time
+//! of arrival, and no release wrote it).
 
 use bytes::Bytes;
 
@@ -7,7 +8,7 @@ use crate::broker::message::{Message, MessageArena, Traits};
 /// Octets before the message's bytes: version, traits, length of the names, length of the header.
 const HEAD: usize = 8;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A message in the form of a record.
 #[derive(Debug)]
@@ -39,21 +40,20 @@ impl<'a> Payload<'a> {
         let [VERSION, traits, n0, n1, h0, h1, h2, h3] = *head else { return None };
         let names = usize::from(u16::from_le_bytes([n0, n1]));
         let header = usize::try_from(u32::from_le_bytes([h0, h1, h2, h3])).ok()?;
-        let (names, rest) = bytes.split_at_checked(names)?;
-        let (header, body) = rest.split_at_checked(header)?;
-        arena.store(names, header, body, Traits::from_bits(traits))
+        arena.store_whole(bytes, names, header, Traits::from_bits(traits))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::time::Timestamp;
 
     #[test]
     fn a_message_comes_back_from_its_record_as_it_was() {
         let mut arena = MessageArena::default();
         let traits = Traits::PERSISTENT.with(Traits::HEADERS);
-        let message = arena.store(b"\x02ex\x03key", b"a header", b"a body", traits).unwrap();
+        let message = arena.store(b"\x02ex\x03key", b"a header", b"a body", traits, Timestamp::from_millis(9)).unwrap();
         let payload = Payload::of(&message);
         assert_eq!(payload.parts().concat().len(), Payload::bound(&message));
         assert_eq!(Payload::read(&payload.parts().concat(), &mut arena), Some(message));
@@ -62,13 +62,13 @@ mod tests {
     #[test]
     fn what_is_no_message_is_not_taken_for_one() {
         let mut arena = MessageArena::default();
-        let message = arena.store(b"\x02ex\x03key", b"a header", b"", Traits::default()).unwrap();
+        let message = arena.store(b"\x02ex\x03key", b"a header", b"", Traits::default(), Timestamp::ZERO).unwrap();
         let record = Payload::of(&message).parts().concat();
         for length in 0..record.len() {
             assert_eq!(Payload::read(&record[..length], &mut arena), None, "{length} bytes");
         }
         let mut other_version = record;
-        other_version[0] = 2;
+        other_version[0] = 1;
         assert_eq!(Payload::read(&other_version, &mut arena), None);
     }
 }

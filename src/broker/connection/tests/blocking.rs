@@ -3,8 +3,8 @@
 use leveret_protocol::{FieldTable, FrameKind, Properties, basic, connection};
 
 use super::{
-    ANN, Peer, gone, name, octets, publish, publish_frames, published, raw, send, settings, settle, tune_ok,
-    with_capability,
+    ANN, Peer, gone, name, octets, publish, publish_frames, published, published_at, raw, send, settings, settle,
+    tune_ok, with_capability,
 };
 use crate::broker::alarm::{Alarm, Alarms};
 use crate::broker::connection::Effect;
@@ -138,7 +138,7 @@ fn a_blocked_client_gets_heartbeats_and_is_not_missed() {
         assert_eq!(peer.pass_seconds(5), []);
     }
     assert_eq!(peer.alarm(Alarms::NONE), [unblocked()]);
-    assert_eq!(peer.read(rest), [published(1, "q", b"body")]);
+    assert_eq!(peer.read(rest), [published_at(peer.now, 1, "q", b"body")]);
     for _ in 0..2 {
         peer.pass_seconds(10);
         assert!(!peer.connection.is_closed(), "it has its time to be heard");

@@ -54,6 +54,9 @@ fn settings() -> Settings {
     }
 }
 
+/// When every test begins, and when its messages arrive.
+const BEGIN: Timestamp = Timestamp::from_millis(1_000_000);
+
 /// A connection with a client on its other side.
 struct Peer {
     connection: Connection,
@@ -64,7 +67,7 @@ struct Peer {
 impl Peer {
     /// The socket has been opened.
     fn new(settings: Settings) -> Self {
-        let now = Timestamp::from_millis(1_000_000);
+        let now = BEGIN;
         let connection = Connection::new(Arc::new(settings), now);
         Self { connection, arena: MessageArena::default(), now }
     }
@@ -238,7 +241,7 @@ fn queue_of(consumer: ConsumerId) -> QueueId {
 }
 
 fn delivery(consumer: ConsumerId, checkout: u64) -> Delivery {
-    let message = MessageArena::default().store(b"\0\x01q", b"header", b"body", Traits::default()).unwrap();
+    let message = MessageArena::default().store(b"\0\x01q", b"header", b"body", Traits::default(), BEGIN).unwrap();
     Delivery { consumer, checkout: CheckoutId(checkout), redelivered: false, message }
 }
 
@@ -295,16 +298,21 @@ fn raw(kind: FrameKind, channel: u16, payload: &[u8]) -> Vec<u8> {
     out.to_vec()
 }
 
-fn message(routing_key: &'static str, body: &[u8]) -> Message {
+fn message(arrived: Timestamp, routing_key: &'static str, body: &[u8]) -> Message {
     let mut header = BytesMut::new();
     let body_size = body.len() as u64;
     ContentHeader { class_id: 60, weight: 0, body_size, properties: Properties::default() }.encode(&mut header);
     let names = [&[0, u8::try_from(routing_key.len()).unwrap()], routing_key.as_bytes()].concat();
-    MessageArena::default().store(&names, &header, body, Traits::default()).unwrap()
+    MessageArena::default().store(&names, &header, body, Traits::default(), arrived).unwrap()
 }
 
 fn published(channel: u16, routing_key: &'static str, body: &[u8]) -> Effect {
-    Effect::Publish { channel, message: message(routing_key, body), mandatory: false, in_transaction: false }
+    published_at(BEGIN, channel, routing_key, body)
+}
+
+fn published_at(arrived: Timestamp, channel: u16, routing_key: &'static str, body: &[u8]) -> Effect {
+    let message = message(arrived, routing_key, body);
+    Effect::Publish { channel, message, mandatory: false, in_transaction: false }
 }
 
 fn send(channel: u16, method: impl Into<Method>) -> Effect {

@@ -3,7 +3,7 @@
 use leveret_protocol::{FrameKind, Properties, basic, confirm};
 
 use super::{
-    Peer, channel_error, connection_error, message, name, octets, publish, publish_frames, published, raw, send,
+    BEGIN, Peer, channel_error, connection_error, message, name, octets, publish, publish_frames, published, raw, send,
 };
 use crate::broker::connection::Effect;
 use crate::broker::error::{ChannelError, ConnectionError};
@@ -89,7 +89,7 @@ fn content_of_several_channels_may_be_mixed() {
 #[test]
 fn what_concerns_the_broker_in_the_header_is_found_on_both_ways() {
     let properties = Properties { delivery_mode: Some(2), expiration: Some(name("1000")), ..Default::default() };
-    let wanted = Traits::PERSISTENT.with(Traits::CHECKED);
+    let wanted = Traits::PERSISTENT.with(Traits::CHECKED).with(Traits::EXPIRES);
     for pieces in [&[&b"body"[..]][..], &[b"bo", b"dy"]] {
         let frames = publish_frames(1, "q", properties.clone(), pieces).concat();
         let effects = Peer::on_channel().read(&frames);
@@ -103,7 +103,7 @@ fn mandatory_is_passed_on() {
     let mut peer = Peer::on_channel();
     let publish = basic::Publish { routing_key: name("q"), mandatory: true, ..Default::default() };
     let frames = [octets(1, publish), header(1, 60, 0, 0)].concat();
-    let message = message("q", b"");
+    let message = message(BEGIN, "q", b"");
     assert_eq!(peer.read(&frames), [Effect::Publish { channel: 1, message, mandatory: true, in_transaction: false }]);
 }
 

@@ -2,7 +2,7 @@
 
 use leveret_protocol::{basic, channel, confirm, tx};
 
-use super::{ANN, Peer, abandon, channel_error, commit, message, publish, send, settle};
+use super::{ANN, BEGIN, Peer, abandon, channel_error, commit, message, publish, send, settle};
 use crate::broker::connection::{Effect, Reply};
 use crate::broker::error::ChannelError;
 use crate::broker::queue::Outcome;
@@ -26,7 +26,7 @@ fn ack(delivery_tag: u64, multiple: bool) -> basic::Ack {
 }
 
 fn kept(body: &[u8]) -> Effect {
-    Effect::Publish { channel: 1, message: message("q", body), mandatory: false, in_transaction: true }
+    Effect::Publish { channel: 1, message: message(BEGIN, "q", body), mandatory: false, in_transaction: true }
 }
 
 #[test]

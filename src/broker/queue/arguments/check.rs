@@ -1,6 +1,6 @@
 //! Checks that several arguments share, with RabbitMQ's terms for what is wrong.
 
-use leveret_protocol::FieldValue;
+use leveret_protocol::{FieldTable, FieldValue};
 
 /// Ten years in milliseconds: RabbitMQ's bound on times to live.
 pub(super) const TEN_YEARS_MS: i64 = 315_360_000_000;
@@ -38,4 +38,9 @@ pub(super) fn unacceptable_type(value: &FieldValue) -> String {
 pub(super) fn one_of(value: &FieldValue, allowed: &[&str], otherwise: &str) -> Result<(), String> {
     let value = text(value)?;
     if allowed.iter().any(|known| known.as_bytes() == value) { Ok(()) } else { Err(otherwise.to_owned()) }
+}
+
+/// The number in a valid argument that is not negative.
+pub(super) fn number_in(arguments: &FieldTable, name: &str) -> Option<u64> {
+    u64::try_from(arguments.get(name)?.as_integer()?).ok()
 }

@@ -7,7 +7,7 @@ use crate::broker::error::ChannelError;
 use crate::broker::resource::Resource;
 
 pub(super) const ARGUMENT: Argument =
-    Argument { name: "x-dead-letter-exchange", support: Support::NotYet, check: |_, _| Ok(()) };
+    Argument { name: "x-dead-letter-exchange", support: Support::Honoured, check: |_, _| Ok(()) };
 
 /// The dead-letter exchange that is asked for, where its name can be one.
 #[must_use]

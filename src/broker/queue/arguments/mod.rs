@@ -39,9 +39,15 @@ mod tests;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};
+pub(super) use self::dead_letter_routing_key::value as dead_letter_routing_key;
+pub(super) use self::expires::value as expires;
+pub(super) use self::max_length::value as max_length;
+pub(super) use self::max_length_bytes::value as max_length_bytes;
+pub(super) use self::message_ttl::value as message_ttl;
 pub use self::name_prefix::value as name_prefix;
+pub(super) use self::overflow::value as overflow;
 pub(super) use self::queue_type::CLASSIC_MODULE as CLASSIC;
-pub use self::queue_type::{check_named, check_properties};
+pub use self::queue_type::{check_named, check_properties, name as type_name};
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
 
@@ -163,6 +169,22 @@ pub fn effective<'a>(argument: &str, arguments: &'a FieldTable) -> Option<&'a Fi
         return Some(queue_type::value(arguments));
     }
     arguments.get(argument)
+}
+
+/// What makes a queue another one: a running queue keeps it.
+const FIXED: [&str; 3] =
+    [queue_type::ARGUMENT.name, max_priority::ARGUMENT.name, single_active_consumer::ARGUMENT.name];
+
+/// The arguments that a running queue takes on when it is asked for others.
+#[must_use]
+pub fn adopted(current: &FieldTable, mut wanted: FieldTable) -> FieldTable {
+    for fixed in FIXED {
+        wanted.remove(fixed);
+        if let Some(value) = current.get(fixed) {
+            wanted.insert(fixed, value.clone());
+        }
+    }
+    wanted
 }
 
 /// The name in a string argument, where it can be a name.

@@ -1,9 +1,11 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects.
 
 mod channel_limit;
+mod length;
 mod model;
 mod paged;
 mod stored;
+mod times;
 
 use std::num::NonZeroU32;
 
@@ -19,7 +21,7 @@ const CLEO: ConsumerId = ConsumerId(3);
 const GETTER: ConsumerId = ConsumerId(9);
 
 fn message(body: &str) -> Message {
-    MessageArena::default().store(b"\0\x01q", b"header", body.as_bytes(), Traits::default()).unwrap()
+    MessageArena::default().store(b"\0\x01q", b"header", body.as_bytes(), Traits::default(), Timestamp::ZERO).unwrap()
 }
 
 /// A consumer without limits.
@@ -413,7 +415,7 @@ fn a_deleted_queue_refuses_everything() {
     let mut late = vec![(SequenceNumber(1), message("a").into())];
     for input in [
         Input::Publish(&mut messages),
-        Input::Reserve(1),
+        Input::Reserve { count: 1, bytes: 0 },
         Input::Insert(&mut late),
         Input::Loaded { run: run(1, 1), messages: &mut Vec::new() },
         Input::Relocate { from: lies_at(1).file, runs: &[], singles: &[] },

@@ -182,6 +182,8 @@ impl Model {
                 }
                 Effect::Relocated(count) => self.relocated = Some(count),
                 Effect::Unused
+                | Effect::Died
+                | Effect::LeaseEnded
                 | Effect::Wanting(_)
                 | Effect::Taken(_)
                 | Effect::ConsumerCancelled(_)
@@ -339,7 +341,7 @@ impl Model {
             Step::Reserve(count) => {
                 let first = self.queue.next_sequence().0;
                 self.reserved.extend(first..first + count);
-                self.run(Input::Reserve(count));
+                self.run(Input::Reserve { count, bytes: 0 });
             }
             Step::Insert(at, stored) => self.insert(at, stored),
             Step::Subscribe(prefetch, no_ack) => {

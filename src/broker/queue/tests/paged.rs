@@ -170,7 +170,7 @@ fn reserved_numbers_take_their_place_among_what_came_meanwhile() {
     let mut queue = limited(0);
     assert_eq!(publish_stored(&mut queue, &["a"]), []);
     assert_eq!(queue.next_sequence(), SequenceNumber(2));
-    assert_eq!(handle(&mut queue, Input::Reserve(2)), []);
+    assert_eq!(handle(&mut queue, Input::Reserve { count: 2, bytes: 0 }), []);
     assert_eq!(publish_stored(&mut queue, &["d"]), []);
     let mut late = vec![(SequenceNumber(3), stored(3, "c")), (SequenceNumber(2), message("b").into())];
     assert_eq!(handle(&mut queue, Input::Insert(&mut late)), []);
@@ -186,7 +186,7 @@ fn reserved_numbers_take_their_place_among_what_came_meanwhile() {
 #[test]
 fn reserved_numbers_that_come_after_later_ones_have_gone_are_handed_out_next() {
     let mut queue = Queue::new(false);
-    assert_eq!(handle(&mut queue, Input::Reserve(1)), []);
+    assert_eq!(handle(&mut queue, Input::Reserve { count: 1, bytes: 0 }), []);
     assert_eq!(publish(&mut queue, &["b", "c"]), []);
     assert_eq!(get(&mut queue, true), [got(1, "b", 1)]);
     let mut late = vec![(SequenceNumber(1), Arrival::from(message("a")))];
