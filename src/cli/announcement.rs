@@ -48,7 +48,7 @@ impl Announcement<'_> {
 }
 
 /// Percent-encodes what is not unreserved (RFC 3986 2.3), with small digits as RabbitMQ's documentation writes `%2f`.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut uri = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -10,6 +10,7 @@ use std::{
 use thiserror::Error as ThisError;
 use tracing::subscriber::SetGlobalDefaultError;
 
+use super::ctl::CtlError;
 use crate::{config::ConfigError, http::HttpServerError, net::server::ServerError, node::check::CheckError};
 
 /// `EX_USAGE`: the command line is wrong.
@@ -59,6 +60,8 @@ pub(super) enum CliError {
     },
     #[error("{0}")]
     Check(CheckError),
+    #[error("{0}")]
+    Ctl(#[from] CtlError),
 }
 
 impl CliError {
@@ -71,6 +74,7 @@ impl CliError {
         ExitCode::from(match self {
             Self::Config(_) | Self::ReadConfig { .. } | Self::DataDir { .. } => CONFIG,
             Self::Damaged { .. } => IO,
+            Self::Ctl(error) => error.code(),
             Self::Check(error) => {
                 if error.is_io() {
                     IO

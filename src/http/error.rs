@@ -11,8 +11,8 @@ use crate::broker::error::{BrokerError, ChannelError};
 use crate::node::PolicyError;
 use crate::node::admin::{EnterError, PublishError};
 
-/// Seconds after which a publisher may try again that an alarm refused.
-const ALARM_RETRY: HeaderValue = HeaderValue::from_static("5");
+/// Seconds after which a publisher may try again.
+const RETRY: HeaderValue = HeaderValue::from_static("5");
 
 /// RabbitMQ's words; browsers show the realm.
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
@@ -97,11 +97,14 @@ impl ApiError {
     pub(super) fn of_publish(error: &PublishError) -> Self {
         match error {
             PublishError::Channel(error) => Self::of_channel(error, "exchange_not_found"),
-            PublishError::Blocked(reason) => {
-                let text = format!("publishers are blocked: {reason}");
-                Self { header: Header::Retry, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "blocked", text) }
-            }
+            PublishError::Blocked(_) => Self::come_back("blocked", error.to_string()),
+            PublishError::Full => Self::come_back("queue_full", error.to_string()),
         }
+    }
+
+    /// 503: not now.
+    fn come_back(error: &'static str, reason: String) -> Self {
+        Self { header: Header::Retry, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, error, reason) }
     }
 
     fn of_code(code: ReplyCode, text: String) -> Self {
@@ -153,7 +156,7 @@ impl IntoResponse for ApiError {
         match self.header {
             Header::None => None,
             Header::Basic => response.headers_mut().insert(WWW_AUTHENTICATE, BASIC),
-            Header::Retry => response.headers_mut().insert(RETRY_AFTER, ALARM_RETRY),
+            Header::Retry => response.headers_mut().insert(RETRY_AFTER, RETRY),
         };
         response
     }

@@ -9,6 +9,7 @@ mod fields;
 mod json;
 mod list;
 mod names;
+mod patient;
 mod routes;
 mod server;
 

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::patient::Patient;
 use super::routes;
 use crate::config::Config;
 use crate::node::Node;
@@ -30,6 +31,9 @@ const CONNECTIONS: usize = 512;
 
 /// Time for a request's head, and for the next request on a connection that is kept.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Time in which a client has to take something of an answer.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bytes of a request's head, and of what is read of a body ahead of its use.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -151,7 +155,7 @@ async fn serve(socket: TcpStream, peer: SocketAddr, router: Router, stop: Cancel
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(HEAD_LIMIT);
-    let connection = builder.serve_connection(TokioIo::new(socket), service);
+    let connection = builder.serve_connection(TokioIo::new(Patient::new(socket, READ_PATIENCE)), service);
     tokio::pin!(connection);
     let mut stopping = false;
     loop {

@@ -156,6 +156,21 @@ fn publishers_are_told_to_come_back_while_an_alarm_is_on() {
 }
 
 #[test]
+fn publishers_are_told_to_come_back_when_a_queue_is_full() {
+    with_broker(async |broker| {
+        let api = Api::of(&broker.server);
+        api.put("/queues/%2F/q", r#"{"arguments": {"x-max-length": 1, "x-overflow": "reject-publish"}}"#);
+        assert_eq!(api.post(TO_DEFAULT, message("q", "one")).body, json!({ "routed": true }));
+        let reply = api.post(TO_DEFAULT, message("q", "two"));
+        assert_eq!(reply.error(), (503, "queue_full", &json!("a queue is full and refused the message")));
+        assert_eq!(reply.retry_after.as_deref(), Some("5"));
+        assert_eq!(api.delete("/queues/%2F/q/contents").status, 204);
+        assert_eq!(api.post(TO_DEFAULT, message("q", "three")).body, json!({ "routed": true }));
+        assert_eq!(broker.client().await.take_all("q").await, ["three"]);
+    });
+}
+
+#[test]
 fn what_is_got_goes_back_to_its_place_or_not_as_wanted() {
     with_broker(async |broker| {
         let (api, client) = (Api::of(&broker.server), broker.client().await);

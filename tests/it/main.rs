@@ -25,6 +25,7 @@ mod cc_and_bcc;
 mod channel_errors;
 mod confirms;
 mod consumers;
+mod ctl;
 mod data_directory;
 mod dead_letters;
 mod direct_reply_to;

@@ -19,8 +19,12 @@ pub enum PublishError {
     #[error(transparent)]
     Channel(#[from] ChannelError),
     /// An alarm is on; a channel would be blocked.
-    #[error("{0}")]
+    #[error("publishers are blocked: {0}")]
     Blocked(&'static str),
+    /// A queue is full and refuses what comes, as its `x-overflow` says; others may have taken the message. A channel in
+    /// confirm mode would get a nack.
+    #[error("a queue is full and refused the message")]
+    Full,
 }
 
 impl Access {
@@ -42,6 +46,9 @@ impl Access {
         let message = compose(exchange, routing_key, properties, body, limit, self.node.clock.now())?;
         let published = publish_alone(&self.node, &self.vhost, &self.actor, message)?;
         self.durable(published.position).await;
+        if published.refused {
+            return Err(PublishError::Full);
+        }
         Ok(published.routed)
     }
 

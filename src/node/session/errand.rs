@@ -21,6 +21,8 @@ const CHANNEL: u16 = 1;
 pub(in crate::node) struct Published {
     /// Whether it went to a queue, or to who waits for a reply.
     pub(in crate::node) routed: bool,
+    /// Whether a queue was full and refused it; others may have taken it.
+    pub(in crate::node) refused: bool,
     /// It is safe once the log is on disk up to here.
     pub(in crate::node) position: Position,
 }
@@ -45,5 +47,6 @@ pub(in crate::node) fn publish(
     let mut returned = BytesMut::new();
     session.publish(now, CHANNEL, message, true, false, &mut returned)?;
     session.flush_published(now);
-    Ok(Published { routed: returned.is_empty(), position: session.appended })
+    let refused = !session.refused.is_empty();
+    Ok(Published { routed: returned.is_empty(), refused, position: session.appended })
 }
