@@ -218,15 +218,6 @@ impl Message {
         Self { bytes: bytes.freeze(), names_length: self.names_length, traits: self.traits, header_length }
     }
 
-    /// The same message in memory of its own. Kept alone for long, a small one would keep all that share its chunk.
-    #[must_use]
-    pub fn detached(self) -> Self {
-        if self.bytes.len() >= OWN_ALLOCATION {
-            return self;
-        }
-        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self }
-    }
-
     fn names_end(&self) -> usize {
         usize::from(self.names_length)
     }

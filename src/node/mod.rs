@@ -3,6 +3,7 @@
 //!
 //! Lock order: a vhost, then one queue, then an outbox. Never two queues at once, never anything under an outbox.
 
+pub mod admin;
 mod alarms;
 mod cell;
 pub mod check;
@@ -17,6 +18,7 @@ mod memories;
 mod memory;
 mod open;
 mod outbox;
+mod policies;
 mod registry;
 mod remembered;
 mod scheduled;
@@ -50,6 +52,7 @@ use self::fail_stop::fail_stop;
 use self::open::Durable;
 pub use self::open::OpenError;
 pub use self::outbox::Outbox;
+pub use self::policies::PolicyError;
 use self::registry::Users;
 pub use self::scheduled::{ScheduledMessage, ScheduledPage, Turn, WaitingIn};
 use self::storage::Storage;

@@ -18,7 +18,7 @@ use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal, arguments};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
-use crate::broker::vhost::{Definition, Effect, QueueDeclaration, Restored, Topology, Vhost};
+use crate::broker::vhost::{Definition, Effect, QueueDeclaration, RedeclaredQueue, Restored, Topology, Vhost};
 use crate::store::meta::CommitError;
 
 #[derive(Debug)]
@@ -73,7 +73,9 @@ impl RunningVhost {
                 | Effect::Stored(_)
                 | Effect::Forgotten(_)
                 | Effect::MemoryRemoved(_)
-                | Effect::Replay { .. } => {}
+                | Effect::Replay { .. }
+                | Effect::QueueConfigured(..)
+                | Effect::Redeclared(_) => {}
             }
         }
         let number = AtomicU64::new(machine.topology().number);
@@ -100,7 +102,12 @@ impl RunningVhost {
         self.cells.iter().for_each(|cell| look(&cell));
     }
 
-    /// Changes exchanges or bindings.
+    /// Looks at what the topology does not show.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Vhost) -> T) -> T {
+        look(&self.machine.lock())
+    }
+
+    /// Changes exchanges, bindings or policies.
     pub(super) fn change<T>(
         &self,
         now: Timestamp,
@@ -238,10 +245,22 @@ impl RunningVhost {
                 Effect::MemoryCreated { exchange, memory } => self.memories.create(&exchange, memory),
                 Effect::MemoryRemoved(exchange) => self.memories.remove(&exchange),
                 Effect::Replay { source, destination } => replay = Some(Replay { source, destination }),
+                Effect::QueueConfigured(queue, settings) => {
+                    if let Some(cell) = self.cell(queue) {
+                        cell.configure(now, settings);
+                    }
+                }
+                Effect::Redeclared(queue) => self.tell(&queue),
                 Effect::Stored(_) | Effect::Forgotten(_) => {}
             }
         }
         replay
+    }
+
+    fn tell(&self, queue: &RedeclaredQueue) {
+        let done = if queue.adopted { "the queue adopts the new arguments" } else { "the queue stays as it is" };
+        let (name, different) = (&queue.name, &queue.different);
+        tracing::warn!("queue '{name}' in vhost '{}' is declared again: {different}; {done}", self.name);
     }
 
     fn publish(&self, machine: &Vhost) {

@@ -10,6 +10,7 @@
     reason = "a test may stop at once, reads the clock for its deadlines and runs clients in threads"
 )]
 
+mod api;
 mod back_pressure;
 mod backlog;
 mod bounded_queues;
@@ -27,6 +28,7 @@ mod choosing_exchanges;
 mod confirms;
 mod consumer_timeout;
 mod consumers;
+mod ctl;
 mod data_directory;
 mod dead_letters;
 mod deduplication;
@@ -40,6 +42,12 @@ mod floods;
 mod flow;
 mod frames_cut_short;
 mod get;
+mod http_connections;
+mod http_login;
+mod http_messages;
+mod http_objects;
+mod http_peers;
+mod http_policies;
 mod kill_loop;
 mod large_messages;
 mod limits;

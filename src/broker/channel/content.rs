@@ -237,7 +237,7 @@ fn no_header() -> ConnectionError {
     )
 }
 
-fn traits(view: &HeaderView<'_>) -> Traits {
+pub(super) fn traits(view: &HeaderView<'_>) -> Traits {
     let mut traits = Traits::default();
     if view.delivery_mode() == Some(PERSISTENT) {
         traits = traits.with(Traits::PERSISTENT);

@@ -5,7 +5,9 @@ mod definition;
 pub(in crate::broker) mod equivalence;
 mod exchanges;
 mod links;
+mod policies;
 mod queues;
+mod redeclared;
 mod take_back;
 mod topology;
 
@@ -13,6 +15,8 @@ mod topology;
 mod delayed_tests;
 #[cfg(test)]
 mod durable_tests;
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +29,7 @@ pub use self::definition::{Definition, ExchangeDefinition, Restored};
 pub use self::exchanges::ExchangeDeclaration;
 pub use self::links::Link;
 pub use self::queues::QueueDeclaration;
+pub use self::redeclared::RedeclaredQueue;
 pub use self::topology::{Route, Topology};
 use crate::broker::exchange::{Binding, Destination, DestinationKey, Exchange, ExchangeType, Memory};
 use crate::broker::ids::{ConnectionId, QueueId};
@@ -52,6 +57,10 @@ pub enum Effect {
     QueueCreated(Arc<QueueEntry>, Settings),
     /// A queue's name is gone; its machine is to be ended, where it has not been.
     QueueRemoved(QueueId),
+    /// A queue that runs is to keep to these settings from now on.
+    QueueConfigured(QueueId, Settings),
+    /// A queue was declared again with other arguments, and its policy lets that pass: the log should tell.
+    Redeclared(RedeclaredQueue),
     /// Something durable came into being; it is to be on disk before the client is answered.
     Stored(Definition),
     /// Something durable is gone; so is it to be on disk.
@@ -95,7 +104,13 @@ impl Vhost {
             exchanges.insert_mut(name.clone(), Arc::new(predeclared(name, kind, internal)));
         }
         Self {
-            topology: Topology { number: 0, vhost: name, exchanges, queues: RedBlackTreeMapSync::default() },
+            topology: Topology {
+                number: 0,
+                vhost: name,
+                exchanges,
+                queues: RedBlackTreeMapSync::default(),
+                policies: Arc::default(),
+            },
             by_source: BTreeMap::new(),
             by_destination: BTreeMap::new(),
             exclusive: BTreeMap::new(),

@@ -4,10 +4,20 @@ use super::{Definition, Effect, Vhost};
 
 impl Vhost {
     /// Undoes a change that only added something, as a declaration or a binding does; `effects` is all that it led to, none
-    /// of which was carried out. False, and nothing is undone, when something went with it.
+    /// of which was carried out. False, and nothing is undone, when something went with it, or changed.
     #[must_use]
     pub fn take_back(&mut self, effects: &[Effect]) -> bool {
-        if effects.iter().any(|effect| matches!(effect, Effect::QueueRemoved(_) | Effect::Forgotten(_))) {
+        let changes = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::QueueRemoved(_)
+                    | Effect::Forgotten(_)
+                    | Effect::Stored(Definition::Policy(..))
+                    | Effect::QueueConfigured(..)
+                    | Effect::Redeclared(_)
+            )
+        };
+        if effects.iter().any(changes) {
             return false;
         }
         // What goes again was never there for anybody.
@@ -16,7 +26,12 @@ impl Vhost {
             match effect {
                 Effect::QueueCreated(entry, _) => self.remove_queue(entry, &mut ignored),
                 // Nothing of it was carried out.
-                Effect::MemoryCreated { .. } | Effect::MemoryRemoved(_) | Effect::Replay { .. } => {}
+                Effect::MemoryCreated { .. }
+                | Effect::MemoryRemoved(_)
+                | Effect::Replay { .. }
+                | Effect::Stored(Definition::Policy(..))
+                | Effect::QueueConfigured(..)
+                | Effect::Redeclared(_) => {}
                 Effect::Stored(Definition::Exchange(exchange)) => {
                     self.topology.exchanges.remove_mut(&exchange.name);
                     self.changed();

@@ -1,5 +1,5 @@
-//! What survives a restart, in the store's small database: vhosts with their durable exchanges, queues and bindings, and
-//! the ids of queues. Without a database everything is as if there were one, and ends with the process.
+//! What survives a restart, in the store's small database: vhosts with their durable exchanges, queues,
+//! bindings and policies, and the ids of queues. Without a database everything is as if there were one, and ends with the process.
 
 mod decode;
 mod encode;
@@ -68,7 +68,7 @@ impl Stored {
         let ids = definitions.filter_map(|definition| match definition {
             Definition::Queue(entry) => Some(entry.id),
             Definition::Exchange(exchange) => exchange.delay_queue,
-            Definition::Binding(_) => None,
+            Definition::Binding(_) | Definition::Policy(..) => None,
         });
         ids.collect()
     }
@@ -130,7 +130,9 @@ impl Definitions {
             | Effect::QueueRemoved(_)
             | Effect::MemoryCreated { .. }
             | Effect::MemoryRemoved(_)
-            | Effect::Replay { .. } => None,
+            | Effect::Replay { .. }
+            | Effect::QueueConfigured(..)
+            | Effect::Redeclared(_) => None,
         });
         self.commit(&changes.collect::<Vec<_>>())
     }

@@ -54,6 +54,11 @@ impl Uncommitted {
         Ok(())
     }
 
+    /// Messages of a channel's transaction.
+    pub(super) fn count(&self, channel: u16) -> usize {
+        self.kept.get(&channel).map_or(0, Vec::len)
+    }
+
     /// Ends a channel's transaction; what it published.
     pub(super) fn take(&mut self, channel: u16) -> Vec<Kept> {
         let kept = self.kept.remove(&channel).unwrap_or_default();

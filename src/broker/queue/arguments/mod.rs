@@ -56,7 +56,9 @@ pub(super) use self::max_priority::value as max_priority;
 pub(super) use self::message_ttl::value as message_ttl;
 pub use self::name_prefix::value as name_prefix;
 pub(super) use self::overflow::value as overflow;
-pub use self::queue_type::{QueueType, check_deletion, check_named, check_properties, of as queue_type};
+pub use self::queue_type::{
+    QueueType, check_deletion, check_named, check_properties, name as type_name, of as queue_type,
+};
 pub(super) use self::retry::value as retry;
 pub(super) use self::single_active_consumer::value as single_active_consumer;
 use crate::broker::error::{ChannelError, ConnectionError};
@@ -205,6 +207,22 @@ pub fn effective<'a>(argument: &str, arguments: &'a FieldTable) -> Option<&'a Fi
         return Some(queue_type::value(arguments));
     }
     arguments.get(argument)
+}
+
+/// What makes a queue another one: a running queue keeps it.
+const FIXED: [&str; 3] =
+    [queue_type::ARGUMENT.name, max_priority::ARGUMENT.name, single_active_consumer::ARGUMENT.name];
+
+/// The arguments that a running queue takes on when it is asked for others.
+#[must_use]
+pub fn adopted(current: &FieldTable, mut wanted: FieldTable) -> FieldTable {
+    for fixed in FIXED {
+        wanted.remove(fixed);
+        if let Some(value) = current.get(fixed) {
+            wanted.insert(fixed, value.clone());
+        }
+    }
+    wanted
 }
 
 /// The name in a string argument, where it can be a name.
