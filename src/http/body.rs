@@ -17,6 +17,9 @@ use super::server::Shared;
 /// The largest body, in bytes (RabbitMQ: `management.http.max_body_size`).
 const LIMIT: usize = 10_000_000;
 
+/// Reading a body of more bytes takes a while.
+const QUICK: usize = 64 * 1024;
+
 /// Bodies of all requests together, and messages that are about to be sent: so many KiB.
 pub(super) const ROOM_KIB: usize = 64 * 1024;
 
@@ -40,7 +43,12 @@ impl FromRequest<Arc<Shared>> for JsonBody {
         }
         let room = take_room(&shared.room, length).await?;
         let bytes = read(request.into_body()).await?;
-        Ok(Self { fields: Fields::parse(&bytes)?, room })
+        let fields = if bytes.len() > QUICK {
+            tokio::task::block_in_place(|| Fields::parse(&bytes))
+        } else {
+            Fields::parse(&bytes)
+        };
+        Ok(Self { fields: fields?, room })
     }
 }
 

@@ -22,8 +22,13 @@ const REGEX_LIMIT: usize = 1024;
 /// Memory for a compiled expression, in bytes: users write them.
 const REGEX_SIZE: usize = 1 << 20;
 
-/// The answer to a request for a list.
-pub(super) fn answer(mut items: Vec<Value>, asked: &Asked) -> Result<Response, ApiError> {
+/// The answer to a request for a list, which `items` makes. A long one takes a while: connections that this thread serves
+/// go on elsewhere.
+pub(super) fn answer(items: impl FnOnce() -> Vec<Value>, asked: &Asked) -> Result<Response, ApiError> {
+    tokio::task::block_in_place(|| arranged(items(), asked))
+}
+
+fn arranged(mut items: Vec<Value>, asked: &Asked) -> Result<Response, ApiError> {
     if let Some(field) = asked.get("sort") {
         items.sort_by(|one, other| compare(at(one, field), at(other, field)));
         if asked.is("sort_reverse") {
@@ -158,7 +163,7 @@ mod tests {
     }
 
     async fn asked(pairs: &[(&str, &str)]) -> Value {
-        let response = answer(items(), &Asked::of(pairs)).unwrap();
+        let response = arranged(items(), &Asked::of(pairs)).unwrap();
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         serde_json::from_slice(&bytes).unwrap()
     }
@@ -188,7 +193,7 @@ mod tests {
 
     #[test]
     fn pages_that_cannot_be_are_refused_in_rabbitmqs_words() {
-        let refused = |pairs: &[(&str, &str)]| answer(items(), &Asked::of(pairs)).unwrap_err();
+        let refused = |pairs: &[(&str, &str)]| arranged(items(), &Asked::of(pairs)).unwrap_err();
         let text = "Page out of range, page: 2 page size: 100, len: 3".to_owned();
         assert_eq!(refused(&[("page", "2")]), ApiError::bad_page("page_out_of_range", text));
         let text = "Invalid pagination parameters: page number 1, page size 501".to_owned();

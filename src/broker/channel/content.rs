@@ -215,12 +215,12 @@ impl Assembly {
 
     /// Grows by doubling, but to no more than the whole message: it keeps its room for as long as it lives.
     fn make_room(&mut self, body_length: usize) {
-        let needed = self.bytes.len().saturating_add(body_length);
+        // With room for the arrival: to make it at the end would double the whole.
+        let needed = self.bytes.len().saturating_add(body_length).saturating_add(ARRIVED);
         if needed <= self.bytes.capacity() {
             return;
         }
-        let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_add(ARRIVED);
-        let whole = needed.saturating_add(rest);
+        let whole = needed.saturating_add(usize::try_from(self.remaining).unwrap_or(usize::MAX));
         let mut grown = BytesMut::with_capacity(whole.min(needed.max(2 * self.bytes.capacity())));
         grown.extend_from_slice(&self.bytes);
         self.bytes = grown;

@@ -23,18 +23,18 @@ use crate::node::admin::Access;
 
 pub(in crate::http) async fn list_all(Caller(operator): Caller, asked: Asked) -> Answer {
     let of_vhost = |access: &Access| show_all(access, &access.bindings());
-    list::answer(operator.enter_all().iter().flat_map(of_vhost).collect(), &asked)
+    list::answer(|| operator.enter_all().iter().flat_map(of_vhost).collect(), &asked)
 }
 
 pub(in crate::http) async fn list(caller: Caller, Names([vhost]): Names<1>, asked: Asked) -> Answer {
     let access = caller.enter(&vhost)?;
-    list::answer(show_all(&access, &access.bindings()), &asked)
+    list::answer(|| show_all(&access, &access.bindings()), &asked)
 }
 
 pub(in crate::http) async fn list_from(caller: Caller, Names([vhost, source]): Names<2>, asked: Asked) -> Answer {
     let access = caller.enter(&vhost)?;
     let source = names::exchange(source);
-    list::answer(show_all(&access, &access.bindings_from(&source)), &asked)
+    list::answer(|| show_all(&access, &access.bindings_from(&source)), &asked)
 }
 
 pub(in crate::http) async fn list_to_exchange(
@@ -44,13 +44,13 @@ pub(in crate::http) async fn list_to_exchange(
 ) -> Answer {
     let access = caller.enter(&vhost)?;
     let exchange = names::exchange(exchange);
-    list::answer(show_all(&access, &access.bindings_to(ResourceKind::Exchange, &exchange)), &asked)
+    list::answer(|| show_all(&access, &access.bindings_to(ResourceKind::Exchange, &exchange)), &asked)
 }
 
 pub(in crate::http) async fn list_to_queue(caller: Caller, Names([vhost, queue]): Names<2>, asked: Asked) -> Answer {
     let access = caller.enter(&vhost)?;
     access.queue(&queue).ok_or_else(ApiError::not_found)?;
-    list::answer(show_all(&access, &access.bindings_to(ResourceKind::Queue, &queue)), &asked)
+    list::answer(|| show_all(&access, &access.bindings_to(ResourceKind::Queue, &queue)), &asked)
 }
 
 pub(in crate::http) async fn list_between(
@@ -60,7 +60,7 @@ pub(in crate::http) async fn list_between(
 ) -> Answer {
     let access = caller.enter(&vhost)?;
     let found = between(&access, &ends(source, &kind, destination)?);
-    list::answer(show_all(&access, &found), &asked)
+    list::answer(|| show_all(&access, &found), &asked)
 }
 
 pub(in crate::http) async fn create(

@@ -14,7 +14,8 @@ use crate::http::routes::App;
 use crate::node::session::ConnectionReport;
 
 pub(in crate::http) async fn list_all(State(shared): App, Caller(operator): Caller, asked: Asked) -> Answer {
-    list::answer(all(&operator.connections().await, &shared.node.settings.cluster_name), &asked)
+    let reports = operator.connections().await;
+    list::answer(|| all(&reports, &shared.node.settings.cluster_name), &asked)
 }
 
 pub(in crate::http) async fn list_in_vhost(
@@ -26,7 +27,7 @@ pub(in crate::http) async fn list_in_vhost(
     caller.enter(&vhost)?;
     let mut reports = caller.0.connections().await;
     reports.retain(|report| report.description.vhost == vhost);
-    list::answer(all(&reports, &shared.node.settings.cluster_name), &asked)
+    list::answer(|| all(&reports, &shared.node.settings.cluster_name), &asked)
 }
 
 pub(in crate::http) async fn list_of_connection(
@@ -36,7 +37,7 @@ pub(in crate::http) async fn list_of_connection(
     asked: Asked,
 ) -> Answer {
     let report = operator.connection(&name).await.ok_or_else(ApiError::not_found)?;
-    list::answer(all(&[report], &shared.node.settings.cluster_name), &asked)
+    list::answer(|| all(&[report], &shared.node.settings.cluster_name), &asked)
 }
 
 pub(in crate::http) async fn show(

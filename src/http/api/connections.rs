@@ -21,7 +21,8 @@ const REASON_LIMIT: usize = 200;
 
 pub(in crate::http) async fn list_all(State(shared): App, Caller(operator): Caller, asked: Asked) -> Answer {
     let node = &shared.node.settings.cluster_name;
-    list::answer(operator.connections().await.iter().map(|report| describe(report, node)).collect(), &asked)
+    let reports = operator.connections().await;
+    list::answer(|| reports.iter().map(|report| describe(report, node)).collect(), &asked)
 }
 
 pub(in crate::http) async fn list_in_vhost(
@@ -34,7 +35,7 @@ pub(in crate::http) async fn list_in_vhost(
     let node = &shared.node.settings.cluster_name;
     let mut reports = caller.0.connections().await;
     reports.retain(|report| report.description.vhost == vhost);
-    list::answer(reports.iter().map(|report| describe(report, node)).collect(), &asked)
+    list::answer(|| reports.iter().map(|report| describe(report, node)).collect(), &asked)
 }
 
 pub(in crate::http) async fn show(

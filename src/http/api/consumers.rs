@@ -9,11 +9,12 @@ use crate::http::json::of_name;
 use crate::http::list;
 use crate::http::names::{Asked, Names};
 use crate::http::routes::App;
-use crate::node::admin::{Access, ConsumerReport, Operator};
+use crate::node::admin::ConsumerReport;
 
 pub(in crate::http) async fn list_all(State(shared): App, Caller(operator): Caller, asked: Asked) -> Answer {
     let vhosts = operator.enter_all();
-    list::answer(all(&operator, &vhosts, &shared.node.settings.cluster_name).await, &asked)
+    let consumers = operator.consumers(&vhosts).await;
+    list::answer(|| all(&consumers, &shared.node.settings.cluster_name), &asked)
 }
 
 pub(in crate::http) async fn list(
@@ -23,11 +24,12 @@ pub(in crate::http) async fn list(
     asked: Asked,
 ) -> Answer {
     let vhosts = [caller.enter(&vhost)?];
-    list::answer(all(&caller.0, &vhosts, &shared.node.settings.cluster_name).await, &asked)
+    let consumers = caller.0.consumers(&vhosts).await;
+    list::answer(|| all(&consumers, &shared.node.settings.cluster_name), &asked)
 }
 
-async fn all(operator: &Operator, vhosts: &[Access], node: &str) -> Vec<Value> {
-    operator.consumers(vhosts).await.iter().map(|consumer| describe(consumer, node)).collect()
+fn all(consumers: &[ConsumerReport], node: &str) -> Vec<Value> {
+    consumers.iter().map(|consumer| describe(consumer, node)).collect()
 }
 
 fn describe(consumer: &ConsumerReport, node: &str) -> Value {

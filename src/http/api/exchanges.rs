@@ -15,11 +15,12 @@ use crate::http::names::{self, Asked, Names};
 use crate::node::admin::Access;
 
 pub(in crate::http) async fn list_all(Caller(operator): Caller, asked: Asked) -> Answer {
-    list::answer(operator.enter_all().iter().flat_map(all).collect(), &asked)
+    list::answer(|| operator.enter_all().iter().flat_map(all).collect(), &asked)
 }
 
 pub(in crate::http) async fn list(caller: Caller, Names([vhost]): Names<1>, asked: Asked) -> Answer {
-    list::answer(all(&caller.enter(&vhost)?), &asked)
+    let access = caller.enter(&vhost)?;
+    list::answer(|| all(&access), &asked)
 }
 
 pub(in crate::http) async fn show(caller: Caller, Names([vhost, exchange]): Names<2>, asked: Asked) -> Answer {

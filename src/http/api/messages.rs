@@ -74,9 +74,11 @@ pub(in crate::http) async fn get(
     let room = take_room(&shared.room, GET_BYTES).await?;
     let fetched = access.get(&queue, wanted.limits, wanted.after).await;
     let fetched = fetched.map_err(|error| ApiError::of_channel(&error, "queue_not_found"))?;
-    let shown: Vec<_> = fetched.iter().map(|fetched| wanted.show(fetched)).collect();
+    let response = tokio::task::block_in_place(|| {
+        Json(fetched.iter().map(|fetched| wanted.show(fetched)).collect::<Vec<_>>()).into_response()
+    });
     drop(fetched);
-    let (head, body) = Json(shown).into_response().into_parts();
+    let (head, body) = response.into_parts();
     // The room is taken until the client has taken the answer.
     let body = Body::new(body.map_frame(move |frame| {
         let _held = &room;

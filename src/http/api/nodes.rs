@@ -18,7 +18,7 @@ const PAGE: u64 = 4096;
 
 pub(in crate::http) async fn list(State(shared): App, caller: Caller, asked: Asked) -> Answer {
     caller.require_monitoring()?;
-    list::answer(vec![describe(&shared)], &asked)
+    list::answer(|| vec![describe(&shared)], &asked)
 }
 
 pub(in crate::http) async fn show(

@@ -20,7 +20,7 @@ use crate::node::admin::{Access, QueueReport, QueueWanted};
 
 pub(in crate::http) async fn list_all(State(shared): App, Caller(operator): Caller, asked: Asked) -> Answer {
     let node = &shared.node.settings.cluster_name;
-    list::answer(operator.enter_all().iter().flat_map(|access| all(access, node)).collect(), &asked)
+    list::answer(|| operator.enter_all().iter().flat_map(|access| all(access, node)).collect(), &asked)
 }
 
 pub(in crate::http) async fn list(
@@ -29,7 +29,8 @@ pub(in crate::http) async fn list(
     Names([vhost]): Names<1>,
     asked: Asked,
 ) -> Answer {
-    list::answer(all(&caller.enter(&vhost)?, &shared.node.settings.cluster_name), &asked)
+    let access = caller.enter(&vhost)?;
+    list::answer(|| all(&access, &shared.node.settings.cluster_name), &asked)
 }
 
 pub(in crate::http) async fn show(

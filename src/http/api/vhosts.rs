@@ -13,7 +13,7 @@ use crate::node::admin::Access;
 
 pub(in crate::http) async fn list(State(shared): App, Caller(operator): Caller, asked: Asked) -> Answer {
     let node = &shared.node.settings.cluster_name;
-    list::answer(operator.enter_all().iter().map(|access| describe(access, node)).collect(), &asked)
+    list::answer(|| operator.enter_all().iter().map(|access| describe(access, node)).collect(), &asked)
 }
 
 pub(in crate::http) async fn show(
@@ -22,7 +22,9 @@ pub(in crate::http) async fn show(
     Names([vhost]): Names<1>,
     asked: Asked,
 ) -> Answer {
-    Ok(list::one(describe(&caller.enter(&vhost)?, &shared.node.settings.cluster_name), &asked))
+    let access = caller.enter(&vhost)?;
+    let vhost = tokio::task::block_in_place(|| describe(&access, &shared.node.settings.cluster_name));
+    Ok(list::one(vhost, &asked))
 }
 
 fn describe(access: &Access, node: &str) -> Value {

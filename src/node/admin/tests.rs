@@ -39,7 +39,7 @@ fn guest_may_come_from_this_machine_alone() {
 }
 
 #[tokio::test]
-async fn messages_of_a_get_that_is_given_up_go_back() {
+async fn a_get_takes_no_more_than_its_bytes_and_puts_back_what_it_took() {
     let (_node, operator) = operator();
     let access = operator.enter(&name("/")).unwrap();
     access.declare_queue(QueueWanted { name: name("q"), ..QueueWanted::default() }).unwrap();
