@@ -42,6 +42,7 @@ fn pass_through(bencher: &mut criterion::Bencher<'_>, queue: Queue) {
         priority: 0,
         prefetch: 0,
         channel_limited: false,
+        timeout: None,
         window: usize::MAX,
     };
     run(&mut queue, Input::Subscribe(subscription), &mut effects);

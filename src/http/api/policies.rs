@@ -46,7 +46,7 @@ pub(in crate::http) async fn list_all(
         let policies = shared.node.policies(operator.user(), &vhost, kind).unwrap_or_default();
         items.extend(policies.iter().map(|policy| describe(&vhost, policy)));
     }
-    list::answer(items, &asked)
+    list::answer(|| items, &asked)
 }
 
 pub(in crate::http) async fn list(
@@ -57,7 +57,7 @@ pub(in crate::http) async fn list(
     asked: Asked,
 ) -> Answer {
     let policies = shared.node.policies(operator.user(), &vhost, kind)?;
-    list::answer(policies.iter().map(|policy| describe(&vhost, policy)).collect(), &asked)
+    list::answer(|| policies.iter().map(|policy| describe(&vhost, policy)).collect(), &asked)
 }
 
 pub(in crate::http) async fn show(
