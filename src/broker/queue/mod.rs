@@ -13,6 +13,7 @@ mod input;
 mod length;
 mod paged;
 mod place;
+mod places;
 mod ranges;
 mod ready;
 mod relocate;
