@@ -326,3 +326,24 @@ fn what_retries_are_asked_for_is_found_in_the_arguments() {
     assert_eq!(of(&[("x-retry-min", FieldValue::I32(10)), ("x-retry-limit", FieldValue::I32(3))]), Some(expected));
     assert_eq!(of(&[("x-retry-limit", FieldValue::I32(3))]), None, "nothing says how long to wait");
 }
+
+#[test]
+fn a_policy_gives_what_a_queue_was_not_declared_with() {
+    let with = |declared: &[(&str, FieldValue)], definition: &[(&str, FieldValue)]| {
+        super::with_policy(&table(declared), &table(definition))
+    };
+    let policy = [
+        ("hold-until-header", text("eta")),
+        ("retry-min", FieldValue::I32(100)),
+        ("retry-max", FieldValue::I32(900)),
+        ("retry-limit", FieldValue::I32(-1)),
+        ("max-length", FieldValue::I32(5)),
+    ];
+    let (header, min) = (("x-hold-until-header", text("eta")), ("x-retry-min", FieldValue::I32(100)));
+    let max = ("x-retry-max", FieldValue::I32(900));
+    assert_eq!(with(&[], &policy), table(&[header.clone(), min, max]), "what is not valid does not count");
+    let listed = ("x-retry-delays", text("5"));
+    assert_eq!(with(&[listed.clone()], &policy), table(&[listed, header]));
+    let other = ("x-hold-until-header", text("at"));
+    assert_eq!(with(&[other.clone()], &[("hold-until-header", text("eta"))]), table(&[other]));
+}
