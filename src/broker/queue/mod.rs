@@ -17,6 +17,7 @@ mod length;
 mod numbering;
 mod paged;
 mod place;
+mod places;
 mod questions;
 mod ranges;
 mod ready;

@@ -24,8 +24,7 @@ impl Queue {
     #[must_use]
     pub fn held_in(&self, file: NonZeroU32) -> Contents {
         let runs = self.runs().filter(|run| run.place.file == file).copied().collect();
-        let stored = self.singles();
-        let mut singles: Vec<_> = stored.filter(|(_, place)| place.file == file).collect();
+        let mut singles: Vec<_> = self.singles(|known| known == file).collect();
         singles.sort_unstable();
         Contents { runs, singles }
     }
@@ -35,7 +34,7 @@ impl Queue {
     pub fn held_in_segments(&self) -> Vec<SequenceRange> {
         let runs = self.runs().filter(|run| run.place.is_in_segment());
         let runs = runs.map(|run| (run.first.0, run.end().0.saturating_sub(1)));
-        let singles = self.singles().filter(|(_, place)| place.is_in_segment());
+        let singles = self.singles(|file| file.get() & Place::SEGMENT != 0);
         let singles = singles.map(|(sequence, _)| (sequence.0, sequence.0));
         runs.chain(singles).collect::<Ranges>().into_inner()
     }
@@ -49,7 +48,8 @@ impl Queue {
     /// How many live messages each file holds.
     pub(super) fn count_by_file(&self) -> Vec<(NonZeroU32, u64)> {
         let runs = self.runs().map(|run| (run.place.file, u64::from(run.count)));
-        let singles = self.singles().map(|(_, place)| (place.file, 1));
+        let in_memory = self.in_memory().filter_map(|held| Some((held.place?.file, 1)));
+        let singles = in_memory.chain(self.waiting.iter().flat_map(|waiting| waiting.places().files()));
         let mut counts = BTreeMap::new();
         for (file, count) in runs.chain(singles) {
             *counts.entry(file).or_insert(0) += count;
@@ -72,10 +72,11 @@ impl Queue {
         self.ready.runs().chain(self.waiting.iter().flat_map(|waiting| waiting.runs()))
     }
 
-    /// What else is stored.
-    fn singles(&self) -> impl Iterator<Item = (SequenceNumber, Place)> {
-        let waiting = self.waiting.iter().flat_map(|waiting| waiting.places());
-        self.in_memory().filter_map(|held| Some((held.sequence, held.place?))).chain(waiting)
+    /// What else is stored in files of a kind.
+    fn singles(&self, wanted: impl Fn(NonZeroU32) -> bool + Copy) -> impl Iterator<Item = (SequenceNumber, Place)> {
+        let in_memory = self.in_memory().filter_map(|held| Some((held.sequence, held.place?)));
+        let waiting = self.waiting.iter().flat_map(move |waiting| waiting.places().within(wanted));
+        in_memory.filter(move |(_, place)| wanted(place.file)).chain(waiting)
     }
 
     /// What was handed out and is not settled.

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::effect::Effect;
 use super::place::{Place, Run};
+use super::places::{Places, Turn};
 use super::ready::lost;
-use super::relocate::{find_single, relocate_runs};
+use super::relocate::relocate_runs;
 use super::unacked::Held;
 use crate::broker::ids::SequenceNumber;
 use crate::broker::message::{ENTRY_COST, Message};
@@ -23,9 +24,6 @@ const FETCH_BYTES: u64 = 1 << 20;
 
 /// The most records, or runs of them, that are fetched at once.
 const FETCH_RUNS: usize = 1024;
-
-/// When it is whose turn.
-pub(super) type Turn = (Timestamp, SequenceNumber);
 
 /// What has been asked for and not been answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +49,7 @@ pub(super) struct Waiting {
     /// Those that have a place and are in memory, too. None is due after any in `stored`.
     loaded: BTreeMap<Turn, Held>,
     /// All others: 28 bytes each, besides the tree.
-    stored: BTreeMap<Turn, Place>,
+    stored: Places,
     /// What a restart found, until it has been looked at.
     unread: VecDeque<Run>,
     unread_count: usize,
@@ -64,11 +62,11 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// An empty room for so many bytes of messages that are stored as well.
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             unstored: BTreeMap::new(),
             loaded: BTreeMap::new(),
-            stored: BTreeMap::new(),
+            stored: Places::default(),
             unread: VecDeque::new(),
             unread_count: 0,
             unstored_bytes: 0,
@@ -95,7 +93,7 @@ impl Waiting {
 
     /// Where a message is that is not in memory.
     pub(super) fn place(&self, turn: Turn) -> Option<Place> {
-        self.stored.get(&turn).copied()
+        self.stored.get(turn)
     }
 
     /// Bytes of memory that messages cost.
@@ -123,7 +121,7 @@ impl Waiting {
         };
         let is_full = self.loaded_bytes + cost > self.limit;
         let behind = |last: Option<&Turn>| last.is_none_or(|last| *last < turn);
-        let behind_stored = self.stored.first_key_value().is_some_and(|(first, _)| *first < turn);
+        let behind_stored = self.stored.first().is_some_and(|(first, _)| first < turn);
         if behind_stored || (is_full && behind(self.loaded.last_key_value().map(|(last, _)| last))) {
             self.stored.insert(turn, place);
             return;
@@ -133,7 +131,9 @@ impl Waiting {
             && let Some((turn, held)) = self.loaded.pop_last()
         {
             self.loaded_bytes -= held.message.cost();
-            self.stored.extend(held.place.map(|place| (turn, place)));
+            if let Some(place) = held.place {
+                self.stored.insert(turn, place);
+            }
         }
     }
 
@@ -164,7 +164,7 @@ impl Waiting {
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let unstored = self.unstored.first_key_value().map(|((due, _), _)| *due);
         let loaded = self.loaded.first_key_value().map(|((due, _), _)| *due);
-        let stored = self.stored.first_key_value().filter(|_| self.may_fetch()).map(|((due, _), _)| due.before(AHEAD));
+        let stored = self.stored.first().filter(|_| self.may_fetch()).map(|((due, _), _)| due.before(AHEAD));
         unstored.into_iter().chain(loaded).chain(stored).min()
     }
 
@@ -177,7 +177,7 @@ impl Waiting {
         if self.loaded.is_empty() {
             return true;
         }
-        let next = self.stored.first_key_value().map_or(0, |(_, place)| weight(*place));
+        let next = self.stored.first().map_or(0, |(_, place)| weight(place));
         let weight = usize::try_from(next).unwrap_or(usize::MAX);
         self.loaded_bytes < self.limit / 2 && self.loaded_bytes.saturating_add(weight) <= self.limit
     }
@@ -197,7 +197,7 @@ impl Waiting {
         let horizon = now.after(AHEAD);
         let soon = self.stored.iter().take_while(|((due, _), _)| *due <= horizon);
         let room = u64::try_from(self.limit.saturating_sub(self.loaded_bytes)).unwrap_or(u64::MAX);
-        let runs = bounded(soon.map(|((_, sequence), place)| Run::single(*sequence, *place)), room.min(FETCH_BYTES));
+        let runs = bounded(soon.map(|((_, sequence), place)| Run::single(sequence, place)), room.min(FETCH_BYTES));
         if runs.is_empty() {
             return None;
         }
@@ -259,10 +259,9 @@ impl Waiting {
         let mut messages = messages.drain(..).peekable();
         for run in runs {
             let message = messages.next_if(|(sequence, ..)| *sequence == run.first).map(|(_, _, message)| message);
-            let Some(entry) = self.stored.first_entry().filter(|entry| entry.key().1 == run.first) else { continue };
-            let (turn, place) = (*entry.key(), *entry.get());
+            let Some((turn, place)) = self.stored.first().filter(|(turn, _)| turn.1 == run.first) else { continue };
             let Some(message) = message else {
-                entry.remove();
+                self.stored.remove(turn);
                 effects.push(Effect::Lost(Run::single(turn.1, place)));
                 continue;
             };
@@ -270,7 +269,7 @@ impl Waiting {
             if !self.loaded.is_empty() && self.loaded_bytes + message.cost() > self.limit {
                 break;
             }
-            entry.remove();
+            self.stored.remove(turn);
             let Wait { redelivered, .. } = wait(&message);
             self.load(turn, Held { sequence: turn.1, message, place: Some(place), redelivered });
         }
@@ -281,8 +280,8 @@ impl Waiting {
         let count = self.len();
         let loaded = std::mem::take(&mut self.loaded);
         let loaded = loaded.into_values().filter_map(|held| held.place.map(|place| Run::single(held.sequence, place)));
-        let stored = std::mem::take(&mut self.stored).into_iter();
-        let stored = stored.map(|((_, sequence), place)| Run::single(sequence, place));
+        let stored = std::mem::take(&mut self.stored);
+        let stored = stored.iter().map(|((_, sequence), place)| Run::single(sequence, place));
         let mut singles: Vec<_> = loaded.chain(stored).collect();
         singles.sort_unstable();
         effects.extend(joined(singles).chain(std::mem::take(&mut self.unread)).map(Effect::GoneRun));
@@ -301,7 +300,7 @@ impl Waiting {
             self.loaded_bytes -= held.message.cost();
             return Some(held.gone());
         }
-        let place = self.stored.remove(&turn)?;
+        let place = self.stored.remove(turn)?;
         Some(Some(Effect::Gone { sequence: turn.1, place }))
     }
 
@@ -311,7 +310,7 @@ impl Waiting {
         let behind = (turn.map_or(Unbounded, Excluded), Unbounded);
         let in_memory = self.unstored.range(behind).take(most).chain(self.loaded.range(behind).take(most));
         let in_memory = in_memory.map(|(turn, held)| (*turn, Ok(&held.message)));
-        let stored = self.stored.range(behind).take(most).map(|(turn, place)| (*turn, Err(*place)));
+        let stored = self.stored.after(turn).take(most).map(|(turn, place)| (turn, Err(place)));
         let mut found: Vec<_> = in_memory.chain(stored).collect();
         found.sort_unstable_by_key(|(turn, _)| *turn);
         found.truncate(most);
@@ -327,8 +326,8 @@ impl Waiting {
     }
 
     /// Those of which only the places are in memory.
-    pub(super) fn places(&self) -> impl Iterator<Item = (SequenceNumber, Place)> {
-        self.stored.iter().map(|((_, sequence), place)| (*sequence, *place))
+    pub(super) const fn places(&self) -> &Places {
+        &self.stored
     }
 
     /// Gives messages new places; tells how many.
@@ -337,15 +336,7 @@ impl Waiting {
         if self.unread.iter().any(|run| run.place.file == from) {
             (self.unread, moved) = relocate_runs(std::mem::take(&mut self.unread), from, runs, singles);
         }
-        if singles.is_empty() {
-            return moved;
-        }
-        for ((_, sequence), place) in self.stored.iter_mut().filter(|(_, place)| place.file == from) {
-            if let Some(new) = find_single(singles, *sequence) {
-                *place = new;
-                moved += 1;
-            }
-        }
+        moved += self.stored.relocate(from, singles);
         moved + super::ready::relocate_held(self.loaded.values_mut(), from, singles)
     }
 }

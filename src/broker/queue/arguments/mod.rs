@@ -187,6 +187,38 @@ pub fn require_support(arguments: &FieldTable, resource: &Resource) -> Result<()
     queue_type::refuse_streams(arguments, resource)
 }
 
+/// Our own arguments that a policy may give to a queue, by its keys.
+const OWN: [(&str, &[&str]); 2] = [
+    ("hold-until-header", &[]),
+    ("retry-on", &["retry-delays", "retry-min", "retry-max", "retry-multiplier", "retry-jitter", "retry-limit"]),
+];
+
+/// The arguments of a queue with those of our own that a policy's definition gives it besides. Those that belong together
+/// are the policy's or the queue's as a whole, and what the queue was declared with counts.
+#[must_use]
+pub fn with_policy(declared: &FieldTable, definition: &FieldTable) -> FieldTable {
+    let mut arguments = declared.clone();
+    for (key, others) in OWN {
+        let keys = || std::iter::once(key).chain(others.iter().copied());
+        if keys().any(|key| declared.contains(&argument_of(key))) {
+            continue;
+        }
+        for key in keys() {
+            let argument = argument_of(key);
+            let check = ARGUMENTS.iter().find(|known| known.name == argument).map(|known| known.check);
+            let valid = |value: &&FieldValue| check.is_some_and(|check| check(value, &arguments).is_ok());
+            if let Some(value) = definition.get(key).filter(valid).cloned() {
+                arguments.insert(&argument, value);
+            }
+        }
+    }
+    arguments
+}
+
+fn argument_of(key: &str) -> String {
+    format!("x-{key}")
+}
+
 fn present(arguments: &FieldTable) -> impl Iterator<Item = (&'static Argument, &FieldValue)> {
     ARGUMENTS.iter().filter_map(|known| Some((known, arguments.get(known.name)?)))
 }

@@ -298,3 +298,76 @@ fn generated_names_begin_with_the_prefix_that_is_asked_for() {
     let expected = format!("Queue name prefix '{}' exceeds the 64-byte limit", "x".repeat(65));
     assert_eq!((error.code(), error.to_string()), (ReplyCode::PreconditionFailed, expected));
 }
+
+#[test]
+fn a_queue_may_hold_messages_until_the_time_in_a_header() {
+    accepted(&[("x-hold-until-header", text("eta"))]);
+    invalid("x-hold-until-header", text(""), "invalid_header");
+    invalid("x-hold-until-header", FieldValue::Bool(true), "{unacceptable_type,bool}");
+}
+
+#[test]
+fn a_queue_may_try_messages_again() {
+    let array = |members: &[i32]| FieldValue::Array(members.iter().copied().map(FieldValue::I32).collect());
+    accepted(&[("x-retry-delays", text("1000, 10000,60000"))]);
+    accepted(&[("x-retry-delays", array(&[0, 5])), ("x-retry-on", text("all")), ("x-retry-limit", FieldValue::I32(9))]);
+    accepted(&[
+        ("x-retry-min", FieldValue::I32(100)),
+        ("x-retry-max", FieldValue::I32(100)),
+        ("x-retry-multiplier", FieldValue::F64(1.5)),
+        ("x-retry-jitter", text("0.2")),
+    ]);
+    for value in [text(""), text("1,,2"), text("-1"), array(&[]), array(&[-1]), FieldValue::I32(5)] {
+        invalid("x-retry-delays", value, "invalid_delays");
+    }
+    invalid("x-retry-delays", array(&[1; 257]), "invalid_delays");
+    invalid("x-retry-min", FieldValue::I32(-1), "{value_negative,-1}");
+    invalid("x-retry-max", FieldValue::I32(1), "retry_max_but_no_retry_min_defined");
+    invalid("x-retry-multiplier", FieldValue::F64(0.5), "{value_out_of_range,0.5}");
+    invalid("x-retry-jitter", FieldValue::I32(2), "{value_out_of_range,2}");
+    invalid("x-retry-jitter", FieldValue::Void, "{unacceptable_type,void}");
+    invalid("x-retry-limit", FieldValue::I32(-1), "{value_negative,-1}");
+    invalid("x-retry-on", text("never"), "invalid_retry_on");
+}
+
+#[test]
+fn what_retries_are_asked_for_is_found_in_the_arguments() {
+    use std::time::Duration;
+
+    use crate::broker::queue::{Delays, Retry, RetryOn, Settings};
+
+    let of = |entries: &[(&str, FieldValue)]| Settings::of(&table(entries)).retry;
+    let millis = Duration::from_millis;
+    let listed = Delays::Listed(vec![millis(10), millis(200)]);
+    let expected = Retry { delays: listed, limit: None, jitter_percent: 25, on: RetryOn::Reject };
+    let on = ("x-retry-on", text("reject"));
+    assert_eq!(
+        of(&[("x-retry-delays", text("10,200")), ("x-retry-jitter", FieldValue::F64(0.25)), on]),
+        Some(expected)
+    );
+    let delays = Delays::Growing { first: millis(10), longest: millis(86_400_000), multiplier: 2000 };
+    let expected = Retry { delays, limit: Some(3), jitter_percent: 0, on: RetryOn::Requeue };
+    assert_eq!(of(&[("x-retry-min", FieldValue::I32(10)), ("x-retry-limit", FieldValue::I32(3))]), Some(expected));
+    assert_eq!(of(&[("x-retry-limit", FieldValue::I32(3))]), None, "nothing says how long to wait");
+}
+
+#[test]
+fn a_policy_gives_what_a_queue_was_not_declared_with() {
+    let with = |declared: &[(&str, FieldValue)], definition: &[(&str, FieldValue)]| {
+        super::with_policy(&table(declared), &table(definition))
+    };
+    let policy = [
+        ("hold-until-header", text("eta")),
+        ("retry-min", FieldValue::I32(100)),
+        ("retry-max", FieldValue::I32(900)),
+        ("retry-limit", FieldValue::I32(-1)),
+        ("max-length", FieldValue::I32(5)),
+    ];
+    let (header, min) = (("x-hold-until-header", text("eta")), ("x-retry-min", FieldValue::I32(100)));
+    let max = ("x-retry-max", FieldValue::I32(900));
+    assert_eq!(with(&[], &policy), table(&[header.clone(), min, max]), "what is not valid does not count");
+    let listed = ("x-retry-delays", text("5"));
+    assert_eq!(with(&[listed.clone()], &policy), table(&[listed, header]));
+    let other = ("x-hold-until-header", text("at"));
+    assert_eq!(with(&[other.clone()], &[("hold-until-header", text("eta"))]), table(&[other]));
+}
