@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::clock::Clock;
 use super::dead_letters;
-use super::outbox::{Outbox, TimedOut};
+use super::outbox::{Content, Outbox, TimedOut};
 use super::storage::{self, Gone, Payload, Storage};
 use super::timers::Timers;
 use super::vhost::RunningVhost;
@@ -598,16 +598,11 @@ impl Running {
                     outcome.wake(outbox);
                 }
                 Effect::ConsumerCancelled(consumer) => {
-                    if let Some(outbox) = self.outboxes.remove(&consumer) {
-                        outbox.put(|content| content.cancelled.push(consumer));
-                        outcome.wake(&outbox);
-                    }
+                    part_from(&mut self.outboxes, consumer, outcome, |content| content.cancelled.push(consumer));
                 }
                 Effect::TimedOut { consumer, timeout, cancels } => {
-                    if let Some(outbox) = self.outboxes.remove(&consumer) {
-                        outbox.put(|content| content.timed_out.push(TimedOut { consumer, timeout, cancels }));
-                        outcome.wake(&outbox);
-                    }
+                    let timed_out = TimedOut { consumer, timeout, cancels };
+                    part_from(&mut self.outboxes, consumer, outcome, |content| content.timed_out.push(timed_out));
                 }
                 Effect::Wanting(consumer) => {
                     if let Some(outbox) = self.outboxes.get(&consumer) {
@@ -647,5 +642,18 @@ impl Running {
         if self.effects.capacity() > KEPT_EFFECTS && self.outboxes.is_empty() {
             self.effects = Vec::new();
         }
+    }
+}
+
+/// Leaves a last word for a consumer.
+fn part_from(
+    outboxes: &mut BTreeMap<ConsumerId, Arc<Outbox>>,
+    consumer: ConsumerId,
+    outcome: &mut Outcome,
+    last_word: impl FnOnce(&mut Content),
+) {
+    if let Some(outbox) = outboxes.remove(&consumer) {
+        outbox.put(last_word);
+        outcome.wake(&outbox);
     }
 }

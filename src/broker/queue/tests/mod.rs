@@ -29,16 +29,7 @@ fn message(body: &str) -> Message {
 
 /// A consumer without limits.
 fn consumer(consumer: ConsumerId) -> Subscription {
-    Subscription {
-        consumer,
-        no_ack: false,
-        exclusive: false,
-        priority: 0,
-        prefetch: 0,
-        channel_limited: false,
-        window: 1 << 20,
-        timeout: None,
-    }
+    Subscription::of(consumer, 1 << 20)
 }
 
 fn try_handle(queue: &mut Queue, input: Input<'_>) -> Result<Vec<Effect>, Refusal> {
