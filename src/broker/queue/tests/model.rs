@@ -10,7 +10,9 @@ use proptest::sample::Index;
 use super::message;
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
-use crate::broker::queue::{Arrival, Contents, Delivery, Effect, Input, Outcome, Place, Queue, Run, Subscription};
+use crate::broker::queue::{
+    Arrival, Contents, Delivery, Effect, Input, Outcome, Place, Queue, Run, Settings, Subscription,
+};
 use crate::broker::time::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -36,7 +38,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop::sample::select(vec![Outcome::Ack, Outcome::Ack, Outcome::Requeue, Outcome::Discard]);
+    use Outcome::{Ack, Discard, Fail, Requeue};
+    let outcome = prop::sample::select(vec![Ack, Ack, Ack, Requeue, Fail, Discard]);
     prop_oneof![
         6 => prop::collection::vec((prop::bool::weighted(0.8), prop::bool::weighted(0.2)), 1..6).prop_map(Step::Publish),
         1 => (1..4_u64).prop_map(Step::Reserve),
@@ -137,6 +140,12 @@ struct Model {
 const GETTER: ConsumerId = ConsumerId(0);
 
 impl Model {
+    /// Of a queue that counts deliveries, without a limit.
+    fn counting() -> Self {
+        let settings = Settings { delivery_limit: Some(-1), ..Settings::default() };
+        Self { queue: Queue::new(false).with(Timestamp::ZERO, settings), ..Self::default() }
+    }
+
     fn run(&mut self, input: Input<'_>) {
         let mut effects = Vec::new();
         self.queue.handle(Timestamp::ZERO, input, &mut effects).unwrap();
@@ -180,11 +189,11 @@ impl Model {
                     let all = std::mem::take(&mut self.ready).into_iter().chain(std::mem::take(&mut self.returned));
                     self.leaving.extend(all.filter(|(_, item)| item.stored).map(|(sequence, _)| sequence));
                 }
+                Effect::Failed { .. } => assert!(self.queue.settings().counts_deliveries()),
                 Effect::Relocated(count) => self.relocated = Some(count),
                 Effect::Unused
                 | Effect::Died
                 | Effect::TimedOut { .. }
-                | Effect::Failed { .. }
                 | Effect::LeaseEnded
                 | Effect::Wanting(_)
                 | Effect::Taken(_)
@@ -395,7 +404,7 @@ impl Model {
         let checkouts: Vec<CheckoutId> = which.iter().filter_map(|at| pick(held.keys(), *at)).collect();
         for checkout in &checkouts {
             let Some((sequence, item)) = held.remove(checkout) else { continue };
-            if outcome == Outcome::Requeue {
+            if matches!(outcome, Outcome::Requeue | Outcome::Fail) {
                 self.returned.insert(sequence, item);
             } else if item.stored {
                 self.leaving.push(sequence);
@@ -422,6 +431,7 @@ impl Model {
             self.run(Input::Settle { consumer, checkouts: &checkouts, outcome: Outcome::Ack });
         }
         assert_eq!((self.queue.loaded_bytes(), self.queue.unacked_bytes()), (0, 0));
+        assert!(self.queue.deliveries.is_empty(), "counts go with their messages");
     }
 
     /// The queue is deleted, which counts what is stored, file by file.
@@ -455,9 +465,10 @@ proptest! {
     fn a_queue_with_stored_messages_agrees_with_a_plain_list(
         limit in prop::sample::select(vec![0, 300, 1000, usize::MAX]),
         steps in prop::collection::vec(step(), 1..120),
+        counting in any::<bool>(),
         delete in any::<bool>(),
     ) {
-        let mut model = Model::default();
+        let mut model = if counting { Model::counting() } else { Model::default() };
         model.queue.set_memory_limit(limit);
         steps.into_iter().for_each(|step| model.step(step));
         if delete {
