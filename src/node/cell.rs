@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::clock::Clock;
 use super::dead_letters;
 use super::line::Line;
-use super::outbox::{Outbox, TimedOut};
+use super::outbox::{Content, Outbox, TimedOut};
 use super::storage::{self, Gone, Payload, Storage};
 use super::timers::Timers;
 use super::vhost::RunningVhost;
@@ -845,16 +845,11 @@ impl Running {
                     outcome.wake(outbox);
                 }
                 Effect::ConsumerCancelled(consumer) => {
-                    if let Some(outbox) = self.outboxes.remove(&consumer) {
-                        outbox.put(|content| content.cancelled.push(consumer));
-                        outcome.wake(&outbox);
-                    }
+                    part_from(&mut self.outboxes, consumer, outcome, |content| content.cancelled.push(consumer));
                 }
                 Effect::TimedOut { consumer, timeout, cancels } => {
-                    if let Some(outbox) = self.outboxes.remove(&consumer) {
-                        outbox.put(|content| content.timed_out.push(TimedOut { consumer, timeout, cancels }));
-                        outcome.wake(&outbox);
-                    }
+                    let timed_out = TimedOut { consumer, timeout, cancels };
+                    part_from(&mut self.outboxes, consumer, outcome, |content| content.timed_out.push(timed_out));
                 }
                 Effect::Wanting(consumer) => {
                     if let Some(outbox) = self.outboxes.get(&consumer) {
@@ -874,12 +869,8 @@ impl Running {
                 Effect::Load(run) => outcome.loads.push(run),
                 Effect::Fetch(runs) => outcome.fetch = Some(runs),
                 Effect::Retried { message, stored } => outcome.try_again(message, stored),
-                Effect::Gone { sequence, place } => {
-                    outcome.gone.add(sequence, place);
-                }
-                Effect::GoneRun(run) => {
-                    outcome.gone.add_run(&run);
-                }
+                Effect::Gone { sequence, place } => outcome.gone.add(sequence, place),
+                Effect::GoneRun(run) => outcome.gone.add_run(&run),
                 Effect::Lost(run) => {
                     outcome.lost += u64::from(run.count);
                     outcome.gone.add_run(&run);
@@ -896,5 +887,18 @@ impl Running {
         if self.effects.capacity() > KEPT_EFFECTS && self.outboxes.is_empty() {
             self.effects = Vec::new();
         }
+    }
+}
+
+/// Leaves a last word for a consumer.
+fn part_from(
+    outboxes: &mut BTreeMap<ConsumerId, Arc<Outbox>>,
+    consumer: ConsumerId,
+    outcome: &mut Outcome,
+    last_word: impl FnOnce(&mut Content),
+) {
+    if let Some(outbox) = outboxes.remove(&consumer) {
+        outbox.put(last_word);
+        outcome.wake(&outbox);
     }
 }

@@ -30,16 +30,7 @@ fn message(body: &str) -> Message {
 }
 
 fn subscription(consumer: ConsumerId) -> Subscription {
-    Subscription {
-        consumer,
-        no_ack: false,
-        exclusive: false,
-        priority: 0,
-        prefetch: 0,
-        channel_limited: false,
-        window: 1 << 20,
-        timeout: None,
-    }
+    Subscription::of(consumer, 1 << 20)
 }
 
 fn delivery(consumer: ConsumerId, checkout: u64, body: &str) -> Delivery {

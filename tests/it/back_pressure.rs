@@ -140,7 +140,7 @@ fn a_connection_that_consumes_is_refused_beyond_its_allowance() {
         while nacked.len() < 3 {
             match peer.event() {
                 Event::Method { method, .. } if method.name == "basic.nack" => {
-                    nacked.push(method.number("delivery-tag"))
+                    nacked.push(method.number("delivery-tag"));
                 }
                 Event::Method { method, .. } if method.name == "basic.ack" => {
                     assert_eq!(method.number("delivery-tag"), 1);

@@ -66,6 +66,27 @@ fn the_late_delivery_alone_comes_back_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_client_may_ask_for_more_time() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let short = ("x-consumer-timeout", AMQPValue::LongInt(1000));
+        declare(&client, "jobs", &[short, ("x-consumer-timeout-action", text("requeue"))]).await;
+        let mut consumer = client.consume("jobs").await;
+        client.fill("jobs", &["long", "short"]).await;
+        let extended = next(&mut consumer).await;
+        next(&mut consumer).await;
+        let tag = AMQPValue::LongLongInt(extended.delivery_tag.try_into().unwrap());
+        let arguments = table(&[("x-extend-delivery", tag), ("x-extend-by", AMQPValue::LongInt(600_000))]);
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        within(client.queue_declare("jobs".into(), passive, arguments)).await.unwrap();
+        assert_eq!(next_shown(&mut consumer, 1).await, ["3 /jobs short redelivered"], "the other one");
+        extended.ack(BasicAckOptions::default()).await.unwrap();
+        client.settle().await;
+        assert_eq!(client.counts("jobs").await.0, 0);
+    });
+}
+
+#[test]
 fn a_consumer_has_a_time_of_its_own() {
     with_broker(async |broker| {
         let client = broker.client().await;

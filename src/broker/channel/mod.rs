@@ -187,7 +187,7 @@ impl Channel {
 
     /// Whether deliveries are unsettled.
     pub(super) fn holds_deliveries(&self) -> bool {
-        self.unsettled.len() > 0
+        !self.unsettled.is_empty()
     }
 
     /// Whether publishes are confirmed.

@@ -31,6 +31,23 @@ pub struct Subscription {
     pub timeout: Option<Duration>,
 }
 
+impl Subscription {
+    /// That of a consumer with nothing but a window.
+    #[must_use]
+    pub const fn of(consumer: ConsumerId, window: usize) -> Self {
+        Self {
+            consumer,
+            no_ack: false,
+            exclusive: false,
+            priority: 0,
+            prefetch: 0,
+            channel_limited: false,
+            window,
+            timeout: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Consumer {
     pub(super) subscription: Subscription,

@@ -15,6 +15,7 @@ use crate::broker::message::Message;
 
 /// Ready messages. A queue without priorities has nothing but its one lane, in place.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every queue has one lane, which is reached without a detour")]
 pub(super) enum Lanes {
     One(Ready),
     Many(Box<ByPriority>),

@@ -22,6 +22,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, frame};
@@ -45,7 +46,7 @@ use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::auth::{Actor, User};
 use crate::broker::connection::{Connection, Effect, Note, Reply};
 use crate::broker::error::{BrokerError, ConnectionError};
-use crate::broker::ids::{ConnectionId, ConsumerId, QueueId};
+use crate::broker::ids::{CheckoutId, ConnectionId, ConsumerId, QueueId};
 use crate::broker::message::{Message, MessageArena};
 use crate::broker::queue::{Delivery, Input};
 use crate::broker::time::Timestamp;
@@ -317,9 +318,7 @@ impl Session {
             }
             Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
             Effect::Rollback(channel) => self.roll_back(channel),
-            Effect::Extend { queue, consumer, checkout, by } => {
-                self.run_queue(now, queue, Input::Extend { consumer, checkout, by });
-            }
+            Effect::Extend { queue, consumer, checkout, by } => self.extend(now, queue, consumer, checkout, by),
             Effect::SetPrefetch { queue, consumer, prefetch } => {
                 self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
             }
@@ -399,6 +398,10 @@ impl Session {
         if cell.run(now, input).is_ok_and(|outcome| outcome.unused) {
             vhost.delete_unused(now, &cell);
         }
+    }
+
+    fn extend(&mut self, now: Timestamp, queue: QueueId, consumer: ConsumerId, checkout: CheckoutId, by: Duration) {
+        self.run_queue(now, queue, Input::Extend { consumer, checkout, by });
     }
 
     /// Shares the room for deliveries among so many consumers.

@@ -77,17 +77,8 @@ impl Session {
             Request::Consume { queue, consumer_tag, no_ack, exclusive, arguments, prefetch, channel_limited } => {
                 let consumer = self.node.next_consumer();
                 self.share_windows(now, self.written.len() + 1);
-                let window = self.windows.size();
-                let subscription = Subscription {
-                    consumer,
-                    no_ack,
-                    exclusive,
-                    priority: 0,
-                    prefetch,
-                    channel_limited,
-                    window,
-                    timeout: None,
-                };
+                let plain = Subscription::of(consumer, self.windows.size());
+                let subscription = Subscription { no_ack, exclusive, prefetch, channel_limited, ..plain };
                 self.consume(now, &place, &queue, consumer_tag, &arguments, subscription)
             }
             Request::OpenReplyTo(consumer_tag) => Ok(self.open_reply_to(channel, consumer_tag)),

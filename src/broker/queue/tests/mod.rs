@@ -63,16 +63,7 @@ fn handle_at(queue: &mut Queue, now: u64, input: Input<'_>) -> Vec<Effect> {
 
 /// A consumer without limits.
 fn consumer(consumer: ConsumerId) -> Subscription {
-    Subscription {
-        consumer,
-        no_ack: false,
-        exclusive: false,
-        priority: 0,
-        prefetch: 0,
-        channel_limited: false,
-        window: 1 << 20,
-        timeout: None,
-    }
+    Subscription::of(consumer, 1 << 20)
 }
 
 fn try_handle(queue: &mut Queue, input: Input<'_>) -> Result<Vec<Effect>, Refusal> {

@@ -42,7 +42,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop::sample::select(vec![Outcome::Ack, Outcome::Ack, Outcome::Requeue, Outcome::Discard]);
+    use Outcome::{Ack, Discard, Fail, Requeue};
+    let outcome = prop::sample::select(vec![Ack, Ack, Ack, Requeue, Fail, Discard]);
     let priority = || prop_oneof![3 => 0..4_u8, 1 => Just(255_u8)];
     let kind = (prop::bool::weighted(0.8), prop::bool::weighted(0.2), priority());
     prop_oneof![
@@ -133,6 +134,7 @@ struct Copies {
 #[derive(Debug, Default)]
 struct Model {
     highest: u8,
+    counting: bool,
     limit: usize,
     queue: Queue,
     disk: Disk,
@@ -165,15 +167,18 @@ fn lane_of(sequence: u64) -> RangeInclusive<u64> {
 }
 
 impl Model {
-    fn new(highest: u8, limit: usize) -> Self {
+    fn new(highest: u8, counting: bool, limit: usize) -> Self {
         let disk = Disk { highest, ..Disk::default() };
-        let mut model = Self { highest, limit, disk, ..Self::default() };
+        let mut model = Self { highest, counting, limit, disk, ..Self::default() };
         model.start(Queue::new(false));
         model
     }
 
     fn start(&mut self, queue: Queue) {
-        self.queue = queue.with(Timestamp::ZERO, Settings { max_priority: self.highest, ..Settings::default() });
+        // It counts deliveries without a limit, or not at all.
+        let delivery_limit = self.counting.then_some(-1);
+        let settings = Settings { max_priority: self.highest, delivery_limit, ..Settings::default() };
+        self.queue = queue.with(Timestamp::ZERO, settings);
         self.queue.set_memory_limit(self.limit);
     }
 
@@ -235,11 +240,11 @@ impl Model {
                     let all = std::mem::take(&mut self.ready).into_iter().chain(std::mem::take(&mut self.returned));
                     self.leaving.extend(all.filter(|(_, item)| item.stored).map(|(sequence, _)| sequence));
                 }
+                Effect::Failed { .. } => assert!(self.queue.settings().counts_deliveries()),
                 Effect::Relocated(count) => self.relocated = Some(count),
                 Effect::Unused
                 | Effect::Died
                 | Effect::TimedOut { .. }
-                | Effect::Failed { .. }
                 | Effect::LeaseEnded
                 | Effect::Wanting(_)
                 | Effect::Taken(_)
@@ -477,7 +482,7 @@ impl Model {
         let checkouts: Vec<CheckoutId> = which.iter().filter_map(|at| pick(held.keys(), *at)).collect();
         for checkout in &checkouts {
             let Some((sequence, item)) = held.remove(checkout) else { continue };
-            if outcome == Outcome::Requeue {
+            if matches!(outcome, Outcome::Requeue | Outcome::Fail) {
                 self.returned.insert(sequence, item);
             } else if item.stored {
                 self.leaving.push(sequence);
@@ -530,6 +535,7 @@ impl Model {
             self.run(Input::Settle { consumer, checkouts: &checkouts, outcome: Outcome::Ack });
         }
         assert_eq!((self.queue.loaded_bytes(), self.queue.unacked_bytes()), (0, 0));
+        assert!(self.queue.deliveries.is_empty(), "counts go with their messages");
     }
 
     /// The queue is deleted, which counts what is stored, file by file.
@@ -564,9 +570,10 @@ proptest! {
         highest in prop::sample::select(vec![0, 0, 1, 3, 255]),
         limit in prop::sample::select(vec![0, 300, 1000, usize::MAX]),
         steps in prop::collection::vec(step(), 1..120),
+        counting in any::<bool>(),
         delete in any::<bool>(),
     ) {
-        let mut model = Model::new(highest, limit);
+        let mut model = Model::new(highest, counting, limit);
         steps.into_iter().for_each(|step| model.step(step));
         if delete {
             model.delete();
@@ -583,7 +590,7 @@ proptest! {
         meanwhile in prop::collection::vec(step(), 0..10),
         most in 1..20_u32,
     ) {
-        let mut model = Model::new(highest, limit);
+        let mut model = Model::new(highest, false, limit);
         before.into_iter().for_each(|step| model.step(step));
         model.disk.log += 1;
         let file = NonZeroU32::MIN;

@@ -202,10 +202,10 @@ fn the_node_says_where_nobody_else_does() {
     };
     let quorum = ("x-queue-type", FieldValue::text("quorum"));
     assert_eq!(of(None, &[]), None);
-    assert_eq!(of(None, &[quorum.clone()]), Some(30 * 60 * 1000));
+    assert_eq!(of(None, std::slice::from_ref(&quorum)), Some(30 * 60 * 1000));
     assert_eq!(of(Some(7), &[]), Some(7));
-    assert_eq!(of(Some(7), &[quorum.clone()]), Some(7));
-    assert_eq!(of(Some(0), &[quorum.clone()]), None);
+    assert_eq!(of(Some(7), std::slice::from_ref(&quorum)), Some(7));
+    assert_eq!(of(Some(0), std::slice::from_ref(&quorum)), None);
     assert_eq!(of(Some(7), &[quorum, ("x-consumer-timeout", FieldValue::I32(0))]), None);
 }
 
