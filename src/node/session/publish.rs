@@ -187,15 +187,16 @@ impl Session {
         let tag = |number: u64| through.saturating_sub(published - number);
         let refused: Vec<u64> = self.refused.drain(..).map(tag).filter(|tag| *tag >= first).collect();
         let held = self.held.tag(channel, published.saturating_sub(through - first), tag);
-        for refused in &refused {
-            confirms::write_nack(channel, *refused, out);
-        }
-        let mut others: Vec<u64> = refused.into_iter().chain(held).collect();
+        let refused = refused.into_iter().map(|tag| (tag, true));
+        let mut others: Vec<_> = refused.chain(held.into_iter().map(|tag| (tag, false))).collect();
         others.sort_unstable();
         let mut next = first;
-        for other in others {
+        for (other, refused) in others {
             if next < other {
                 self.confirms.owe(channel, (next, other - 1), appended, durable, out);
+            }
+            if refused {
+                confirms::write_nack(channel, other, out);
             }
             next = other + 1;
         }

@@ -261,7 +261,11 @@ impl Model {
         let sequence = self.next().expect("there is a message");
         let item = self.returned.remove(&sequence).or_else(|| self.ready.remove(&sequence)).unwrap();
         let expected = message_of(SequenceNumber(sequence), self.highest);
-        assert_eq!(delivery.message, expected, "the oldest of the highest priority comes first");
+        // Where deliveries are counted, headers tell of it.
+        if !(self.counting && item.delivered) {
+            assert_eq!(delivery.message, expected, "the oldest of the highest priority comes first");
+        }
+        assert_eq!(delivery.message.body(), expected.body());
         assert_eq!(delivery.redelivered, item.delivered);
         if !no_ack {
             let held = self.unacked.entry(delivery.consumer).or_default();
