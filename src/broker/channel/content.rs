@@ -215,11 +215,12 @@ impl Assembly {
 
     /// Grows by doubling, but to no more than the whole message: it keeps its room for as long as it lives.
     fn make_room(&mut self, body_length: usize) {
-        let needed = self.bytes.len().saturating_add(body_length);
+        // With the time of arrival behind the last piece, which would double the room once more.
+        let needed = self.bytes.len().saturating_add(body_length).saturating_add(ARRIVED);
         if needed <= self.bytes.capacity() {
             return;
         }
-        let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_add(ARRIVED);
+        let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX);
         let whole = needed.saturating_add(rest);
         let mut grown = BytesMut::with_capacity(whole.min(needed.max(2 * self.bytes.capacity())));
         grown.extend_from_slice(&self.bytes);
