@@ -72,10 +72,6 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         reason: "RabbitMQ keeps the consumer, of which it has told the client that it is cancelled; with Leveret it is",
     },
     Deviation {
-        scenario: "consumer_timeout/what_was_taken_back_can_be_settled_without_effect",
-        reason: "RabbitMQ keeps the consumer, of which it has told the client that it is cancelled; with Leveret it is",
-    },
-    Deviation {
         scenario: "frames/a_malformed_table_closes_the_connection",
         reason: "RabbitMQ's reader crashes and drops the stream; Leveret says what is wrong",
     },
