@@ -2,7 +2,7 @@
 
 use crate::scenario::scenarios;
 use crate::script::Script;
-use crate::support::commands::{ack, cancel, consume, declare, get, method, nack, prefetch, publish};
+use crate::support::commands::{ack, cancel, consume, declare, get, method, publish};
 use crate::support::method::Method;
 use crate::support::properties::Properties;
 use crate::support::raw::{Handshake, capabilities};
@@ -10,12 +10,10 @@ use crate::support::value::{entries, entry, int, text};
 
 scenarios!("consumer_timeout":
     a_quorum_queue_takes_back_what_is_unacked_for_too_long_and_cancels_the_consumer,
-    what_was_taken_back_can_be_settled_without_effect,
     a_client_that_is_not_told_of_cancels_loses_its_channel,
     a_get_that_is_unacked_for_too_long_closes_the_channel,
     the_time_of_the_consumer_counts_before_that_of_the_queue,
     a_cancelled_consumer_times_out_as_well,
-    a_consumer_that_settles_in_time_stays,
     all_consumers_of_the_channel_but_one_go_on,
 );
 
@@ -35,29 +33,13 @@ fn a_quorum_queue_takes_back_what_is_unacked_for_too_long_and_cancels_the_consum
     c.call(consume(&q, "tag"));
     send(&mut c, &q, "a");
     c.expect("basic.deliver");
-    send(&mut c, &q, "b");
-    c.expect("basic.deliver");
     c.expect("basic.cancel");
     let mut heir = s.connect_as("heir");
     heir.call(consume(&q, "heir"));
     heir.expect("basic.deliver");
-    heir.expect("basic.deliver");
-    heir.tell(&method("basic.ack").set("delivery-tag", 2u64).flag("multiple"));
+    heir.tell(&ack(1));
     s.note("the tag is free");
     c.call(consume(&q, "tag"));
-}
-
-fn what_was_taken_back_can_be_settled_without_effect(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(quorum(&q, 1000));
-    c.call(consume(&q, "tag"));
-    send(&mut c, &q, "a");
-    c.expect("basic.deliver");
-    c.expect("basic.cancel");
-    c.tell(&ack(1));
-    c.call(get(&q));
-    c.tell(&ack(2));
 }
 
 fn a_client_that_is_not_told_of_cancels_loses_its_channel(s: &Script) {
@@ -104,22 +86,6 @@ fn a_cancelled_consumer_times_out_as_well(s: &Script) {
     heir.expect("basic.deliver");
     heir.tell(&ack(1));
     c.sync();
-}
-
-fn a_consumer_that_settles_in_time_stays(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(quorum(&q, 1000));
-    c.call(prefetch(1));
-    c.call(consume(&q, "tag"));
-    send(&mut c, &q, "a");
-    for delivery_tag in 1..=4 {
-        c.expect("basic.deliver");
-        std::thread::sleep(std::time::Duration::from_millis(400));
-        c.send(&nack(delivery_tag).flag("requeue"));
-    }
-    c.expect("basic.deliver");
-    c.tell(&ack(5));
 }
 
 fn all_consumers_of_the_channel_but_one_go_on(s: &Script) {

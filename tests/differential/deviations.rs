@@ -68,10 +68,6 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         reason: "RabbitMQ keeps the consumer, of which it has told the client that it is cancelled; with Leveret it is",
     },
     Deviation {
-        scenario: "consumer_timeout/what_was_taken_back_can_be_settled_without_effect",
-        reason: "RabbitMQ keeps the consumer, of which it has told the client that it is cancelled; with Leveret it is",
-    },
-    Deviation {
         scenario: "exchange_types/a_history_goes_through_a_bound_exchange",
         reason: "RabbitMQ gives a bound exchange the newest message first; Leveret keeps the order as for a bound queue",
     },
