@@ -201,7 +201,7 @@ impl QueueCell {
             storage.cells.add(self);
         }
         let settings = self.settings();
-        if settings.message_ttl.is_some() || settings.expires.is_some() {
+        if settings.message_ttl.is_some() || settings.expires.is_some() || settings.hold.is_some() {
             self.tick(self.clock().now());
         }
     }

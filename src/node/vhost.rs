@@ -205,8 +205,7 @@ impl RunningVhost {
     ) -> Result<(), ConnectionError> {
         match self.definitions.keep(&self.name, &effects) {
             Ok(()) => {
-                self.carry_out(now, effects);
-                self.publish(machine);
+                self.make_known(now, machine, effects);
                 Ok(())
             }
             Err(error @ CommitError::NoSpace) if machine.take_back(&effects) => {
@@ -220,6 +219,11 @@ impl RunningVhost {
     /// What is durable is on the disk before anybody sees the change or is answered.
     fn apply(&self, now: Timestamp, machine: &Vhost, effects: Vec<Effect>) {
         self.definitions.keep(&self.name, &effects).unwrap_or_else(|error| fail_stop(&error));
+        self.make_known(now, machine, effects);
+    }
+
+    /// A change is on disk, where it has to be: it happens, and everybody sees it.
+    fn make_known(&self, now: Timestamp, machine: &Vhost, effects: Vec<Effect>) {
         match self.carry_out(now, effects) {
             Some(replay) => self.replay(now, &replay, || self.publish(machine)),
             None => self.publish(machine),
