@@ -221,7 +221,7 @@ impl Assembly {
         }
         let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_add(ARRIVED);
         let whole = needed.saturating_add(rest);
-        let mut grown = BytesMut::with_capacity(whole.min(needed.max(2 * self.bytes.capacity())));
+        let mut grown = BytesMut::with_capacity(whole.min(needed.saturating_add(ARRIVED).max(2 * self.bytes.capacity())));
         grown.extend_from_slice(&self.bytes);
         self.bytes = grown;
     }
