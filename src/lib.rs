@@ -6,7 +6,9 @@
 pub mod broker;
 pub mod cli;
 pub mod config;
+pub mod http;
 pub mod logging;
 pub mod net;
 pub mod node;
+pub mod serving;
 pub mod store;

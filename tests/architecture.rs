@@ -5,14 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folder, and the folders it may name.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("broker", &["broker"]),
     ("config", &["config"]),
     ("logging", &["config", "logging"]),
     ("store", &["store"]),
     ("node", &["broker", "config", "store", "node"]),
-    ("net", &["broker", "config", "node", "net"]),
-    ("cli", &["config", "logging", "net", "node", "cli"]),
+    ("serving", &["serving"]),
+    ("net", &["broker", "config", "node", "serving", "net"]),
+    ("http", &["broker", "config", "node", "serving", "http"]),
+    ("cli", &["config", "http", "logging", "net", "node", "cli"]),
 ];
 
 /// What a machine may not name: time, tasks, files, sockets, locks, chance, logs.

@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod ids;
 pub mod ledger;
 pub mod message;
+pub mod policy;
 pub mod queue;
 pub mod resource;
 pub mod time;

@@ -4,11 +4,14 @@ use std::{fmt, fmt::Write as _, net::SocketAddr};
 
 use crate::config::Config;
 
-/// The text, of a few lines. Scripts wait for `AMQP on HOST:PORT`; keep it word for word.
+/// The text, of a few lines. Scripts wait for `AMQP on HOST:PORT` and read `management API on http://HOST:PORT`; keep
+/// them word for word.
 pub(super) struct Announcement<'a> {
     pub(super) config: &'a Config,
     /// The addresses as bound.
     pub(super) listeners: &'a [SocketAddr],
+    /// The management API's, if it is on.
+    pub(super) management: Option<SocketAddr>,
 }
 
 impl fmt::Display for Announcement<'_> {
@@ -17,6 +20,9 @@ impl fmt::Display for Announcement<'_> {
         writeln!(formatter, "Leveret {}", env!("CARGO_PKG_VERSION"))?;
         for address in self.listeners {
             writeln!(formatter, "  AMQP on {address}")?;
+        }
+        if let Some(address) = self.management {
+            writeln!(formatter, "  management API on http://{address}/api/")?;
         }
         let Some(address) = self.listeners.first() else {
             writeln!(formatter, "  no AMQP listener (listeners.tcp = none)")?;
@@ -42,7 +48,7 @@ impl Announcement<'_> {
 }
 
 /// Percent-encodes what is not unreserved (RFC 3986 2.3), with small digits as RabbitMQ's documentation writes `%2f`.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut uri = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -61,7 +67,8 @@ mod tests {
 
     fn announced(config: &Config, listeners: &[&str]) -> String {
         let listeners: Vec<_> = listeners.iter().map(|address| address.parse().unwrap()).collect();
-        Announcement { config, listeners: &listeners }.to_string()
+        let management = Some("127.0.0.1:15672".parse().unwrap());
+        Announcement { config, listeners: &listeners, management }.to_string()
     }
 
     #[test]
@@ -73,6 +80,7 @@ mod tests {
             [
                 "  AMQP on [::]:5672",
                 "  AMQP on 127.0.0.1:5673",
+                "  management API on http://127.0.0.1:15672/api/",
                 "  user guest (from this machine only), vhost /",
                 "  amqp://guest:guest@127.0.0.1:5672/%2f",
                 "  data in leveret-data",

@@ -10,7 +10,8 @@ use std::{
 use thiserror::Error as ThisError;
 use tracing::subscriber::SetGlobalDefaultError;
 
-use crate::{config::ConfigError, net::server::ServerError, node::check::CheckError};
+use super::ctl::CtlError;
+use crate::{config::ConfigError, http::HttpServerError, net::server::ServerError, node::check::CheckError};
 
 /// `EX_USAGE`: the command line is wrong.
 pub(super) const USAGE: u8 = 64;
@@ -52,8 +53,15 @@ pub(super) enum CliError {
         data_dir.display()
     )]
     Damaged { data_dir: PathBuf, error: ServerError },
+    #[error("{error}{}", api_advice(.error))]
+    Api {
+        #[from]
+        error: HttpServerError,
+    },
     #[error("{0}")]
     Check(CheckError),
+    #[error("{0}")]
+    Ctl(#[from] CtlError),
 }
 
 impl CliError {
@@ -66,6 +74,7 @@ impl CliError {
         ExitCode::from(match self {
             Self::Config(_) | Self::ReadConfig { .. } | Self::DataDir { .. } => CONFIG,
             Self::Damaged { .. } => IO,
+            Self::Ctl(error) => error.code(),
             Self::Check(error) => {
                 if error.is_io() {
                     IO
@@ -73,7 +82,9 @@ impl CliError {
                     UNAVAILABLE
                 }
             }
-            Self::Logging(_) | Self::Runtime(_) | Self::Signals(_) | Self::Server { .. } => UNAVAILABLE,
+            Self::Logging(_) | Self::Runtime(_) | Self::Signals(_) | Self::Server { .. } | Self::Api { .. } => {
+                UNAVAILABLE
+            }
         })
     }
 }
@@ -94,6 +105,17 @@ fn advice(error: &(dyn Error + 'static)) -> &'static str {
              leveret server --set listeners.tcp.default=5672"
         }
         Some(_) | None => "",
+    }
+}
+
+/// What to do about an address that the management API cannot have.
+fn api_advice(error: &HttpServerError) -> &'static str {
+    match system_error(error) {
+        Some(_) => {
+            "\nChoose another port, or turn the API off:\n  leveret server --set management.tcp.port=15673\n  \
+             leveret server --set management.tcp.port=none"
+        }
+        None => "",
     }
 }
 

@@ -35,7 +35,7 @@ enum Command {
     /// Run the broker (what `leveret` alone does)
     #[command(after_help = server::EXAMPLES)]
     Server(server::Arguments),
-    /// Look after a broker's data
+    /// Look after a running broker and its data
     #[command(after_help = ctl::EXAMPLES)]
     Ctl(ctl::Arguments),
 }

@@ -14,6 +14,7 @@ use tokio::{runtime::Runtime, sync::oneshot};
 use super::{announcement::Announcement, error::CliError, signals::Signals};
 use crate::{
     config::{Config, Loaded, SourceFile, Sources},
+    http::{self, HttpServer},
     logging,
     net::server,
 };
@@ -22,9 +23,11 @@ use crate::{
 pub(super) const EXAMPLES: &str = "\
 Examples:
   leveret
-      Listen on port 5672; user guest, password guest, from this machine only
+      Listen on port 5672, and on 15672 for the management API; user guest, password guest, from this machine only
   leveret server --set listeners.tcp.default=127.0.0.1:5673
       Listen on another port, on one address
+  leveret server --set management.tcp.port=15673
+      Have the management API on another port; none turns it off
   leveret server --config /etc/rabbitmq/rabbitmq.conf --config /etc/rabbitmq/conf.d
       Use the configuration of a RabbitMQ
   RABBITMQ_DEFAULT_USER=app RABBITMQ_DEFAULT_PASS=secret leveret
@@ -152,7 +155,8 @@ async fn serve(config: Config) -> Result<ExitCode, CliError> {
     // Before the listeners open: whoever waits for them may send a signal at once.
     let mut signals = Signals::new().map_err(CliError::Signals)?;
     let server = server::bind(config.clone()).await.map_err(|error| CliError::starting(error, &config.data_dir))?;
-    announce(&config, &server);
+    let api = http::bind(&config, server.node(), server.local_addrs().to_vec())?;
+    announce(&config, &server, api.as_ref());
     let (stop, stopped) = oneshot::channel();
     let second_signal = async {
         let first = signals.next().await;
@@ -161,9 +165,16 @@ async fn serve(config: Config) -> Result<ExitCode, CliError> {
         let _ = stop.send(());
         signals.next().await
     };
+    // The API ends first: what it has begun must be in the log before that is closed.
     let shutdown = async {
-        // An error means that `stop` is gone, which ends the server as well.
-        let _ = stopped.await;
+        let stop = async {
+            // An error means that `stop` is gone, which ends the server as well.
+            let _ = stopped.await;
+        };
+        match api {
+            Some(api) => api.run_until(stop).await,
+            None => stop.await,
+        }
     };
     tokio::select! {
         result = server.run_until(shutdown) => {
@@ -176,8 +187,9 @@ async fn serve(config: Config) -> Result<ExitCode, CliError> {
     }
 }
 
-fn announce(config: &Config, server: &server::RunningServer) {
-    let announcement = Announcement { config, listeners: server.local_addrs() };
+fn announce(config: &Config, server: &server::RunningServer, api: Option<&HttpServer>) {
+    let management = api.map(HttpServer::local_addr);
+    let announcement = Announcement { config, listeners: server.local_addrs(), management };
     let mut output = io::stdout();
     // A closed standard output is no reason not to serve.
     let _ = write!(output, "{announcement}").and_then(|()| output.flush());

@@ -1,7 +1,7 @@
 //! The configuration of a node that nobody configured. The key table repeats these values as text; a test compares.
 
 use std::{
-    net::{Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
@@ -12,6 +12,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listeners: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5672))],
+            management_port: Some(15672),
+            management_ip: IpAddr::from(Ipv6Addr::UNSPECIFIED),
             tcp_backlog: 128,
             tcp_nodelay: true,
             handshake_timeout: Duration::from_secs(10),

@@ -94,6 +94,20 @@ pub const KEYS: &[Key] = &[
         }
     ),
     field!(
+        "management.tcp.port",
+        "port or none",
+        "15672",
+        "Port of the management API over HTTP; 0 lets the system choose, `none` turns the API off.",
+        management_port = values::optional_port
+    ),
+    field!(
+        "management.tcp.ip",
+        "IP address",
+        "::",
+        "Address that the management API listens on; `::` is all, IPv4 too.",
+        management_ip = values::ip_address
+    ),
+    field!(
         "tcp_listen_options.backlog",
         "connections",
         "128",

@@ -17,7 +17,11 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 pub use self::{
     error::{ConfigError, Place},
@@ -35,6 +39,12 @@ pub struct Config {
     /// Addresses to listen on for AMQP. An unspecified IPv6 address stands for both IPv6 and IPv4; port 0 lets the
     /// system choose; empty means no plain listener. Default `[::]:5672`. Keys `listeners.tcp.NAME`, `listeners.tcp`.
     pub listeners: Vec<SocketAddr>,
+    /// Port of the management API; 0 lets the system choose; `None` turns it off. Default 15672. Key
+    /// `management.tcp.port`.
+    pub management_port: Option<u16>,
+    /// Address of the management API. An unspecified IPv6 address stands for both IPv6 and IPv4. Default `::`. Key
+    /// `management.tcp.ip`.
+    pub management_ip: IpAddr,
     /// Connections that the kernel may hold before they are accepted. Default 128. Key `tcp_listen_options.backlog`.
     pub tcp_backlog: u32,
     /// Whether sockets send small packets at once. Default true. Key `tcp_listen_options.nodelay`.

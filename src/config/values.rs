@@ -144,6 +144,14 @@ pub(super) fn listener(text: &str) -> Result<SocketAddr, Expected> {
     Ok(SocketAddr::from((address, port)))
 }
 
+/// A port, or `none`.
+pub(super) fn optional_port(text: &str) -> Result<Option<u16>, Expected> {
+    if text == "none" {
+        return Ok(None);
+    }
+    number(text, 0, 65_535).map(Some).map_err(|_| "a port from 0 to 65535, or none".to_owned())
+}
+
 /// An IP address; IPv6 with or without brackets; `localhost` is 127.0.0.1.
 pub(super) fn ip_address(text: &str) -> Result<IpAddr, Expected> {
     if text == "localhost" {

@@ -83,6 +83,7 @@ enum Turn {
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) {
     let mut served = Served::new(socket, Session::open(&node, peer));
     loop {
+        served.session.answer_questions();
         match served.turn() {
             Turn::Again => {
                 served.tick_if_due(&node);
@@ -97,7 +98,10 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) 
 }
 
 impl Served {
-    fn new(socket: TcpStream, session: Session) -> Self {
+    fn new(socket: TcpStream, mut session: Session) -> Self {
+        if let Ok(local) = socket.local_addr() {
+            session.came_to(local);
+        }
         let (partial, unsent) = (BytesMut::new(), BytesMut::new());
         Self { socket, session, partial, held: false, unsent, more: false, lost: false }
     }
@@ -265,6 +269,7 @@ impl Served {
             // An error shows at the next read or write.
             _ready = ready(&self.socket, interest) => false,
             () = outbox.arrival(), if !undelivered => false,
+            () = outbox.question() => false,
             () = sleep_until(deadline) => true,
         };
         if due {

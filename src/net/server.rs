@@ -11,10 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::connection;
-use super::listen::listen;
-use super::spawn::Tasks;
+
 use crate::config::Config;
 use crate::node::{Node, NodeError};
+use crate::serving::{Tasks, listen};
 
 /// What connections are told at shutdown (RabbitMQ: text must match; clients reconnect on it).
 const SHUTDOWN_REASON: &str = "broker forced connection closure with reason 'shutdown'";
@@ -81,6 +81,12 @@ impl RunningServer {
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// The node, for other front doors.
+    #[must_use]
+    pub const fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 
     /// Serves until `shutdown` is ready. Then no more connections are taken, those there are get connection.close

@@ -13,9 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_util::codec::Decoder as _;
 
-use super::listen::listen;
 use super::server::{self, ServerError};
 use crate::config::Config;
+use crate::serving::listen;
 
 fn name(text: &str) -> ShortString {
     ShortString::new(text).unwrap()

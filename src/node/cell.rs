@@ -493,6 +493,24 @@ impl QueueCell {
         (running.queue.ready_count(), running.queue.consumer_count())
     }
 
+    /// What the queue keeps to.
+    #[cfg(test)]
+    pub(super) fn settings(&self) -> Settings {
+        self.running.lock().queue.settings().clone()
+    }
+
+    /// What the queue holds now.
+    pub(super) fn content(&self) -> super::admin::QueueContent {
+        let queue = &self.running.lock().queue;
+        super::admin::QueueContent {
+            ready: queue.ready_count(),
+            unacked: queue.unacked_count(),
+            ready_bytes_in_memory: queue.loaded_bytes(),
+            unacked_bytes: queue.unacked_bytes(),
+            consumers: queue.subscriptions().copied().collect(),
+        }
+    }
+
     /// Acts under the lock; then tells the log what is gone, asks for what is wanted, and wakes whom something came for.
     fn act(
         self: &Arc<Self>,

@@ -209,7 +209,7 @@ fn holder(definition: &Definition) -> Option<(QueueId, String)> {
     match definition {
         Definition::Queue(entry) => Some((entry.id, entry.name.to_string())),
         Definition::Exchange(exchange) => Some((exchange.delay_queue?, format!("{} (delayed)", exchange.name))),
-        Definition::Binding(_) => None,
+        Definition::Binding(_) | Definition::Policy(..) => None,
     }
 }
 

@@ -26,6 +26,14 @@ impl Clock {
         self.started_at.after(self.start.elapsed())
     }
 
+    /// Milliseconds since 1970 by the system's clock, which may be set: for what lasts longer than the node.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    pub fn unix_millis(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// The system's instant for a point in time, for timers.
     #[must_use]
     pub fn instant(&self, at: Timestamp) -> Instant {

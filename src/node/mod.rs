@@ -3,6 +3,7 @@
 //!
 //! Lock order: a vhost, then one queue, then an outbox. Never two queues at once, never anything under an outbox.
 
+pub mod admin;
 mod alarms;
 mod cell;
 pub mod check;
@@ -15,6 +16,7 @@ mod keeper;
 mod memory;
 mod open;
 mod outbox;
+mod policies;
 mod registry;
 mod scheduled;
 pub mod session;
@@ -47,6 +49,7 @@ use self::fail_stop::fail_stop;
 use self::open::Durable;
 pub use self::open::OpenError;
 pub use self::outbox::Outbox;
+pub use self::policies::PolicyError;
 use self::registry::Users;
 pub use self::scheduled::{ScheduledMessage, ScheduledPage, Turn, WaitingIn};
 use self::storage::Storage;

@@ -1,9 +1,12 @@
 //! What others leave for a connection: deliveries from queues, and news. Its bound is the windows of its consumers,
 //! which `session::windows` shares out.
 
-use parking_lot::Mutex;
-use tokio::sync::Notify;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+
+use super::session::ConnectionReport;
 use crate::broker::ids::ConsumerId;
 use crate::broker::queue::Delivery;
 use crate::store::Waiter;
@@ -13,7 +16,14 @@ use crate::store::Waiter;
 pub struct Outbox {
     content: Mutex<Content>,
     arrival: Notify,
+    /// Whether there are questions: looked at in every turn of the connection.
+    asked: AtomicBool,
+    questions: Mutex<Vec<Question>>,
+    question: Notify,
 }
+
+/// Somebody wants to know what the connection does.
+pub(super) type Question = oneshot::Sender<ConnectionReport>;
 
 /// What is in an outbox.
 #[derive(Debug, Default)]
@@ -39,6 +49,29 @@ impl Outbox {
     pub fn force_close(&self, reason: &str) {
         self.put(|content| content.close = Some(reason.to_owned()));
         self.wake();
+    }
+
+    /// Asks the connection about itself. It answers soon, unless it ends.
+    pub(super) fn ask(&self) -> oneshot::Receiver<ConnectionReport> {
+        let (question, answer) = oneshot::channel();
+        self.questions.lock().push(question);
+        self.asked.store(true, Ordering::Release);
+        self.question.notify_one();
+        answer
+    }
+
+    /// The questions since the last time.
+    pub(super) fn questions(&self) -> Vec<Question> {
+        if !self.asked.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.asked.store(false, Ordering::Release);
+        std::mem::take(&mut self.questions.lock())
+    }
+
+    /// Waits for a question. Apart from `arrival`, since a connection that can send nothing does not wait for that.
+    pub async fn question(&self) {
+        self.question.notified().await;
     }
 
     /// Waits until something has been put in since the last wait.

@@ -5,10 +5,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use leveret_protocol::ShortString;
+use thiserror::Error;
 
 use crate::broker::auth::sasl::Login;
 use crate::broker::auth::{PasswordHash, Permissions, User};
 use crate::config::Config;
+
+/// Why a login is refused, for the log.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// No such user, or another password.
+    #[error("user '{0}' - invalid credentials")]
+    Credentials(String),
+    /// Right, but the user may not come from another machine.
+    #[error("user '{0}' can only connect via localhost")]
+    NotLocal(String),
+}
 
 /// The node's users.
 #[derive(Debug)]
@@ -35,7 +47,7 @@ impl Users {
     }
 
     /// The user that a login is good for. The reason for a refusal is for the log alone.
-    pub(super) fn authenticate(&self, login: &Login, peer: IpAddr) -> Result<Arc<User>, String> {
+    pub(super) fn authenticate(&self, login: &Login, peer: IpAddr) -> Result<Arc<User>, Refused> {
         let name = match login {
             Login::Password { user, .. } => String::from_utf8_lossy(user).into_owned(),
             Login::Anonymous => self.anonymous.clone(),
@@ -47,10 +59,10 @@ impl Users {
             Login::Anonymous => known,
         };
         if !good {
-            return Err(format!("user '{name}' - invalid credentials"));
+            return Err(Refused::Credentials(name));
         }
         if self.loopback_users.contains(&name) && !peer.to_canonical().is_loopback() {
-            return Err(format!("user '{name}' can only connect via localhost"));
+            return Err(Refused::NotLocal(name));
         }
         Ok(Arc::clone(&self.user))
     }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use leveret_protocol::{FieldTable, ShortString};
+use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::cell::QueueCell;
 use super::vhost::RunningVhost;
@@ -12,6 +12,7 @@ use crate::broker::auth::{Actor, Permissions, User};
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::ConnectionId;
+use crate::broker::policy::{Draft, PolicyKind};
 use crate::broker::resource::ResourceKind;
 use crate::broker::vhost::{ExchangeDeclaration, Link, QueueDeclaration};
 use crate::config::Config;
@@ -121,6 +122,41 @@ fn what_was_declared_durable_is_there_after_a_power_cut() {
     assert_eq!(client.routed("amq.fanout"), ["kept"]);
     assert!(client.vhost.topology().queue(b"deleted").is_none());
     assert!(client.vhost.topology().queue(b"transient").is_none());
+}
+
+#[test]
+fn policies_are_there_after_a_power_cut_and_the_queues_and_exchanges_keep_to_them() {
+    let draft = |policy: &str, definition: &[(&str, FieldValue)]| Draft {
+        name: name(policy),
+        pattern: FieldValue::text("^(q|x)$"),
+        apply_to: None,
+        priority: Some(FieldValue::I64(3)),
+        definition: FieldValue::Table(definition.iter().map(|(key, value)| (name(key), value.clone())).collect()),
+    };
+    let administrator = User { name: name("guest"), tags: vec!["administrator".to_owned()] };
+    let (user, operator, vhost) = (PolicyKind::User, PolicyKind::Operator, name("/"));
+    let disk = FaultyDisk::new();
+    let node = start(&disk);
+    let client = Client::of(&node);
+    client.declare_exchange("x", true);
+    client.declare_queue("q", true);
+    client.bind("amq.fanout", "q");
+    let set = |kind, draft| node.set_policy(&administrator, &vhost, kind, draft).unwrap();
+    let definition = [("alternate-exchange", FieldValue::text("amq.fanout")), ("max-length", FieldValue::I64(5))];
+    assert!(set(user, draft("p", &definition)));
+    assert!(set(user, draft("gone", &[("max-length", FieldValue::I64(1))])));
+    assert!(set(operator, draft("o", &[("max-length", FieldValue::I64(9))])));
+    assert!(!set(operator, draft("o", &[("max-length", FieldValue::I64(4))])));
+    node.clear_policy(&administrator, &vhost, user, b"gone").unwrap();
+    let listed = |node: &Node| [user, operator].map(|kind| node.policies(&administrator, &vhost, kind).unwrap());
+    let before = listed(&node);
+    assert_eq!(before.each_ref().map(Vec::len), [1, 1]);
+    let node = start(&disk.after_power_cut(Unsynced::Lost));
+    assert_eq!(listed(&node), before);
+    let client = Client::of(&node);
+    assert_eq!(client.routed("x"), ["q"], "through the alternate exchange");
+    let queue = client.vhost.topology().queue(b"q").unwrap().id;
+    assert_eq!(client.vhost.cell(queue).unwrap().settings().max_length, Some(4));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
-use crate::broker::vhost::{Definition, Effect, QueueDeclaration, Restored, Topology, Vhost};
+use crate::broker::vhost::{Definition, Effect, QueueDeclaration, RedeclaredQueue, Restored, Topology, Vhost};
 
 #[derive(Debug)]
 pub(super) struct RunningVhost {
@@ -192,9 +192,22 @@ impl RunningVhost {
                         let _ended = cell.run(now, Input::Delete { if_unused: false, if_empty: false });
                     }
                 }
+                Effect::QueueConfigured(queue, settings) => {
+                    if let Some(cell) = self.cell(queue) {
+                        // A queue that has just been deleted keeps to nothing.
+                        let _gone = cell.run(now, Input::Configure(Box::new(settings)));
+                    }
+                }
+                Effect::Redeclared(queue) => self.tell(&queue),
                 Effect::Stored(_) | Effect::Forgotten(_) => {}
             }
         }
+    }
+
+    fn tell(&self, queue: &RedeclaredQueue) {
+        let done = if queue.adopted { "the queue adopts the new arguments" } else { "the queue stays as it is" };
+        let (name, different) = (&queue.name, &queue.different);
+        tracing::warn!("queue '{name}' in vhost '{}' is declared again: {different}; {done}", self.name);
     }
 
     fn publish(&self, machine: &Vhost) {

@@ -10,6 +10,7 @@
     reason = "a test may stop at once, reads the clock for its deadlines and runs clients in threads"
 )]
 
+mod api;
 mod backlog;
 mod bounded_queues;
 mod client;
@@ -24,6 +25,7 @@ mod cc_and_bcc;
 mod channel_errors;
 mod confirms;
 mod consumers;
+mod ctl;
 mod data_directory;
 mod dead_letters;
 mod delayed;
@@ -35,6 +37,12 @@ mod floods;
 mod flow;
 mod frames_cut_short;
 mod get;
+mod http_connections;
+mod http_login;
+mod http_messages;
+mod http_objects;
+mod http_peers;
+mod http_policies;
 mod kill_loop;
 mod large_messages;
 mod limits;

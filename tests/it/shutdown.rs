@@ -87,7 +87,14 @@ fn a_port_that_is_taken_is_named_and_the_exit_code_says_so() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let listener = format!("listeners.tcp.default={}", server.address());
-    let output = failed(&["--data-dir", directory.path().to_str().unwrap(), "--set", &listener]);
+    let output = failed(&[
+        "--data-dir",
+        directory.path().to_str().unwrap(),
+        "--set",
+        &listener,
+        "--set",
+        "management.tcp.port=none",
+    ]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(69), "{text}");
     assert!(text.contains(&format!("cannot listen on {}", server.address())), "{text}");

@@ -21,6 +21,9 @@ const STOP: Duration = Duration::from_secs(10);
 /// Precedes the address on the line with which a server says that it listens.
 const READY: &str = "AMQP on ";
 
+/// Precedes the address on the line with which a server says where its management API is.
+const MANAGEMENT: &str = "management API on http://";
+
 /// A running server; dropping it ends the process.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -114,6 +117,18 @@ impl Server {
         self.process.address.port()
     }
 
+    /// Where the management API listens.
+    pub(crate) fn management(&self) -> SocketAddr {
+        let deadline = Instant::now() + START;
+        while Instant::now() < deadline {
+            if let Some(address) = self.log().lines().find_map(|line| address_behind(MANAGEMENT, line)) {
+                return address;
+            }
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        panic!("the server does not say where its management API is:\n{}", self.log());
+    }
+
     /// URI of the default vhost as user `guest`.
     pub(crate) fn uri(&self) -> String {
         format!("amqp://guest:guest@{}/%2f", self.process.address)
@@ -193,6 +208,7 @@ fn command(directory: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
     command.arg("server").arg("--data-dir").arg(directory);
     command.args(["--set", "listeners.tcp.default=127.0.0.1:0"]);
+    command.args(["--set", "management.tcp.ip=127.0.0.1", "--set", "management.tcp.port=0"]);
     for (key, value) in settings {
         command.arg("--set").arg(format!("{key}={value}"));
     }
@@ -232,10 +248,12 @@ fn drain(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>, ready: Op
 }
 
 fn listening_address(line: &str) -> Option<SocketAddr> {
-    let after = line.split_once(READY)?.1;
-    let address: SocketAddr =
-        after.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).next()?.parse().ok()?;
-    (address.ip() == Ipv4Addr::LOCALHOST).then_some(address)
+    address_behind(READY, line).filter(|address| address.ip() == Ipv4Addr::LOCALHOST)
+}
+
+fn address_behind(words: &str, line: &str) -> Option<SocketAddr> {
+    let after = line.split_once(words)?.1;
+    after.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).next()?.parse().ok()
 }
 
 /// The address, or nothing when the server ended or took too long.

@@ -20,6 +20,10 @@ const DEFAULT_EXCHANGE: &str = "amq.default";
 
 /// The tag that lets a user publish with another's user-id.
 const IMPERSONATOR: &str = "impersonator";
+/// The tag of who may do everything that operators do.
+const ADMINISTRATOR: &str = "administrator";
+/// The tag of who may set policies.
+const POLICYMAKER: &str = "policymaker";
 
 /// A user, as far as a connection needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +38,23 @@ impl User {
     /// Whether it may publish messages whose user-id property names somebody else.
     #[must_use]
     pub fn may_impersonate(&self) -> bool {
-        self.tags.iter().any(|tag| tag == IMPERSONATOR)
+        self.has_tag(IMPERSONATOR)
+    }
+
+    /// Whether it may do everything that operators do.
+    #[must_use]
+    pub fn is_administrator(&self) -> bool {
+        self.has_tag(ADMINISTRATOR)
+    }
+
+    /// Whether it may set policies in the vhosts that it may enter.
+    #[must_use]
+    pub fn makes_policies(&self) -> bool {
+        self.is_administrator() || self.has_tag(POLICYMAKER)
+    }
+
+    fn has_tag(&self, wanted: &str) -> bool {
+        self.tags.iter().any(|tag| tag == wanted)
     }
 }
 

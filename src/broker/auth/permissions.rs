@@ -81,6 +81,12 @@ impl Permissions {
         Ok(Self { configure: Pattern::parse(configure)?, write: Pattern::parse(write)?, read: Pattern::parse(read)? })
     }
 
+    /// Nothing at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { configure: Pattern::Nothing, write: Pattern::Nothing, read: Pattern::Nothing }
+    }
+
     /// Whether the permission covers a resource of that name.
     #[must_use]
     pub fn allow(&self, permission: Permission, name: &[u8]) -> bool {

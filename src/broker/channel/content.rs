@@ -221,7 +221,8 @@ impl Assembly {
         }
         let rest = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_add(ARRIVED);
         let whole = needed.saturating_add(rest);
-        let mut grown = BytesMut::with_capacity(whole.min(needed.saturating_add(ARRIVED).max(2 * self.bytes.capacity())));
+        let mut grown =
+            BytesMut::with_capacity(whole.min(needed.saturating_add(ARRIVED).max(2 * self.bytes.capacity())));
         grown.extend_from_slice(&self.bytes);
         self.bytes = grown;
     }
@@ -237,7 +238,7 @@ fn no_header() -> ConnectionError {
     )
 }
 
-fn traits(view: &HeaderView<'_>) -> Traits {
+pub(super) fn traits(view: &HeaderView<'_>) -> Traits {
     let mut traits = Traits::default();
     if view.delivery_mode() == Some(PERSISTENT) {
         traits = traits.with(Traits::PERSISTENT);

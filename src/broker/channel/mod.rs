@@ -2,7 +2,9 @@
 //! One file per class of effect on the channel's state; one per method in `methods`.
 
 pub mod checks;
+pub mod compose;
 mod content;
+mod description;
 mod holders;
 mod methods;
 pub mod reply_to;
@@ -17,6 +19,7 @@ use std::collections::BTreeMap;
 use leveret_protocol::{FrameKind, Method, MethodError, RawFrame, ShortString, basic, channel, queue};
 
 use self::content::Assembly;
+pub use self::description::ChannelDescription;
 use self::holders::Holders;
 pub(super) use self::shared_limit::Offer;
 use self::shared_limit::SharedLimit;

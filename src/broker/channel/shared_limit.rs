@@ -95,6 +95,10 @@ impl SharedLimit {
         }
     }
 
+    pub(super) const fn limit(&self) -> u16 {
+        self.limit.get()
+    }
+
     /// A queue has messages for a consumer.
     pub(super) fn want(&mut self, consumer: ConsumerId, queue: QueueId) {
         if !self.offered.contains_key(&consumer) && self.known.insert(consumer) {

@@ -16,6 +16,12 @@ pub(super) struct Blocking {
     blocked: bool,
 }
 
+impl Blocking {
+    pub(super) const fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+}
+
 impl Connection {
     /// The node's alarms have changed. The client is told once that it is blocked and once that it is not, whatever
     /// alarms come and go in between.

@@ -2,6 +2,7 @@
 //! happens on a channel is `channel`'s.
 
 mod blocking;
+mod description;
 mod effect;
 mod frames;
 mod handshake;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use leveret_protocol::{FieldTable, Method, ShortString};
 
 use self::blocking::Blocking;
+pub use self::description::{ConsumerDescription, Description};
 pub use self::effect::{Effect, Note, Reply, Request, Settlement};
 use self::heartbeat::{Beat, Heartbeat};
 pub use self::settings::Settings;

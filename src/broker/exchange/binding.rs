@@ -96,6 +96,12 @@ impl Binding {
         Self { durable, ..self }
     }
 
+    /// The arguments as they count for the binding's identity: bytes that are the same in whatever order they were given.
+    #[must_use]
+    pub fn canonical_arguments(&self) -> &[u8] {
+        &self.identity
+    }
+
     fn rank(&self) -> (&ShortString, &Destination, &ShortString, &[u8]) {
         (&self.source, &self.destination, &self.binding_key, &self.identity)
     }

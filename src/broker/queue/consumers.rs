@@ -95,6 +95,10 @@ impl Consumers {
         self.all.keys().copied()
     }
 
+    pub(super) fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
+        self.all.values().map(|consumer| &consumer.subscription)
+    }
+
     pub(super) fn attach(&mut self, subscription: Subscription) {
         let consumer =
             Consumer { subscription, unacked: Unacked::default(), charged: 0, rotating: false, announced: false };

@@ -6,6 +6,7 @@ pub mod consumer_arguments;
 mod consumers;
 mod dead;
 mod effect;
+mod effective;
 mod entry;
 mod expiry;
 mod holding;
@@ -14,6 +15,7 @@ mod length;
 mod paged;
 mod place;
 mod places;
+mod questions;
 mod ranges;
 mod ready;
 mod relocate;
@@ -43,7 +45,9 @@ use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
 use self::ready::Ready;
 pub use self::retry::{Delays, Retry, RetryOn};
-pub use self::settings::{DeadLetter, Hold, Overflow, Settings};
+pub use self::settings::{
+    DeadLetter, DeadLetterStrategy, DelayedRetry, DelayedReturns, DeliveryLimit, Hold, Overflow, Settings,
+};
 pub use self::stored::Contents;
 use self::unacked::{Held, Unacked};
 use self::waiting::Waiting;

@@ -27,6 +27,14 @@ pub struct Settings {
     pub hold: Option<Hold>,
     /// How messages are tried again that consumers do not want now (`x-retry-delays` and others).
     pub retry: Option<Retry>,
+    /// How surely they get there (`dead-letter-strategy`).
+    pub dead_letter_strategy: DeadLetterStrategy,
+    /// How often a message may come back (`delivery-limit`); `None`: the queue type's own limit.
+    pub delivery_limit: Option<DeliveryLimit>,
+    /// How long a consumer may hold a message (`consumer-timeout`); `None`: the node's.
+    pub consumer_timeout: Option<Duration>,
+    /// Whether and for how long what comes back waits (`delayed-retry-type`).
+    pub delayed_retry: Option<DelayedRetry>,
 }
 
 /// Which messages wait before they are ready.
@@ -36,6 +44,55 @@ pub enum Hold {
     ForExchange,
     /// Those with this header, up to the time in it (`x-hold-until-header`).
     Until(ShortString),
+}
+
+/// How often a message may come back before it is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryLimit {
+    /// So many times.
+    AtMost(u64),
+    /// As often as it likes: what a negative number says.
+    Unlimited,
+}
+
+impl DeliveryLimit {
+    /// What a number says.
+    #[must_use]
+    pub fn of(number: i64) -> Self {
+        u64::try_from(number).map_or(Self::Unlimited, Self::AtMost)
+    }
+}
+
+/// How surely dead messages get to their exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeadLetterStrategy {
+    /// They leave the queue, and that is that.
+    #[default]
+    AtMostOnce,
+    /// They leave the queue when they have arrived.
+    AtLeastOnce,
+}
+
+/// Messages that come back wait before they are delivered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DelayedRetry {
+    /// Which of them.
+    pub returns: DelayedReturns,
+    /// The wait after the first return; each further one adds as much.
+    pub min: Duration,
+    /// The longest wait; `None`: no bound.
+    pub max: Option<Duration>,
+}
+
+/// Which returned messages wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DelayedReturns {
+    /// All.
+    All,
+    /// Those whose return counts as a failed delivery.
+    Failed,
+    /// Those whose return does not.
+    Returned,
 }
 
 /// What a full queue does with one message more.
@@ -87,6 +144,7 @@ impl Settings {
                 .map(|exchange| DeadLetter { exchange, routing_key: arguments::dead_letter_routing_key(arguments) }),
             hold: arguments::hold_until_header(arguments).map(Hold::Until),
             retry: arguments::retry(arguments),
+            ..Self::default()
         }
     }
 

@@ -9,6 +9,7 @@ use leveret_protocol::{FieldTable, FieldValue, ShortString};
 use super::{Effect, Link, Vhost};
 use crate::broker::exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeType, delay_queue};
 use crate::broker::ids::QueueId;
+use crate::broker::policy::{Policy, PolicyKind};
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::ResourceKind;
 
@@ -21,6 +22,8 @@ pub enum Definition {
     Queue(Arc<QueueEntry>),
     /// A binding, with the arguments as they were first given.
     Binding(Link),
+    /// A policy.
+    Policy(PolicyKind, Arc<Policy>),
 }
 
 /// A durable exchange without its bindings.
@@ -52,18 +55,22 @@ pub struct Restored {
 }
 
 impl Vhost {
-    /// A vhost with the predeclared exchanges and what was stored, in any order.
+    /// A vhost with the predeclared exchanges and what was stored, in any order: policies are set before what they apply
+    /// to comes.
     #[must_use]
     pub fn restore(name: ShortString, definitions: impl IntoIterator<Item = Definition>) -> Restored {
         let mut restored = Restored { vhost: Self::new(name), effects: Vec::new(), stray: Vec::new() };
         let mut links = Vec::new();
-        for definition in definitions {
+        let (policies, objects): (Vec<_>, Vec<_>) =
+            definitions.into_iter().partition(|definition| matches!(definition, Definition::Policy(..)));
+        for definition in policies.into_iter().chain(objects) {
             match definition {
                 Definition::Exchange(exchange) => {
                     restored.vhost.add_exchange(exchange.into(), &mut restored.effects);
                 }
                 Definition::Queue(entry) => restored.vhost.add_queue(entry, &mut restored.effects),
                 Definition::Binding(link) => links.push(link),
+                Definition::Policy(kind, policy) => restored.vhost.restore_policy(kind, policy),
             }
         }
         restored.restore_bindings(links);
@@ -71,13 +78,16 @@ impl Vhost {
         restored
     }
 
-    /// Everything durable: exchanges, queues and bindings, each by name.
+    /// Everything durable: exchanges, queues and bindings by name, and policies in the order in which they are tried.
     #[must_use]
     pub fn definitions(&self) -> Vec<Definition> {
         let exchanges = self.topology.exchanges.values().filter_map(|exchange| stored_exchange(exchange));
         let queues = self.topology.queues.values().filter_map(stored_queue);
         let bindings = self.by_source.values().flatten().filter_map(|binding| stored_binding(binding));
-        exchanges.chain(queues).chain(bindings).collect()
+        let policies = [PolicyKind::User, PolicyKind::Operator].into_iter().flat_map(|kind| {
+            self.topology.policies.of(kind).iter().map(move |policy| Definition::Policy(kind, Arc::clone(policy)))
+        });
+        exchanges.chain(queues).chain(bindings).chain(policies).collect()
     }
 }
 
@@ -138,7 +148,7 @@ pub(super) fn stored_binding(binding: &Binding) -> Option<Definition> {
 
 /// The exchange that the arguments name as the alternate. A name that no exchange can have leads nowhere, like any
 /// alternate exchange that does not exist.
-fn alternate(arguments: &FieldTable) -> Option<ShortString> {
+pub(super) fn alternate(arguments: &FieldTable) -> Option<ShortString> {
     let FieldValue::LongString(name) = arguments.get(ALTERNATE_EXCHANGE)? else { return None };
     ShortString::new(name).ok()
 }

@@ -10,6 +10,7 @@ use super::{Definition, Effect, ExchangeDeclaration, ExchangeDefinition, Link, Q
 use crate::broker::auth::{Actor, Permissions, User};
 use crate::broker::exchange::{Envelope, ExchangeType};
 use crate::broker::ids::{ConnectionId, QueueId};
+use crate::broker::policy::{ApplyTo, Pattern, Policy, PolicyKind};
 use crate::broker::queue::{QueueEntry, Settings};
 use crate::broker::resource::ResourceKind;
 
@@ -308,6 +309,8 @@ enum Operation {
     RemoveQueue(usize),
     Bind(Link),
     Unbind(Link),
+    SetPolicy { of_user: bool, name: i64, length: i64 },
+    ClearPolicy { of_user: bool, name: i64 },
     ConnectionEnded,
     Restart,
 }
@@ -348,8 +351,24 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         8 => any_link().prop_map(Operation::Bind),
         2 => any_link().prop_map(Operation::Unbind),
         1 => Just(Operation::ConnectionEnded),
+        2 => (any::<bool>(), 0..2_i64, 0..3_i64).prop_map(|(of_user, name, length)| Operation::SetPolicy { of_user, name, length }),
+        1 => (any::<bool>(), 0..2_i64).prop_map(|(of_user, name)| Operation::ClearPolicy { of_user, name }),
         1 => Just(Operation::Restart),
     ]
+}
+
+const fn kind(of_user: bool) -> PolicyKind {
+    if of_user { PolicyKind::User } else { PolicyKind::Operator }
+}
+
+fn max_length(policy: i64, length: i64) -> Policy {
+    Policy {
+        name: name(&policy.to_string()),
+        pattern: Pattern::parse("").unwrap(),
+        apply_to: ApplyTo::All,
+        priority: policy,
+        definition: [(name("max-length"), FieldValue::I64(length))].into_iter().collect(),
+    }
 }
 
 /// What identifies a definition, so that what is forgotten is found.
@@ -358,6 +377,7 @@ fn identity(definition: &Definition) -> String {
         Definition::Exchange(exchange) => format!("exchange {}", exchange.name),
         Definition::Queue(entry) => format!("queue {}", entry.name),
         Definition::Binding(link) => format!("{link:?}"),
+        Definition::Policy(kind, policy) => format!("{kind:?} policy {}", policy.name),
     }
 }
 
@@ -393,6 +413,12 @@ impl Model {
             }
             Operation::Bind(link) => _ = vhost.bind(&ann, &link, &mut effects),
             Operation::Unbind(link) => _ = vhost.unbind(&ann, &link, &mut effects),
+            Operation::SetPolicy { of_user, name, length } => {
+                _ = vhost.set_policy(kind(of_user), max_length(name, length), &mut effects);
+            }
+            Operation::ClearPolicy { of_user, name } => {
+                _ = vhost.clear_policy(kind(of_user), name.to_string().as_bytes(), &mut effects);
+            }
             Operation::ConnectionEnded => vhost.connection_ended(ConnectionId(1), &mut effects),
             Operation::Restart => self.vhost = self.restored(),
         }
@@ -402,13 +428,18 @@ impl Model {
     fn keep(&mut self, effect: Effect) {
         match effect {
             Effect::Stored(definition) => {
-                let before = self.stored.insert(identity(&definition), definition);
-                assert_eq!(before, None, "stored twice");
+                // A policy is stored in the place of another one; all else comes once.
+                let may_be_there = matches!(definition, Definition::Policy(..));
+                let before = self.stored.insert(identity(&definition), definition.clone());
+                assert!(before.is_none_or(|before| may_be_there && before != definition), "stored twice");
             }
             Effect::Forgotten(definition) => {
                 assert_eq!(self.stored.remove(&identity(&definition)), Some(definition), "forgotten as it was stored");
             }
-            Effect::QueueCreated(..) | Effect::QueueRemoved(_) => {}
+            Effect::QueueCreated(..)
+            | Effect::QueueRemoved(_)
+            | Effect::QueueConfigured(..)
+            | Effect::Redeclared(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::definition::stored_exchange;
 use super::equivalence::{check_argument, check_field};
+use super::policies::alternate_by_policy;
 use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
@@ -107,7 +108,10 @@ impl Vhost {
         Ok(())
     }
 
-    pub(super) fn add_exchange(&mut self, exchange: Exchange, effects: &mut Vec<Effect>) {
+    pub(super) fn add_exchange(&mut self, mut exchange: Exchange, effects: &mut Vec<Effect>) {
+        if let Some(alternate) = alternate_by_policy(&self.topology.policies, &exchange) {
+            exchange.alternate = Some(alternate);
+        }
         if let Some(entry) = &exchange.delay_queue {
             let settings = Settings { hold: Some(Hold::ForExchange), ..Settings::default() };
             effects.push(Effect::QueueCreated(Arc::clone(entry), settings));

@@ -77,6 +77,21 @@ impl Vhost {
         Ok(())
     }
 
+    /// All bindings but those to the default exchange, which are implied; by source.
+    pub fn bindings(&self) -> impl Iterator<Item = &Arc<Binding>> {
+        self.by_source.values().flatten()
+    }
+
+    /// The bindings from an exchange.
+    pub fn bindings_from(&self, source: &ShortString) -> impl Iterator<Item = &Arc<Binding>> {
+        self.by_source.get(source).into_iter().flatten()
+    }
+
+    /// The bindings to a queue or an exchange.
+    pub fn bindings_to(&self, destination: &DestinationKey) -> impl Iterator<Item = &Arc<Binding>> {
+        self.by_destination.get(destination).into_iter().flatten()
+    }
+
     /// The durable binding that a link describes, when both of its ends are there.
     pub(super) fn binding(&self, link: &Link) -> Option<Binding> {
         self.topology.exchange(link.source.as_bytes())?;

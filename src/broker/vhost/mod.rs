@@ -5,13 +5,17 @@ mod definition;
 pub(in crate::broker) mod equivalence;
 mod exchanges;
 mod links;
+mod policies;
 mod queues;
+mod redeclared;
 mod topology;
 
 #[cfg(test)]
 mod delayed_tests;
 #[cfg(test)]
 mod durable_tests;
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +28,7 @@ pub use self::definition::{Definition, ExchangeDefinition, Restored};
 pub use self::exchanges::ExchangeDeclaration;
 pub use self::links::Link;
 pub use self::queues::QueueDeclaration;
+pub use self::redeclared::RedeclaredQueue;
 pub use self::topology::{Route, Topology};
 use crate::broker::exchange::{Binding, DestinationKey, Exchange, ExchangeType};
 use crate::broker::ids::{ConnectionId, QueueId};
@@ -51,6 +56,10 @@ pub enum Effect {
     QueueCreated(Arc<QueueEntry>, Settings),
     /// A queue's name is gone; its machine is to be ended, where it has not been.
     QueueRemoved(QueueId),
+    /// A queue that runs is to keep to these settings from now on.
+    QueueConfigured(QueueId, Settings),
+    /// A queue was declared again with other arguments, and its policy lets that pass: the log should tell.
+    Redeclared(RedeclaredQueue),
     /// Something durable came into being; it is to be on disk before the client is answered.
     Stored(Definition),
     /// Something durable is gone; so is it to be on disk.
@@ -78,7 +87,13 @@ impl Vhost {
             exchanges.insert_mut(name.clone(), Arc::new(predeclared(name, kind, internal)));
         }
         Self {
-            topology: Topology { number: 0, vhost: name, exchanges, queues: RedBlackTreeMapSync::default() },
+            topology: Topology {
+                number: 0,
+                vhost: name,
+                exchanges,
+                queues: RedBlackTreeMapSync::default(),
+                policies: Arc::default(),
+            },
             by_source: BTreeMap::new(),
             by_destination: BTreeMap::new(),
             exclusive: BTreeMap::new(),

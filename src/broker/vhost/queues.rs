@@ -6,13 +6,14 @@ use leveret_protocol::{FieldTable, ShortString};
 
 use super::definition::stored_queue;
 use super::equivalence::{check_argument, check_field};
+use super::policies::settings_under;
 use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::broker::exchange::Destination;
 use crate::broker::ids::{ConnectionId, QueueId};
-use crate::broker::queue::{QueueEntry, Settings, arguments};
+use crate::broker::queue::{QueueEntry, arguments};
 use crate::broker::resource::Resource;
 
 /// What queue.declare asks for, with what the node adds.
@@ -51,13 +52,14 @@ impl Vhost {
         let owner = wanted.exclusive.then_some(actor.connection);
         // RabbitMQ 4.3: an exclusive queue is never durable, whatever the flag says.
         let durable = wanted.durable && !wanted.exclusive;
-        if let Some(current) = self.topology.queue(name.as_bytes()) {
-            check_equivalence(resource, &wanted, owner, durable, current)?;
-            return Ok(Arc::clone(current));
+        if let Some(current) = self.topology.queue(name.as_bytes()).cloned() {
+            check_fields(&resource, &wanted, owner, durable, &current)?;
+            return match check_arguments(&resource, &wanted, &current) {
+                Ok(()) => Ok(current),
+                Err(different) => self.redeclare_queue(actor, wanted.arguments, current, different, effects),
+            };
         }
-        arguments::check_dead_letter_exchange(&wanted.arguments, &resource)?;
-        self.require_dead_letter_permissions(actor, &wanted.arguments, &resource)?;
-        arguments::validate(&wanted.arguments, &resource)?;
+        self.check_new_arguments(actor, &wanted.arguments, &resource)?;
         arguments::check_properties(&wanted.arguments, durable, wanted.exclusive, wanted.auto_delete, &resource)?;
         arguments::require_support(&wanted.arguments, &resource)?;
         let entry = Arc::new(QueueEntry {
@@ -79,7 +81,7 @@ impl Vhost {
 
     pub(super) fn add_queue(&mut self, entry: Arc<QueueEntry>, effects: &mut Vec<Effect>) {
         self.topology.queues.insert_mut(entry.name.clone(), Arc::clone(&entry));
-        let settings = Settings::of(&entry.arguments);
+        let settings = settings_under(&self.topology.policies, &entry);
         effects.push(Effect::QueueCreated(entry, settings));
     }
 
@@ -155,6 +157,18 @@ impl Vhost {
         Ok(name)
     }
 
+    /// Whether the arguments are valid, and whether the actor may send dead letters where they say.
+    pub(super) fn check_new_arguments(
+        &self,
+        actor: &Actor,
+        declared: &FieldTable,
+        resource: &Resource,
+    ) -> Result<(), ChannelError> {
+        arguments::check_dead_letter_exchange(declared, resource)?;
+        self.require_dead_letter_permissions(actor, declared, resource)?;
+        arguments::validate(declared, resource)
+    }
+
     fn require_dead_letter_permissions(
         &self,
         actor: &Actor,
@@ -167,21 +181,24 @@ impl Vhost {
     }
 }
 
-fn check_equivalence(
-    resource: Resource,
+fn check_fields(
+    resource: &Resource,
     wanted: &QueueDeclaration,
     owner: Option<ConnectionId>,
     durable: bool,
     current: &QueueEntry,
 ) -> Result<(), ChannelError> {
     if current.owner != owner {
-        return Err(ChannelError::Locked(resource));
+        return Err(ChannelError::Locked(resource.clone()));
     }
-    check_field("durable", &resource, &durable, &current.durable)?;
-    check_field("auto_delete", &resource, &wanted.auto_delete, &current.auto_delete)?;
+    check_field("durable", resource, &durable, &current.durable)?;
+    check_field("auto_delete", resource, &wanted.auto_delete, &current.auto_delete)
+}
+
+fn check_arguments(resource: &Resource, wanted: &QueueDeclaration, current: &QueueEntry) -> Result<(), ChannelError> {
     for argument in arguments::compared() {
         let received = arguments::effective(argument, &wanted.arguments);
-        check_argument(argument, &resource, received, arguments::effective(argument, &current.arguments))?;
+        check_argument(argument, resource, received, arguments::effective(argument, &current.arguments))?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::broker::auth::{Actor, Permission};
 use crate::broker::delay;
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::{Destination, Envelope, Exchange, mixed};
+use crate::broker::policy::{Effective, Policies, Target};
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::Resource;
 
@@ -23,6 +24,7 @@ pub struct Topology {
     pub vhost: ShortString,
     pub(super) exchanges: RedBlackTreeMapSync<ShortString, Arc<Exchange>>,
     pub(super) queues: RedBlackTreeMapSync<ShortString, Arc<QueueEntry>>,
+    pub(super) policies: Arc<Policies>,
 }
 
 /// Where a message goes.
@@ -38,6 +40,16 @@ pub struct Route {
 }
 
 impl Topology {
+    /// All exchanges, by name.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Arc<Exchange>> {
+        self.exchanges.values()
+    }
+
+    /// All queues, by name.
+    pub fn queues(&self) -> impl Iterator<Item = &Arc<QueueEntry>> {
+        self.queues.values()
+    }
+
     /// The exchange of that name.
     #[must_use]
     pub fn exchange(&self, name: &[u8]) -> Option<&Arc<Exchange>> {
@@ -48,6 +60,24 @@ impl Topology {
     #[must_use]
     pub fn queue(&self, name: &[u8]) -> Option<&Arc<QueueEntry>> {
         self.queues.get(name)
+    }
+
+    /// The vhost's policies.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// The policies that apply to a queue.
+    #[must_use]
+    pub fn policies_of_queue(&self, entry: &QueueEntry) -> Effective {
+        self.policies.effective(entry.name.as_bytes(), Target::of_queue(&entry.arguments))
+    }
+
+    /// The policies that apply to an exchange.
+    #[must_use]
+    pub fn policies_of_exchange(&self, exchange: &Exchange) -> Effective {
+        self.policies.effective(exchange.name.as_bytes(), Target::Exchange)
     }
 
     /// The queue, if the actor may use it with that permission.

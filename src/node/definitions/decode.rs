@@ -7,13 +7,16 @@ use nom::bytes::complete::{tag, take};
 use nom::combinator::{all_consuming, cond, map_opt, map_res};
 use nom::error::{Error, ErrorKind};
 use nom::multi::length_data;
-use nom::number::complete::{le_u64, u8};
+use nom::number::complete::{le_i64, le_u16, le_u64, u8};
 use nom::{Err, IResult, Parser};
 use thiserror::Error as ThisError;
 
-use super::encode::{AUTO_DELETE, BINDING, DELAYS, DIGEST, EXCHANGE, INTERNAL, QUEUE, QUEUE_IDS, VERSION, VHOST};
+use super::encode::{
+    AUTO_DELETE, BINDING, DELAYS, DIGEST, EXCHANGE, INTERNAL, OPERATOR, POLICY, QUEUE, QUEUE_IDS, USER, VERSION, VHOST,
+};
 use crate::broker::exchange::ExchangeType;
 use crate::broker::ids::QueueId;
+use crate::broker::policy::{ApplyTo, Pattern, Policy, PolicyKind};
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::ResourceKind;
 use crate::broker::vhost::{Definition, ExchangeDefinition, Link};
@@ -73,6 +76,7 @@ enum Subject {
     Exchange { vhost: ShortString, name: ShortString },
     Queue { vhost: ShortString, name: ShortString },
     Binding { vhost: ShortString, source: ShortString, destination_kind: ResourceKind, destination: ShortString },
+    Policy { vhost: ShortString, kind: PolicyKind, name: ShortString },
 }
 
 impl Subject {
@@ -84,6 +88,10 @@ impl Subject {
             Self::Queue { vhost, name } => format!("the queue '{name}' in vhost '{vhost}'"),
             Self::Binding { vhost, source, destination, .. } => {
                 format!("the binding from '{source}' to '{destination}' in vhost '{vhost}'")
+            }
+            Self::Policy { vhost, kind: PolicyKind::User, name } => format!("the policy '{name}' in vhost '{vhost}'"),
+            Self::Policy { vhost, kind: PolicyKind::Operator, name } => {
+                format!("the operator policy '{name}' in vhost '{vhost}'")
             }
         }
     }
@@ -99,6 +107,9 @@ impl Subject {
                 let link = Link { source, destination_kind, destination, binding_key, arguments };
                 (vhost, Definition::Binding(link))
             }
+            Self::Policy { vhost, kind, name } => {
+                (vhost, Definition::Policy(kind, Arc::new(whole(policy(name), value)?)))
+            }
         };
         Some(Row::Definition(vhost, definition))
     }
@@ -112,6 +123,9 @@ fn subject(key: Octets<'_>) -> IResult<Octets<'_>, Subject> {
         EXCHANGE => (short_string, short_string).map(|(vhost, name)| Subject::Exchange { vhost, name }).parse(rest),
         QUEUE => (short_string, short_string).map(|(vhost, name)| Subject::Queue { vhost, name }).parse(rest),
         BINDING => binding(rest),
+        POLICY => (short_string, policy_kind, short_string)
+            .map(|(vhost, kind, name)| Subject::Policy { vhost, kind, name })
+            .parse(rest),
         _ => Err(Err::Error(Error::new(key, ErrorKind::Tag))),
     }
 }
@@ -149,6 +163,25 @@ fn queue(name: ShortString) -> impl FnMut(Octets<'_>) -> IResult<Octets<'_>, Que
         let (id, auto_delete) = (QueueId(id), flags & AUTO_DELETE != 0);
         Ok((rest, QueueEntry { id, name: name.clone(), durable: true, auto_delete, owner: None, arguments }))
     }
+}
+
+fn policy_kind(input: Octets<'_>) -> IResult<Octets<'_>, PolicyKind> {
+    let user = tag([USER].as_slice()).map(|_| PolicyKind::User);
+    let operator = tag([OPERATOR].as_slice()).map(|_| PolicyKind::Operator);
+    nom::branch::alt((user, operator)).parse(input)
+}
+
+fn policy(name: ShortString) -> impl FnMut(Octets<'_>) -> IResult<Octets<'_>, Policy> {
+    move |input| {
+        let apply_to = map_opt(length_data(u8), ApplyTo::by_name);
+        let pattern = map_opt(length_data(le_u16), pattern);
+        let (rest, (priority, apply_to, pattern, definition)) = (le_i64, apply_to, pattern, table).parse(input)?;
+        Ok((rest, Policy { name: name.clone(), pattern, apply_to, priority, definition }))
+    }
+}
+
+fn pattern(octets: Octets<'_>) -> Option<Pattern> {
+    Pattern::parse(std::str::from_utf8(octets).ok()?).ok()
 }
 
 fn exchange_type(input: Octets<'_>) -> IResult<Octets<'_>, ExchangeType> {

@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use leveret_protocol::{FieldTable, ShortString};
 use sha2::{Digest, Sha256};
 
+use crate::broker::policy::{Policy, PolicyKind};
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::ResourceKind;
 use crate::broker::vhost::{Definition, ExchangeDefinition, Link};
@@ -18,6 +19,10 @@ pub(super) const VHOST: u8 = b'v';
 pub(super) const EXCHANGE: u8 = b'e';
 pub(super) const QUEUE: u8 = b'q';
 pub(super) const BINDING: u8 = b'b';
+pub(super) const POLICY: u8 = b'p';
+
+pub(super) const USER: u8 = b'u';
+pub(super) const OPERATOR: u8 = b'o';
 
 pub(super) const AUTO_DELETE: u8 = 1;
 pub(super) const INTERNAL: u8 = 2;
@@ -43,6 +48,7 @@ pub(super) fn stored(vhost: &ShortString, definition: &Definition) -> Change {
         Definition::Exchange(exchange) => exchange_value(exchange),
         Definition::Queue(entry) => queue_value(entry),
         Definition::Binding(link) => Writer::row(VERSION).name(&link.binding_key).table(&link.arguments),
+        Definition::Policy(_, policy) => policy_value(policy),
     };
     Change::Put { key: key(vhost, definition), value: value.0 }
 }
@@ -63,6 +69,13 @@ fn key(vhost: &ShortString, definition: &Definition) -> Vec<u8> {
             };
             let ends = Writer::row(BINDING).name(vhost).name(&link.source).octet(kind).name(&link.destination);
             ends.octets(&digest(link)).0
+        }
+        Definition::Policy(kind, policy) => {
+            let kind = match kind {
+                PolicyKind::User => USER,
+                PolicyKind::Operator => OPERATOR,
+            };
+            Writer::row(POLICY).name(vhost).octet(kind).name(&policy.name).0
         }
     }
 }
@@ -88,6 +101,12 @@ fn exchange_value(exchange: &ExchangeDefinition) -> Writer {
 fn queue_value(entry: &QueueEntry) -> Writer {
     let flags = flag(entry.auto_delete, AUTO_DELETE);
     Writer::row(VERSION).octet(flags).octets(&entry.id.0.to_le_bytes()).table(&entry.arguments)
+}
+
+fn policy_value(policy: &Policy) -> Writer {
+    let apply_to = ShortString::from_static(policy.apply_to.name());
+    let row = Writer::row(VERSION).octets(&policy.priority.to_le_bytes()).name(&apply_to);
+    row.text(policy.pattern.as_str()).table(&policy.definition)
 }
 
 fn flag(set: bool, flag: u8) -> u8 {
@@ -116,6 +135,12 @@ impl Writer {
         // At most 255 bytes by its type.
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
         self.octet(length).octets(name.as_bytes())
+    }
+
+    fn text(self, text: &str) -> Self {
+        // A pattern has at most 1024 bytes.
+        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        self.octets(&length.to_le_bytes()).octets(text.as_bytes())
     }
 
     fn table(self, table: &FieldTable) -> Self {

@@ -1,5 +1,5 @@
-//! What survives a restart, in the store's small database: vhosts with their durable exchanges, queues and bindings, and
-//! the ids of queues. Without a database everything is as if there were one, and ends with the process.
+//! What survives a restart, in the store's small database: vhosts with their durable exchanges, queues,
+//! bindings and policies, and the ids of queues. Without a database everything is as if there were one, and ends with the process.
 
 mod decode;
 mod encode;
@@ -65,7 +65,7 @@ impl Stored {
         let ids = definitions.filter_map(|definition| match definition {
             Definition::Queue(entry) => Some(entry.id),
             Definition::Exchange(exchange) => exchange.delay_queue,
-            Definition::Binding(_) => None,
+            Definition::Binding(_) | Definition::Policy(..) => None,
         });
         ids.collect()
     }
@@ -123,7 +123,10 @@ impl Definitions {
         let changes = effects.iter().filter_map(|effect| match effect {
             Effect::Stored(definition) => Some(encode::stored(vhost, definition)),
             Effect::Forgotten(definition) => Some(encode::forgotten(vhost, definition)),
-            Effect::QueueCreated(..) | Effect::QueueRemoved(_) => None,
+            Effect::QueueCreated(..)
+            | Effect::QueueRemoved(_)
+            | Effect::QueueConfigured(..)
+            | Effect::Redeclared(_) => None,
         });
         self.commit(&changes.collect::<Vec<_>>())
     }

@@ -10,6 +10,7 @@ use super::decode::{Row, RowError, row};
 use super::{Definitions, Stored, encode};
 use crate::broker::exchange::ExchangeType;
 use crate::broker::ids::QueueId;
+use crate::broker::policy::{ApplyTo, Pattern, Policy, PolicyKind};
 use crate::broker::queue::{QueueEntry, Settings};
 use crate::broker::resource::ResourceKind;
 use crate::broker::vhost::{Definition, Effect, ExchangeDefinition, Link};
@@ -62,6 +63,10 @@ fn any_definition() -> impl Strategy<Value = Definition> {
     let queue = (any_name(), any::<u64>(), any::<bool>(), any_table());
     let ends = prop_oneof![Just(ResourceKind::Exchange), Just(ResourceKind::Queue)];
     let binding = (any_name(), ends, any_name(), any_name(), any_table());
+    let patterns = proptest::sample::select(vec!["", "^a", r"^(?!amq\.)", "é"]);
+    let apply_to = proptest::sample::select(vec![ApplyTo::All, ApplyTo::QuorumQueues, ApplyTo::Exchanges]);
+    let kinds_of_policies = prop_oneof![Just(PolicyKind::User), Just(PolicyKind::Operator)];
+    let policy = (kinds_of_policies, any_name(), patterns, apply_to, any::<i64>(), any_table());
     prop_oneof![
         exchange.prop_map(|((name, kind, auto_delete, internal, arguments), delay_queue)| {
             Definition::Exchange(ExchangeDefinition { name, kind, auto_delete, internal, arguments, delay_queue })
@@ -72,6 +77,10 @@ fn any_definition() -> impl Strategy<Value = Definition> {
         }),
         binding.prop_map(|(source, destination_kind, destination, binding_key, arguments)| {
             Definition::Binding(Link { source, destination_kind, destination, binding_key, arguments })
+        }),
+        policy.prop_map(|(kind, name, pattern, apply_to, priority, definition)| {
+            let pattern = Pattern::parse(pattern).unwrap();
+            Definition::Policy(kind, Arc::new(Policy { name, pattern, apply_to, priority, definition }))
         }),
     ]
 }
@@ -151,6 +160,20 @@ fn rows_have_the_bytes_that_the_storage_format_tells() {
     let digest = [0xeb, 0xb4, 0x8c, 0x99, 0x08, 0xe8, 0x79, 0x96, 0xca, 0x52, 0x10, 0x8b, 0x18, 0x21, 0xc8, 0xf7];
     let key = [b"b\x01/\x01xq\x01q".as_slice(), &digest].concat();
     assert_eq!(stored(Definition::Binding(link)), row(&key, b"\x01\x01k\0\0\0\0"));
+    let policy = Policy {
+        name: name("p"),
+        pattern: Pattern::parse("^q").unwrap(),
+        apply_to: ApplyTo::Queues,
+        priority: -2,
+        definition: [(name("expires"), FieldValue::I64(5))].into_iter().collect(),
+    };
+    assert_eq!(
+        stored(Definition::Policy(PolicyKind::Operator, Arc::new(policy))),
+        row(
+            b"p\x01/o\x01p",
+            b"\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x06queues\x02\0^q\0\0\0\x11\x07expiresl\0\0\0\0\0\0\0\x05"
+        )
+    );
 }
 
 #[test]

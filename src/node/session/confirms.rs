@@ -72,6 +72,12 @@ impl Confirms {
         self.pending.back().map(|pending| pending.position)
     }
 
+    /// Publishes of a channel that are not confirmed.
+    pub(super) fn owed_to(&self, channel: u16) -> u64 {
+        let owed = self.pending.iter().filter(|pending| pending.channel == channel);
+        owed.map(|pending| pending.through - pending.first + 1).sum()
+    }
+
     /// A channel is gone: nobody waits for its confirms.
     pub(super) fn forget(&mut self, channel: u16) {
         self.pending.retain(|pending| pending.channel != channel);

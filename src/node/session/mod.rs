@@ -4,6 +4,8 @@
 mod commit;
 mod confirms;
 mod deliver;
+mod description;
+mod errand;
 mod publish;
 mod random;
 mod request;
@@ -23,6 +25,8 @@ use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, fra
 
 use self::confirms::Confirms;
 use self::deliver::News;
+pub use self::description::{ConnectionReport, Waiting};
+pub(in crate::node) use self::errand::publish as publish_alone;
 use self::publish::{Batch, Kept, RouteCache};
 use self::random::Random;
 use self::settle::Settled;
@@ -55,6 +59,9 @@ pub struct Session {
     connection: Connection,
     id: ConnectionId,
     peer: SocketAddr,
+    local: Option<SocketAddr>,
+    /// Milliseconds since 1970.
+    connected_at: u64,
     outbox: Arc<Outbox>,
     user: Option<Arc<User>>,
     actor: Option<Actor>,
@@ -109,6 +116,8 @@ impl Session {
             node: Arc::clone(node),
             id,
             peer,
+            local: None,
+            connected_at: node.clock.unix_millis(),
             outbox,
             user: None,
             actor: None,

@@ -91,6 +91,9 @@ macro_rules! exchange_types {
         }
 
         impl ExchangeType {
+            /// All types.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
             /// The type of that name.
             #[must_use]
             pub fn by_name(name: &[u8]) -> Option<Self> {

@@ -50,7 +50,7 @@ pub(super) use self::message_ttl::value as message_ttl;
 pub use self::name_prefix::value as name_prefix;
 pub(super) use self::overflow::value as overflow;
 pub(super) use self::queue_type::CLASSIC_MODULE as CLASSIC;
-pub use self::queue_type::{check_named, check_properties, other_module as other_queue_type};
+pub use self::queue_type::{check_named, check_properties, name as type_name, other_module as other_queue_type};
 pub(super) use self::retry::value as retry;
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
@@ -189,6 +189,14 @@ pub fn with_policy(declared: &FieldTable, definition: &FieldTable) -> FieldTable
     arguments
 }
 
+/// Whether a policy may give one of our own arguments such a value, whatever else it gives.
+#[must_use]
+pub fn may_be_given(key: &str, value: &FieldValue) -> bool {
+    let argument = argument_of(key);
+    let known = ARGUMENTS.iter().find(|known| known.name == argument);
+    known.is_some_and(|known| (known.check)(value, &FieldTable::new()).is_ok())
+}
+
 fn argument_of(key: &str) -> String {
     format!("x-{key}")
 }
@@ -213,6 +221,22 @@ pub fn effective<'a>(argument: &str, arguments: &'a FieldTable) -> Option<&'a Fi
         return Some(queue_type::value(arguments));
     }
     arguments.get(argument)
+}
+
+/// What makes a queue another one: a running queue keeps it.
+const FIXED: [&str; 3] =
+    [queue_type::ARGUMENT.name, max_priority::ARGUMENT.name, single_active_consumer::ARGUMENT.name];
+
+/// The arguments that a running queue takes on when it is asked for others.
+#[must_use]
+pub fn adopted(current: &FieldTable, mut wanted: FieldTable) -> FieldTable {
+    for fixed in FIXED {
+        wanted.remove(fixed);
+        if let Some(value) = current.get(fixed) {
+            wanted.insert(fixed, value.clone());
+        }
+    }
+    wanted
 }
 
 /// The name in a string argument, where it can be a name.

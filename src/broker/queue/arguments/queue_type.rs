@@ -38,7 +38,9 @@ pub(super) fn value(arguments: &FieldTable) -> &FieldValue {
     arguments.get(ARGUMENT.name).unwrap_or(&DEFAULT)
 }
 
-fn name(arguments: &FieldTable) -> &[u8] {
+/// The name of the type.
+#[must_use]
+pub fn name(arguments: &FieldTable) -> &[u8] {
     value(arguments).as_bytes().unwrap_or_default()
 }
 

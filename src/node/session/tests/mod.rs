@@ -4,6 +4,7 @@ mod client;
 mod errors;
 mod limits;
 mod ownership;
+mod policies;
 mod publishing;
 mod reply_to;
 mod settling;

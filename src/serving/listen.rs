@@ -6,7 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-pub(super) fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+/// Opens a listening socket. An unspecified IPv6 address stands for both IPv6 and IPv4; port 0 lets the system choose.
+///
+/// # Errors
+/// What the system says.
+pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     match open(address, backlog) {
         Err(error) if address.ip().is_unspecified() && address.is_ipv6() && no_ipv6(&error) => {
             open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())), backlog)

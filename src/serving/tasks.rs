@@ -6,15 +6,16 @@ use tokio_util::task::TaskTracker;
 
 /// The tasks of a server.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tasks(TaskTracker);
+pub struct Tasks(TaskTracker);
 
 impl Tasks {
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts one.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.0.spawn(task));
     }
 
     /// Waits until every task has ended.
-    pub(super) async fn ended(&self) {
+    pub async fn ended(&self) {
         self.0.close();
         self.0.wait().await;
     }

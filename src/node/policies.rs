@@ -1,0 +1,138 @@
+//! Policies as operators see and set them: who may, in which vhost. What a policy is and does is `broker`'s.
+
+use std::sync::Arc;
+
+use leveret_protocol::ShortString;
+use thiserror::Error;
+
+use super::Node;
+use super::vhost::RunningVhost;
+use crate::broker::auth::User;
+use crate::broker::policy::{Draft, Effective, Invalid, Policy, PolicyKind};
+
+/// Why a policy is not set, cleared or shown. The texts are RabbitMQ's reasons.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum PolicyError {
+    /// There is no such vhost, or the user may not enter it.
+    #[error("Not Found")]
+    NoVhost,
+    /// There is no such policy.
+    #[error("Not Found")]
+    NotFound,
+    /// The user is no policymaker.
+    #[error("User not authorised to access object")]
+    NotPolicymaker,
+    /// Operator policies are for administrators.
+    #[error("Not administrator user")]
+    NotAdministrator,
+    /// The policy cannot be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+impl Node {
+    /// Passes who may set policies of this kind in a vhost.
+    ///
+    /// # Errors
+    /// When the user may not, or there is no such vhost.
+    pub fn require_policymaker(&self, user: &User, vhost: &ShortString, kind: PolicyKind) -> Result<(), PolicyError> {
+        self.policymakers(user, vhost, kind).map(drop)
+    }
+
+    /// Sets a policy, which counts at once; true: there was none of its name. When it returns, the policy is on disk.
+    ///
+    /// # Errors
+    /// When the user may not, there is no such vhost, or the policy is invalid; in this order.
+    pub fn set_policy(
+        &self,
+        user: &User,
+        vhost: &ShortString,
+        kind: PolicyKind,
+        draft: Draft,
+    ) -> Result<bool, PolicyError> {
+        let vhost = self.policymakers(user, vhost, kind)?;
+        let policy = draft.into_policy(kind)?;
+        Ok(vhost.change(self.clock.now(), |vhost, effects| vhost.set_policy(kind, policy, effects)))
+    }
+
+    /// Takes a policy away, which counts at once.
+    ///
+    /// # Errors
+    /// When the user may not, or there is no such vhost or policy.
+    pub fn clear_policy(
+        &self,
+        user: &User,
+        vhost: &ShortString,
+        kind: PolicyKind,
+        name: &[u8],
+    ) -> Result<(), PolicyError> {
+        let vhost = self.policymakers(user, vhost, kind)?;
+        let cleared = vhost.change(self.clock.now(), |vhost, effects| vhost.clear_policy(kind, name, effects));
+        if cleared { Ok(()) } else { Err(PolicyError::NotFound) }
+    }
+
+    /// One policy.
+    ///
+    /// # Errors
+    /// When the user may not set it either (RabbitMQ), or there is no such vhost or policy.
+    pub fn policy(
+        &self,
+        user: &User,
+        vhost: &ShortString,
+        kind: PolicyKind,
+        name: &[u8],
+    ) -> Result<Arc<Policy>, PolicyError> {
+        let vhost = self.policymakers(user, vhost, kind)?;
+        vhost.topology().policies().get(kind, name).cloned().ok_or(PolicyError::NotFound)
+    }
+
+    /// The policies of a vhost, by name.
+    ///
+    /// # Errors
+    /// When there is no such vhost, or the user may not enter it.
+    pub fn policies(
+        &self,
+        user: &User,
+        vhost: &ShortString,
+        kind: PolicyKind,
+    ) -> Result<Vec<Arc<Policy>>, PolicyError> {
+        let vhost = self.entered(user, vhost)?;
+        let mut policies = vhost.topology().policies().of(kind).to_vec();
+        policies.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(policies)
+    }
+
+    /// The policies that apply to a queue, with its definition; `None`: there is no such queue.
+    #[must_use]
+    pub fn policies_of_queue(&self, vhost: &ShortString, queue: &[u8]) -> Option<Effective> {
+        let topology = self.vhost(vhost)?.topology();
+        topology.queue(queue).map(|entry| topology.policies_of_queue(entry))
+    }
+
+    /// The policy that applies to an exchange; `None`: there is no such exchange.
+    #[must_use]
+    pub fn policies_of_exchange(&self, vhost: &ShortString, exchange: &[u8]) -> Option<Effective> {
+        let topology = self.vhost(vhost)?.topology();
+        topology.exchange(exchange).map(|exchange| topology.policies_of_exchange(exchange))
+    }
+
+    /// The vhost, for who may set policies of this kind there.
+    fn policymakers(
+        &self,
+        user: &User,
+        vhost: &ShortString,
+        kind: PolicyKind,
+    ) -> Result<Arc<RunningVhost>, PolicyError> {
+        match kind {
+            PolicyKind::User if !user.makes_policies() => Err(PolicyError::NotPolicymaker),
+            PolicyKind::Operator if !user.is_administrator() => Err(PolicyError::NotAdministrator),
+            PolicyKind::User | PolicyKind::Operator => self.entered(user, vhost),
+        }
+    }
+
+    /// The vhost, for who has permissions there; administrators see all.
+    fn entered(&self, user: &User, vhost: &ShortString) -> Result<Arc<RunningVhost>, PolicyError> {
+        let may_enter = user.is_administrator() || self.users.permissions(user, vhost).is_some();
+        self.vhost(vhost).filter(|_| may_enter).ok_or(PolicyError::NoVhost)
+    }
+}

@@ -1,0 +1,104 @@
+//! What a connection answers when somebody asks about it. Nothing is counted for it beforehand.
+
+use std::net::SocketAddr;
+
+use leveret_protocol::ShortString;
+
+use super::Session;
+use crate::broker::channel::ChannelDescription;
+use crate::broker::connection::Description;
+use crate::broker::ids::ConnectionId;
+
+/// A connection at one moment.
+#[derive(Clone, Debug)]
+pub struct ConnectionReport {
+    /// Its id.
+    pub id: ConnectionId,
+    /// The client's end.
+    pub peer: SocketAddr,
+    /// This end.
+    pub local: Option<SocketAddr>,
+    /// Who logged in; empty before that.
+    pub user: ShortString,
+    /// Whether a vhost is open.
+    pub is_open: bool,
+    /// When it was accepted, in milliseconds since 1970.
+    pub connected_at: u64,
+    /// What its machine tells.
+    pub description: Description,
+    /// What waits on its channels.
+    pub waiting: Vec<Waiting>,
+}
+
+/// What a channel's client waits for, or has not committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// The channel.
+    pub channel: u16,
+    /// Publishes that are not confirmed.
+    pub unconfirmed: u64,
+    /// Publishes that wait for tx.commit.
+    pub uncommitted: usize,
+}
+
+impl ConnectionReport {
+    /// RabbitMQ's name of it: `PEER -> HOST`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.local {
+            Some(local) => format!("{} -> {}", Self::canonical(self.peer), Self::canonical(local)),
+            None => Self::canonical(self.peer).to_string(),
+        }
+    }
+
+    /// Its channels, by number.
+    pub fn channels(&self) -> impl Iterator<Item = &ChannelDescription> {
+        self.description.channels.iter()
+    }
+
+    /// What waits on a channel.
+    #[must_use]
+    pub fn waiting_on(&self, channel: u16) -> Waiting {
+        let known = self.waiting.iter().find(|waiting| waiting.channel == channel).copied();
+        known.unwrap_or_else(|| Waiting { channel, ..Waiting::default() })
+    }
+
+    /// An IPv4 address that came in by an IPv6 socket, as IPv4.
+    const fn canonical(address: SocketAddr) -> SocketAddr {
+        SocketAddr::new(address.ip().to_canonical(), address.port())
+    }
+}
+
+impl Session {
+    /// Tells at which address of this machine the client came in.
+    pub const fn came_to(&mut self, local: SocketAddr) {
+        self.local = Some(local);
+    }
+
+    /// Answers whoever asked about this connection.
+    pub fn answer_questions(&self) {
+        for question in self.outbox.questions() {
+            // Who asked may have lost patience.
+            let _gone = question.send(self.report());
+        }
+    }
+
+    fn report(&self) -> ConnectionReport {
+        let description = self.connection.describe();
+        let waiting = description.channels.iter().map(|channel| Waiting {
+            channel: channel.number,
+            unconfirmed: self.confirms.owed_to(channel.number),
+            uncommitted: self.kept.get(&channel.number).map_or(0, Vec::len),
+        });
+        ConnectionReport {
+            id: self.id,
+            peer: self.peer,
+            local: self.local,
+            user: self.user.as_ref().map(|user| user.name.clone()).unwrap_or_default(),
+            is_open: self.vhost.is_some(),
+            connected_at: self.connected_at,
+            waiting: waiting.collect(),
+            description,
+        }
+    }
+}

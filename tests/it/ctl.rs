@@ -1,0 +1,119 @@
+//! `leveret ctl` against a running broker: what it writes and its exit codes.
+
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::client::with_broker;
+use crate::support::server::Server;
+
+fn ctl(server: &Server, arguments: &[&str]) -> Output {
+    let url = format!("http://{}", server.management());
+    run(&[arguments, &["--url", &url]].concat())
+}
+
+fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
+    for variable in ["RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS"] {
+        command.env_remove(variable);
+    }
+    command.arg("ctl").args(arguments).output().expect("the program can be run")
+}
+
+/// What a command that succeeds writes.
+fn said(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The exit code of a command that fails, and its words.
+fn failed(output: &Output) -> (i32, String) {
+    assert!(output.stdout.is_empty(), "{output:?}");
+    (output.status.code().unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+#[test]
+fn lists_are_tables_with_the_columns_asked_for() {
+    with_broker(async |broker| {
+        let (server, client) = (&broker.server, broker.client().await);
+        client.queue("a queue").await;
+        client.queue("b").await;
+        client.fill("b", &["one", "two"]).await;
+        let _consumer = client.consume("a queue").await;
+        client.bind("b", "amq.topic", "#").await;
+        let queues = said(&ctl(server, &["list_queues"]));
+        assert_eq!(queues, "Listing queues for vhost / ...\nname\tmessages\na queue\t0\nb\t2\n");
+        let quiet = said(&ctl(server, &["list_queues", "--quiet", "name", "consumers", "durable"]));
+        assert_eq!(quiet, "name\tconsumers\tdurable\na queue\t1\tfalse\nb\t0\tfalse\n");
+        assert_eq!(said(&ctl(server, &["list_queues", "-s", "name"])), "a queue\nb\n");
+        let text = said(&ctl(server, &["list_queues", "--formatter", "json", "name", "messages_ready"]));
+        let parsed: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(parsed, json!([{ "name": "a queue", "messages_ready": 0 }, { "name": "b", "messages_ready": 2 }]));
+        let exchanges = said(&ctl(server, &["list_exchanges", "-s"]));
+        assert!(exchanges.contains("amq.topic\ttopic\n"), "{exchanges}");
+        let bindings = said(&ctl(server, &["list_bindings", "-s"]));
+        assert!(bindings.ends_with("amq.topic\tb\tqueue\t#\t{}\n"), "{bindings}");
+        let connections = said(&ctl(server, &["list_connections", "-s", "user", "vhost", "channels", "state"]));
+        assert_eq!(connections, "guest\t/\t1\trunning\n");
+        let channels = said(&ctl(server, &["list_channels", "-s", "user", "number", "consumer_count"]));
+        assert_eq!(channels, "guest\t1\t1\n");
+        let consumers = said(&ctl(server, &["list_consumers", "-s", "queue_name", "ack_required"]));
+        assert_eq!(consumers, "a queue\ttrue\n");
+        assert_eq!(said(&ctl(server, &["list_vhosts", "-s"])), "/\n");
+    });
+}
+
+#[test]
+fn a_queue_is_purged_and_deleted_and_a_connection_closed() {
+    with_broker(async |broker| {
+        let (server, client) = (&broker.server, broker.client().await);
+        client.queue("a/b").await;
+        client.fill("a/b", &["one"]).await;
+        client.settle().await;
+        let (code, text) = failed(&ctl(server, &["delete_queue", "a/b", "--if-empty"]));
+        assert_eq!((code, text.as_str()), (65, "leveret: queue 'a/b' in vhost '/' not empty\n"));
+        said(&ctl(server, &["purge_queue", "a/b"]));
+        said(&ctl(server, &["delete_queue", "a/b", "--if-empty", "--if-unused"]));
+        let (code, text) = failed(&ctl(server, &["purge_queue", "a/b"]));
+        assert_eq!((code, text.as_str()), (64, "leveret: No such queue was found\n"));
+        let name = said(&ctl(server, &["list_connections", "-s", "pid"]));
+        said(&ctl(server, &["close_connection", name.trim(), "bye"]));
+        let (code, _) = failed(&ctl(server, &["close_connection", "nobody", "bye"]));
+        assert_eq!(code, 64);
+    });
+}
+
+#[test]
+fn status_tells_how_the_broker_is() {
+    with_broker(async |broker| {
+        let server = &broker.server;
+        broker.client().await.queue("q").await;
+        let text = said(&ctl(server, &["status"]));
+        for expected in ["Leveret", "alarms: none", "1 queues", "0 messages ready", &server.port().to_string()] {
+            assert!(text.contains(expected), "{expected} is missing in\n{text}");
+        }
+        let parsed: Value = serde_json::from_str(&said(&ctl(server, &["status", "--json"]))).unwrap();
+        assert_eq!((&parsed["totals"]["queues"], &parsed["alarms"]), (&json!(1), &json!([])));
+        assert_eq!(said(&ctl(server, &["ping"])), "Ping succeeded\n");
+    });
+}
+
+#[test]
+fn what_goes_wrong_has_its_exit_code_and_says_what_to_do() {
+    let server = Server::start();
+    let (code, text) = failed(&ctl(&server, &["list_queues", "size"]));
+    assert!(code == 64 && text.contains("there is no column size"), "{code} {text}");
+    let (code, text) = failed(&ctl(&server, &["ping", "--password", "wrong"]));
+    assert!(code == 69 && text.contains("--user NAME"), "{code} {text}");
+    let (code, _) = failed(&ctl(&server, &["list_queues", "--vhost", "nov"]));
+    assert_eq!(code, 64);
+    let (code, _) = failed(&run(&["list_queues", "--no-such-option"]));
+    assert_eq!(code, 64);
+    let (code, text) = failed(&run(&["ping", "--url", "https://localhost"]));
+    assert!(code == 64 && text.contains("http://HOST:PORT"), "{code} {text}");
+    let (code, text) = failed(&run(&["ping", "--url", &format!("http://{}", server.address())]));
+    assert!(code == 69 && text.contains("does not answer as a management API"), "{code} {text}");
+    // Nobody listens on port 1.
+    let (code, text) = failed(&run(&["ping", "--url", "http://127.0.0.1:1"]));
+    assert!(code == 69 && text.contains("management.tcp.port"), "{code} {text}");
+}
