@@ -343,7 +343,7 @@ fn a_policy_gives_what_a_queue_was_not_declared_with() {
     let max = ("x-retry-max", FieldValue::I32(900));
     assert_eq!(with(&[], &policy), table(&[header.clone(), min, max]), "what is not valid does not count");
     let listed = ("x-retry-delays", text("5"));
-    assert_eq!(with(&[listed.clone()], &policy), table(&[listed, header]));
+    assert_eq!(with(std::slice::from_ref(&listed), &policy), table(&[listed, header]));
     let other = ("x-hold-until-header", text("at"));
-    assert_eq!(with(&[other.clone()], &[("hold-until-header", text("eta"))]), table(&[other]));
+    assert_eq!(with(std::slice::from_ref(&other), &[("hold-until-header", text("eta"))]), table(&[other]));
 }
