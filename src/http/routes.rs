@@ -13,8 +13,8 @@ use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use super::api::{
-    bindings, channels, connections, consumers, exchanges, health, messages, nodes, overview, policies, queues, vhosts,
-    whoami,
+    bindings, channels, connections, consumers, exchanges, health, messages, nodes, overview, policies, queues,
+    scheduled, vhosts, whoami,
 };
 use super::error::ApiError;
 use super::server::Shared;
@@ -79,6 +79,10 @@ fn vhost_routes() -> Routes {
         .route("/api/exchanges/{vhost}/{exchange}/publish", post(messages::publish))
         .route("/api/exchanges/{vhost}/{exchange}/bindings/source", get(bindings::list_from))
         .route("/api/exchanges/{vhost}/{exchange}/bindings/destination", get(bindings::list_to_exchange))
+        .route("/api/exchanges/{vhost}/{exchange}/scheduled", get(scheduled::list))
+        .route("/api/exchanges/{vhost}/{exchange}/scheduled/{message_id}", delete(scheduled::cancel))
+        .route("/api/queues/{vhost}/{queue}/scheduled", get(scheduled::list))
+        .route("/api/queues/{vhost}/{queue}/scheduled/{message_id}", delete(scheduled::cancel))
         .route("/api/queues", get(queues::list_all))
         .route("/api/queues/{vhost}", get(queues::list))
         .route("/api/queues/{vhost}/{queue}", get(queues::show).put(queues::declare).delete(queues::remove))

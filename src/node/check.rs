@@ -10,6 +10,7 @@ use super::Definitions;
 use super::definitions::Stored;
 use super::open::{LOG_DIRECTORY, SEGMENTS};
 use super::storage;
+use crate::broker::ids::QueueId;
 use crate::broker::vhost::Definition;
 use crate::store::directory::{DirectoryError, InspectedDirectory};
 use crate::store::meta::Meta;
@@ -195,17 +196,24 @@ impl StoreReport {
             .collect();
         for (vhost, definitions) in &stored.vhosts {
             for definition in definitions {
-                if let Definition::Queue(entry) = definition {
-                    let content = contents.remove(&storage::key(entry.id)).unwrap_or_default();
-                    let (vhost, name) = (vhost.to_string(), entry.name.to_string());
-                    self.queues.push(QueueReport { vhost, name, content });
-                }
+                let Some((id, name)) = holder(definition) else { continue };
+                let content = contents.remove(&storage::key(id)).unwrap_or_default();
+                self.queues.push(QueueReport { vhost: vhost.to_string(), name, content });
             }
         }
         for content in contents.into_values() {
             self.left.messages += content.messages;
             self.left.bytes += content.bytes;
         }
+    }
+}
+
+/// Who has messages in the store: a queue, or an exchange that delays.
+fn holder(definition: &Definition) -> Option<(QueueId, String)> {
+    match definition {
+        Definition::Queue(entry) => Some((entry.id, entry.name.to_string())),
+        Definition::Exchange(exchange) => Some((exchange.delay_queue?, format!("{} (delayed)", exchange.name))),
+        Definition::Binding(_) | Definition::Policy(..) => None,
     }
 }
 

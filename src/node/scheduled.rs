@@ -30,6 +30,20 @@ pub enum WaitingIn<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Turn(Timestamp, SequenceNumber);
 
+impl Turn {
+    /// When it is, in Unix milliseconds, and the message's number.
+    #[must_use]
+    pub const fn parts(self) -> (u64, u64) {
+        (self.0.as_millis(), self.1.0)
+    }
+
+    /// The turn that has these parts.
+    #[must_use]
+    pub const fn from_parts(due: u64, sequence: u64) -> Self {
+        Self(Timestamp::from_millis(due), SequenceNumber(sequence))
+    }
+}
+
 /// A message that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduledMessage {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::client::{body, next, with_broker, with_lasting_broker, with_settings};
-use crate::support::server::Ending;
+use crate::support::server::{Ending, Server};
 
 const TO_DEFAULT: &str = "/exchanges/%2F/amq.default/publish";
 
@@ -16,6 +16,35 @@ fn message(routing_key: &str, payload: &str) -> String {
 
 fn wanted(count: i64, ackmode: &str) -> String {
     json!({ "count": count, "ackmode": ackmode, "encoding": "auto" }).to_string()
+}
+
+#[test]
+fn messages_that_wait_are_listed_and_ended_by_message_id() {
+    let server = Server::start();
+    let api = Api::of(&server);
+    let declaration = r#"{"type": "x-delayed-message", "durable": true, "arguments": {"x-delayed-type": "fanout"}}"#;
+    assert_eq!(api.put("/exchanges/%2F/later", declaration).status, 201);
+    for (id, delay) in [("a", 900_000), ("b", 800_000), ("a", 700_000)] {
+        let properties = json!({ "message_id": id, "headers": { "x-delay": delay } });
+        let message =
+            json!({ "routing_key": "k", "properties": properties, "payload": "text", "payload_encoding": "string" });
+        let reply = api.post("/exchanges/%2F/later/publish", message.to_string());
+        assert_eq!(reply.body, json!({ "routed": true }));
+    }
+    let listed = |page: &Value| -> Vec<String> {
+        page["items"].as_array().unwrap().iter().map(|item| item["message_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let page = api.get("/exchanges/%2F/later/scheduled?count=2").body;
+    assert_eq!((listed(&page), &page["total"], &page["unread"]), (vec!["a".into(), "b".into()], &json!(3), &json!(0)));
+    assert_eq!((&page["items"][0]["routing_key"], &page["items"][0]["payload_bytes"]), (&json!("k"), &json!(4)));
+    let next = page["next"].as_str().unwrap();
+    assert_eq!(listed(&api.get(&format!("/exchanges/%2F/later/scheduled?after={next}")).body), ["a"]);
+    assert_eq!(api.get("/exchanges/%2F/later/scheduled?after=soon").status, 400);
+    assert_eq!(api.delete("/exchanges/%2F/later/scheduled/b").body, json!({ "cancelled": 1 }));
+    assert_eq!(api.delete("/exchanges/%2F/later/scheduled/b").status, 404);
+    assert_eq!(api.delete("/exchanges/%2F/later/scheduled/a?all=true").body, json!({ "cancelled": 2 }));
+    assert_eq!(api.get("/exchanges/%2F/amq.fanout/scheduled").status, 404);
+    assert_eq!(api.get("/queues/%2F/nowhere/scheduled").status, 404);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Every key of policies: what values it takes, what it means something to, and what a user's and an operator's value
-//! come to together. One line each; RabbitMQ's names and words, but for `redeclare`, which is ours.
+//! come to together. One line each; RabbitMQ's names and words, but for `redeclare`,
+//! `hold-until-header` and `retry-...`, which are ours.
 
 use leveret_protocol::{FieldValue, ShortString};
 
@@ -7,6 +8,7 @@ use super::apply_to::Target;
 use super::merge::Merge;
 use super::redeclare::Redeclare;
 use crate::broker::queue::Overflow;
+use crate::broker::queue::arguments::may_be_given;
 
 /// A key.
 pub(super) struct Key {
@@ -50,7 +52,7 @@ pub(in crate::broker) const OVERFLOW: &str = "overflow";
 pub(in crate::broker) const REDECLARE: &str = "redeclare";
 
 #[rustfmt::skip]
-static KEYS: [Key; 26] = [
+static KEYS: [Key; 34] = [
     Key { name: ALTERNATE_EXCHANGE, check: is_text, expected: "alternate exchange name", merge: None, queues: ALL },
     Key { name: "consumer-disconnected-timeout", check: not_negative, expected: "consumer disconnected timeout", merge: None, queues: ALL },
     Key { name: CONSUMER_TIMEOUT, check: not_negative, expected: "consumer timeout", merge: None, queues: ALL },
@@ -62,6 +64,7 @@ static KEYS: [Key; 26] = [
     Key { name: DELAYED_RETRY_TYPE, check: |value| is_one_of(value, &["all", "failed", "returned", "disabled"]), expected: "delayed retry type. Must be one of: all, failed, returned, disabled", merge: Some(Operators), queues: ALL },
     Key { name: DELIVERY_LIMIT, check: |value| value.as_integer().is_some(), expected: "delivery limit", merge: Some(LeastDeliveries), queues: QUORUM },
     Key { name: EXPIRES, check: is_positive, expected: "queue expiry", merge: Some(Least), queues: NO_STREAM },
+    Key { name: "hold-until-header", check: |value| may_be_given("hold-until-header", value), expected: "header name", merge: None, queues: CLASSIC },
     Key { name: "initial-cluster-size", check: not_negative, expected: "cluster size", merge: None, queues: STREAM },
     Key { name: "max-age", check: is_age, expected: "max age", merge: None, queues: STREAM },
     Key { name: "max-in-memory-bytes", check: not_negative, expected: "maximum memory in bytes", merge: Some(Least), queues: QUORUM },
@@ -74,6 +77,13 @@ static KEYS: [Key; 26] = [
     Key { name: "queue-mode", check: |value| is_one_of(value, &["default", "lazy"]), expected: "queue-mode value", merge: None, queues: CLASSIC },
     Key { name: "queue-version", check: |value| is_between(value, 1, 2), expected: "queue-version value", merge: Some(Operators), queues: ALL },
     Key { name: REDECLARE, check: |value| value.as_bytes().and_then(Redeclare::by_name).is_some(), expected: "redeclare mode. Must be one of: strict, warn, adopt", merge: None, queues: ALL },
+    Key { name: "retry-delays", check: |value| may_be_given("retry-delays", value), expected: "delays in milliseconds", merge: None, queues: CLASSIC },
+    Key { name: "retry-jitter", check: |value| may_be_given("retry-jitter", value), expected: "jitter. Valid range is 0-1", merge: None, queues: CLASSIC },
+    Key { name: "retry-limit", check: |value| may_be_given("retry-limit", value), expected: "retry limit", merge: None, queues: CLASSIC },
+    Key { name: "retry-max", check: not_negative, expected: "longest retry delay", merge: None, queues: CLASSIC },
+    Key { name: "retry-min", check: |value| may_be_given("retry-min", value), expected: "first retry delay", merge: None, queues: CLASSIC },
+    Key { name: "retry-multiplier", check: |value| may_be_given("retry-multiplier", value), expected: "multiplier. Valid range is 1-1000", merge: None, queues: CLASSIC },
+    Key { name: "retry-on", check: |value| may_be_given("retry-on", value), expected: "choice. Must be one of: requeue, reject, all", merge: None, queues: CLASSIC },
     Key { name: "stream-filter-size-bytes", check: |value| is_between(value, 16, 255), expected: "filter size. Valid range is 16-255", merge: None, queues: ALL },
     Key { name: "stream-max-segment-size-bytes", check: |value| is_between(value, 0, 3_000_000_000), expected: "segment size", merge: None, queues: STREAM },
     Key { name: "target-group-size", check: is_positive, expected: "qq target count value", merge: Some(Greatest), queues: QUORUM },

@@ -6,7 +6,7 @@ use std::time::Duration;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::arguments;
-use super::settings::{DeadLetter, Overflow, Settings};
+use super::settings::{DeadLetter, Hold, Overflow, Settings};
 use crate::broker::policy::{Target, keys};
 
 impl Settings {
@@ -19,6 +19,7 @@ impl Settings {
             return own;
         }
         let policy = Reader(definition);
+        let with = arguments::with_policy(declared, definition);
         Self {
             message_ttl: least(own.message_ttl, policy.millis(keys::MESSAGE_TTL)),
             expires: least(own.expires, policy.millis(keys::EXPIRES)),
@@ -28,6 +29,8 @@ impl Settings {
             dead_letter: dead_letter(declared, &policy),
             delivery_limit: fewest(own.delivery_limit, policy.number(keys::DELIVERY_LIMIT)),
             consumer_timeout: least(own.consumer_timeout, policy.millis(keys::CONSUMER_TIMEOUT)),
+            hold: arguments::hold_until_header(&with).map(Hold::Until),
+            retry: arguments::retry(&with),
             ..own
         }
     }

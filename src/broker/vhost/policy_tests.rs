@@ -375,3 +375,13 @@ fn adopting_a_dead_letter_exchange_takes_the_permission_to_write_to_it() {
     let refused = subject.vhost.declare_queue(&permitted("^q$"), wanted, &mut subject.effects).unwrap_err();
     assert!(refused.to_string().contains("exchange 'secret' in vhost '/' refused"), "{refused}");
 }
+
+#[test]
+fn a_policy_may_hold_messages_and_have_them_tried_again() {
+    let policy = table(&[("hold-until-header", FieldValue::text("eta")), ("retry-delays", FieldValue::text("5,10"))]);
+    let settings = Settings::under(&FieldTable::new(), &policy);
+    let declared =
+        table(&[("x-hold-until-header", FieldValue::text("eta")), ("x-retry-delays", FieldValue::text("5,10"))]);
+    assert_eq!(settings, Settings::of(&declared));
+    assert!(settings.hold.is_some() && settings.retry.is_some());
+}

@@ -13,6 +13,7 @@ pub(super) mod policies;
 mod properties;
 mod properties_key;
 pub(super) mod queues;
+pub(super) mod scheduled;
 pub(super) mod vhosts;
 pub(super) mod whoami;
 

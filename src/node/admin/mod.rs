@@ -9,6 +9,7 @@ mod get;
 mod login;
 mod publish;
 mod queues;
+mod scheduled;
 mod status;
 
 #[cfg(test)]

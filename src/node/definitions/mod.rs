@@ -152,7 +152,7 @@ impl Definitions {
 }
 
 /// Lets the runtime give this thread's other tasks to another thread while the disk is waited for.
-fn blocking<T>(action: impl FnOnce() -> T) -> T {
+pub(in crate::node) fn blocking<T>(action: impl FnOnce() -> T) -> T {
     match Handle::try_current() {
         Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(action),
         Ok(_) | Err(_) => action(),

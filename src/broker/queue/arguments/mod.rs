@@ -215,6 +215,14 @@ pub fn with_policy(declared: &FieldTable, definition: &FieldTable) -> FieldTable
     arguments
 }
 
+/// Whether a policy may give one of our own arguments such a value, whatever else it gives.
+#[must_use]
+pub fn may_be_given(key: &str, value: &FieldValue) -> bool {
+    let argument = argument_of(key);
+    let known = ARGUMENTS.iter().find(|known| known.name == argument);
+    known.is_some_and(|known| (known.check)(value, &FieldTable::new()).is_ok())
+}
+
 fn argument_of(key: &str) -> String {
     format!("x-{key}")
 }
