@@ -6,6 +6,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::RngCore;
 use thiserror::Error;
@@ -135,6 +136,7 @@ impl Node {
     /// A node on a disk that nobody else has.
     pub(super) fn open_on(config: &Config, disk: &Arc<dyn Disk>, sizes: Sizes) -> Result<Self, NodeError> {
         let clock = Clock::start();
+        let begun = clock.now();
         let meta = Arc::new(open_meta(&**disk, config.salvage)?);
         let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
         let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
@@ -149,7 +151,7 @@ impl Node {
         let mut recovered = recovered;
         apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
         note_start(&meta, &log, &checkpoint, &recovered, given_up).map_err(LoadError::from)?;
-        report(&recovered, clock);
+        report(&recovered, begun.until(clock.now()));
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
         let storage = Arc::new(Storage::new(Arc::clone(&log), loader, memory::budget()));
         let mut queues = recovered.queues;
@@ -285,7 +287,7 @@ fn random() -> u128 {
     u128::from(random.next_u64()) << 64 | u128::from(random.next_u64())
 }
 
-fn report(recovered: &Recovered, clock: Clock) {
+fn report(recovered: &Recovered, took: Duration) {
     let report = &recovered.report;
     let messages: u64 =
         recovered.queues.values().flat_map(|queue| &queue.extents).map(|extent| u64::from(extent.count)).sum();
@@ -296,7 +298,7 @@ fn report(recovered: &Recovered, clock: Clock) {
             report.files,
             report.records,
             report.bytes >> 20,
-            clock.now().as_millis()
+            took.as_millis()
         );
     }
     for damage in &report.given_up {
