@@ -41,6 +41,7 @@ mod exchanges;
 mod floods;
 mod flow;
 mod frames_cut_short;
+mod frameworks;
 mod get;
 mod http_connections;
 mod http_login;
