@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::clock::Clock;
 use super::dead_letters;
+use super::events::Events;
 use super::line::Line;
 use super::outbox::{Content, Outbox, TimedOut};
 use super::storage::{self, Gone, Payload, Storage};
@@ -43,6 +44,7 @@ pub(super) struct QueueCell {
 pub(super) struct Surroundings {
     pub(super) storage: Option<Arc<Storage>>,
     pub(super) timers: Arc<Timers>,
+    pub(super) events: Arc<Events>,
     /// For queues that have none of their own.
     pub(super) bound: Bound,
     pub(super) home: Weak<RunningVhost>,
@@ -60,6 +62,7 @@ impl Surroundings {
         Self {
             storage: None,
             timers: Arc::new(Timers::new(Clock::start())),
+            events: Arc::new(Events::new(None, "", Clock::start())),
             bound: Bound::default(),
             home: Weak::new(),
             consumer_timeout: None,
@@ -466,6 +469,11 @@ impl QueueCell {
     /// Whether the queue refuses messages when it is full.
     pub(super) fn may_refuse(&self) -> bool {
         self.running.lock().queue.settings().refuses()
+    }
+
+    /// Whether publishers would have to wait, or be refused.
+    pub(super) fn is_full(&self) -> bool {
+        self.running.lock().queue.room_for(std::iter::once(0)) == 0
     }
 
     /// Takes numbers for messages that come with `insert`, as many as there is room for; what gives them, and how many.
