@@ -32,6 +32,7 @@ impl Default for Config {
             disk_free_limit: DiskFreeLimit::default(),
             default_user: "guest".to_owned(),
             default_pass: Secret::new("guest"),
+            event_exchange: true,
             default_vhost: "/".to_owned(),
             default_permissions: DefaultPermissions::default(),
             loopback_users: vec!["guest".to_owned()],

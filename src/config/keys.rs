@@ -238,6 +238,13 @@ pub const KEYS: &[Key] = &[
             Ok(())
         }
     ),
+    field!(
+        "event_exchange.enabled",
+        "true or false",
+        "true",
+        "Whether the broker tells its events to the exchange `amq.rabbitmq.event` of the default virtual host.",
+        event_exchange = values::boolean
+    ),
     field!("default_vhost", "text", "/", "Virtual host that a new node is created with.", default_vhost = values::text),
     field!(
         "default_permissions.configure",

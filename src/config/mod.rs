@@ -35,6 +35,7 @@ pub use self::{
 ///
 /// Each field names its key in rabbitmq.conf. Defaults are RabbitMQ's unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own, as rabbitmq.conf has them")]
 pub struct Config {
     /// Addresses to listen on for AMQP. An unspecified IPv6 address stands for both IPv6 and IPv4; port 0 lets the
     /// system choose; empty means no plain listener. Default `[::]:5672`. Keys `listeners.tcp.NAME`, `listeners.tcp`.
@@ -80,6 +81,9 @@ pub struct Config {
     pub default_user: String,
     /// Password of that user. Default `guest`. Key `default_pass`.
     pub default_pass: Secret,
+    /// Whether events are told to `amq.rabbitmq.event` in the default virtual host. Default `true`. Key
+    /// `event_exchange.enabled`.
+    pub event_exchange: bool,
     /// Virtual host that a new node is created with. Default `/`. Key `default_vhost`.
     pub default_vhost: String,
     /// What the default user may do in the default vhost. Default `.*` for all three. Keys `default_permissions.*`.

@@ -69,7 +69,7 @@ fn health_routes() -> Routes {
 fn vhost_routes() -> Routes {
     Router::new()
         .route("/api/vhosts", get(vhosts::list))
-        .route("/api/vhosts/{vhost}", get(vhosts::show))
+        .route("/api/vhosts/{vhost}", get(vhosts::show).put(vhosts::change))
         .route("/api/exchanges", get(exchanges::list_all))
         .route("/api/exchanges/{vhost}", get(exchanges::list))
         .route(

@@ -11,13 +11,16 @@ mod clock;
 mod dead_letters;
 mod definitions;
 mod disk_alarm;
+mod events;
 mod fail_stop;
+mod firehose;
 mod keeper;
 mod line;
 mod memories;
 mod memory;
 mod open;
 mod outbox;
+mod own_messages;
 mod policies;
 mod registry;
 mod remembered;
@@ -48,6 +51,7 @@ use self::alarms::{AlarmBoard, Outboxes};
 use self::cell::{MakeCell, QueueCell, Surroundings};
 pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
+use self::events::Events;
 use self::fail_stop::fail_stop;
 use self::open::Durable;
 pub use self::open::OpenError;
@@ -128,6 +132,7 @@ pub struct Node {
     alarms: Arc<AlarmBoard>,
     requesters: DashMap<Vec<u8>, Requester>,
     definitions: Arc<Definitions>,
+    events: Arc<Events>,
     last_id: AtomicU64,
     /// Where what has to survive is kept; `None`: in memory alone.
     storage: Option<Arc<Storage>>,
@@ -158,8 +163,11 @@ impl Node {
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
+        let told_in = config.event_exchange.then(|| vhost.clone());
+        let events = Arc::new(Events::new(told_in, &config.cluster_name, clock));
         let surroundings = Surroundings {
             storage: storage.clone(),
+            events: Arc::clone(&events),
             timers: Arc::new(Timers::new(clock)),
             bound: bound(config),
             home: Weak::new(),
@@ -176,10 +184,11 @@ impl Node {
             open_connections: AtomicU32::new(0),
             users: Users::new(config, vhost, permissions, salt),
             vhosts,
-            alarms: Arc::new(AlarmBoard::new(&outboxes)),
+            alarms: Arc::new(AlarmBoard::new(&outboxes, &events)),
             outboxes,
             requesters: DashMap::new(),
             definitions,
+            events,
             last_id: AtomicU64::new(0),
             storage,
             durable: None,

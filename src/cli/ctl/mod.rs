@@ -15,6 +15,7 @@ mod ping;
 mod purge_queue;
 mod status;
 mod store_check;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -95,6 +96,10 @@ enum Subject {
     PurgeQueue(purge_queue::Arguments),
     /// Delete a queue with its messages
     DeleteQueue(delete_queue::Arguments),
+    /// Copy all messages of a vhost to amq.rabbitmq.trace
+    TraceOn,
+    /// Stop copying messages
+    TraceOff,
     /// End a connection, by its name as in `list_connections`
     CloseConnection(close_connection::Arguments),
     /// The files that queues and messages are kept in
@@ -124,6 +129,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Subject::ListConsumers(arguments) => list_consumers::run(target, &arguments),
         Subject::PurgeQueue(arguments) => purge_queue::run(target, &arguments),
         Subject::DeleteQueue(arguments) => delete_queue::run(target, &arguments),
+        Subject::TraceOn => trace::run(target, true),
+        Subject::TraceOff => trace::run(target, false),
         Subject::CloseConnection(arguments) => close_connection::run(target, &arguments),
         Subject::Store(Store::Check(arguments)) => store_check::run(&arguments),
     }

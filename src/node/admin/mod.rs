@@ -11,6 +11,7 @@ mod publish;
 mod queues;
 mod scheduled;
 mod status;
+mod vhosts;
 
 #[cfg(test)]
 mod tests;

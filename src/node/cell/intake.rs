@@ -148,6 +148,11 @@ impl QueueCell {
         self.running.lock().queue.settings().refuses()
     }
 
+    /// Whether publishers would have to wait, or be refused.
+    pub(in crate::node) fn is_full(&self) -> bool {
+        self.running.lock().queue.room_for(std::iter::once(0)) == 0
+    }
+
     /// Takes numbers for messages that come with `insert`, as many as there is room for; what gives them, and how many.
     /// The messages are told of by the bytes of their bodies.
     pub(in crate::node) fn reserve(&self, now: Timestamp, bodies: &[u64]) -> Result<(Numbering, usize), Refusal> {

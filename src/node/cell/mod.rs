@@ -23,6 +23,7 @@ use crate::broker::queue::{
 use crate::broker::time::Timestamp;
 use crate::node::clock::Clock;
 use crate::node::dead_letters;
+use crate::node::events::Events;
 use crate::node::line::Line;
 use crate::node::outbox::Outbox;
 use crate::node::storage::{self, Gone, Storage};
@@ -47,6 +48,7 @@ pub(in crate::node) struct QueueCell {
 pub(in crate::node) struct Surroundings {
     pub(in crate::node) storage: Option<Arc<Storage>>,
     pub(in crate::node) timers: Arc<Timers>,
+    pub(in crate::node) events: Arc<Events>,
     /// For queues that have none of their own.
     pub(in crate::node) bound: Bound,
     pub(in crate::node) home: Weak<RunningVhost>,
@@ -64,6 +66,7 @@ impl Surroundings {
         Self {
             storage: None,
             timers: Arc::new(Timers::new(Clock::start())),
+            events: Arc::new(Events::new(None, "", Clock::start())),
             bound: Bound::default(),
             home: Weak::new(),
             consumer_timeout: None,

@@ -45,10 +45,7 @@ impl ConnectionReport {
     /// RabbitMQ's name of it: `PEER -> HOST`.
     #[must_use]
     pub fn name(&self) -> String {
-        match self.local {
-            Some(local) => format!("{} -> {}", Self::canonical(self.peer), Self::canonical(local)),
-            None => Self::canonical(self.peer).to_string(),
-        }
+        name(self.peer, self.local)
     }
 
     /// Its channels, by number.
@@ -62,11 +59,18 @@ impl ConnectionReport {
         let known = self.waiting.iter().find(|waiting| waiting.channel == channel).copied();
         known.unwrap_or_else(|| Waiting { channel, ..Waiting::default() })
     }
+}
 
-    /// An IPv4 address that came in by an IPv6 socket, as IPv4.
-    const fn canonical(address: SocketAddr) -> SocketAddr {
-        SocketAddr::new(address.ip().to_canonical(), address.port())
+fn name(peer: SocketAddr, local: Option<SocketAddr>) -> String {
+    match local {
+        Some(local) => format!("{} -> {}", canonical(peer), canonical(local)),
+        None => canonical(peer).to_string(),
     }
+}
+
+/// An IPv4 address that came in by an IPv6 socket, as IPv4.
+const fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 impl Session {
@@ -83,7 +87,12 @@ impl Session {
         }
     }
 
-    fn report(&self) -> ConnectionReport {
+    /// RabbitMQ's name of this connection.
+    pub(super) fn name(&self) -> String {
+        name(self.peer, self.local)
+    }
+
+    pub(super) fn report(&self) -> ConnectionReport {
         let description = self.connection.describe();
         let waiting = description.channels.iter().map(|channel| Waiting {
             channel: channel.number,

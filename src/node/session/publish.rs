@@ -276,7 +276,9 @@ impl Session {
         };
         let kept = if route.delayed { for_later(&message, &checked.copies, &route) } else { None };
         let targets: Targets = vhost.cells_of(&route);
-        if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
+        if self.tracing {
+            self.trace_publish(now, channel, &message, &targets);
+        } else if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
             self.cache =
                 RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }
