@@ -1,7 +1,7 @@
 //! A queue's machine behind its lock, run by whoever has an input, with the outboxes of its consumers and the records of
 //! its messages in the log. What it decides is put into outboxes and into the log under the lock: their order is its order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::clock::Clock;
 use super::dead_letters;
+use super::drain::{self, Drain};
 use super::line::Line;
 use super::outbox::{Content, Outbox, TimedOut};
 use super::storage::{self, Gone, Payload, Storage};
@@ -80,6 +81,9 @@ struct Running {
     line: Line,
     /// Connections that have been told to slow down, to be woken once there is room again.
     slowed: Vec<Arc<Outbox>>,
+    /// Who waits for a message without being a consumer, in the order in which they came.
+    pollers: VecDeque<Arc<Outbox>>,
+    drain: Drain,
 }
 
 /// Whether publishers are to be slowed down.
@@ -189,6 +193,8 @@ impl QueueCell {
             due: None,
             line: Line::default(),
             slowed: Vec::new(),
+            pollers: VecDeque::new(),
+            drain: Drain::new(surroundings.timers.clock.now()),
         });
         let quorum = entry.queue_type() == QueueType::Quorum;
         Self { entry, quorum, surroundings, sending: Mutex::new(()), running }
@@ -650,10 +656,45 @@ impl QueueCell {
         (running.queue.ready_count(), running.queue.consumer_count())
     }
 
+    /// Who comes here is woken once there may be a message for it that no consumer takes. To be asked for then: another
+    /// may have been faster.
+    pub(super) fn poll(self: &Arc<Self>, outbox: &Arc<Outbox>) {
+        // A queue that is gone wakes them all.
+        let _gone = self.act(|running, _| {
+            running.pollers.push_back(Arc::clone(outbox));
+            Ok(())
+        });
+    }
+
+    /// Somebody waits for a message no more. If it has been called, another is.
+    pub(super) fn stop_polling(self: &Arc<Self>, outbox: &Arc<Outbox>) {
+        // A queue that is gone wakes them all.
+        let _gone = self.act(|running, _| {
+            running.pollers.retain(|poller| !Arc::ptr_eq(poller, outbox));
+            Ok(())
+        });
+    }
+
+    /// How many messages a second consumers get done with, about.
+    pub(super) fn drain_rate(&self, now: Timestamp) -> f64 {
+        let mut running = self.running.lock();
+        let drained = running.queue.drained();
+        running.drain.observe(now, drained)
+    }
+
+    /// How long it will be until publishers that were refused find room again; `None`: nothing moves. Zero where there is.
+    pub(super) fn time_until_low(&self, now: Timestamp) -> Option<Duration> {
+        let rate = self.drain_rate(now);
+        drain::time_for(self.running.lock().queue.above_low(), rate)
+    }
+
     /// What the queue holds now.
     pub(super) fn content(&self) -> super::admin::QueueContent {
+        let drain_rate = self.drain_rate(self.clock().now());
         let queue = &self.running.lock().queue;
         super::admin::QueueContent {
+            drain_rate,
+            high_marks: queue.high_marks(),
             ready: queue.ready_count(),
             unacked: queue.unacked_count(),
             ready_bytes_in_memory: queue.loaded_bytes(),
@@ -681,6 +722,7 @@ impl QueueCell {
         }
         self.arm(&mut running);
         running.call_publishers(&mut outcome);
+        running.call_pollers(&mut outcome);
         let died = running.queue.has_dead();
         drop(running);
         if died {
@@ -785,6 +827,17 @@ impl Running {
         }
         if !self.slowed.is_empty() && (gone || self.queue.is_low()) {
             outcome.wakes.append(&mut self.slowed);
+        }
+    }
+
+    /// Wakes as many of those that wait for a message as there are.
+    fn call_pollers(&mut self, outcome: &mut Outcome) {
+        if self.pollers.is_empty() {
+            return;
+        }
+        let called = if self.queue.is_deleted() { usize::MAX } else { self.queue.ready_count() };
+        for poller in self.pollers.drain(..called.min(self.pollers.len())) {
+            outcome.wake(&poller);
         }
     }
 

@@ -11,8 +11,10 @@ mod clock;
 mod dead_letters;
 mod definitions;
 mod disk_alarm;
+mod drain;
 mod fail_stop;
 mod keeper;
+mod leases;
 mod line;
 mod memories;
 mod memory;
@@ -49,6 +51,7 @@ use self::cell::{MakeCell, QueueCell, Surroundings};
 pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
 use self::fail_stop::fail_stop;
+use self::leases::Leases;
 use self::open::Durable;
 pub use self::open::OpenError;
 pub use self::outbox::Outbox;
@@ -127,6 +130,8 @@ pub struct Node {
     outboxes: Arc<Outboxes>,
     alarms: Arc<AlarmBoard>,
     requesters: DashMap<Vec<u8>, Requester>,
+    /// Messages that are lent to clients without a connection.
+    leases: Arc<Leases>,
     definitions: Arc<Definitions>,
     last_id: AtomicU64,
     /// Where what has to survive is kept; `None`: in memory alone.
@@ -179,6 +184,7 @@ impl Node {
             alarms: Arc::new(AlarmBoard::new(&outboxes)),
             outboxes,
             requesters: DashMap::new(),
+            leases: Arc::default(),
             definitions,
             last_id: AtomicU64::new(0),
             storage,
@@ -189,6 +195,16 @@ impl Node {
     /// Up to where the log is on disk.
     fn durable(&self) -> Position {
         self.storage.as_ref().map(|storage| storage.log.durable()).unwrap_or_default()
+    }
+
+    /// Looks at how fast all queues are emptied, so that it is known when somebody asks.
+    pub fn observe_drains(&self) {
+        let now = self.clock.now();
+        for vhost in &self.vhosts {
+            vhost.each_cell(|cell| {
+                cell.drain_rate(now);
+            });
+        }
     }
 
     /// Asks every connection to close with 320 and this reason.
