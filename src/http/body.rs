@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
+use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::header::CONTENT_LENGTH;
@@ -36,13 +37,7 @@ impl FromRequest<Arc<Shared>> for JsonBody {
 
     /// Comes last among a handler's arguments, and so after `Caller` has let the request in.
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let length: usize = announced.unwrap_or(LIMIT);
-        if length > LIMIT {
-            return Err(too_large());
-        }
-        let room = take_room(&shared.room, length).await?;
-        let bytes = read(request.into_body()).await?;
+        let (bytes, room) = read_within(request, shared).await?;
         let fields = if bytes.len() > QUICK {
             tokio::task::block_in_place(|| Fields::parse(&bytes))
         } else {
@@ -50,6 +45,44 @@ impl FromRequest<Arc<Shared>> for JsonBody {
         };
         Ok(Self { fields: fields?, room })
     }
+}
+
+/// A body as it is.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) bytes: Bytes,
+    /// The body's share of the room, to be kept as long as anything of it is.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+impl FromRequest<Arc<Shared>> for Raw {
+    type Rejection = ApiError;
+
+    /// Comes last, as `JsonBody` does.
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let (bytes, room) = read_within(request, shared).await?;
+        Ok(Self { bytes, room })
+    }
+}
+
+async fn read_within(request: Request, shared: &Shared) -> Result<(Bytes, OwnedSemaphorePermit), ApiError> {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length: usize = announced.unwrap_or(LIMIT);
+    if length > LIMIT {
+        return Err(too_large());
+    }
+    let room = take_room(&shared.room, length).await?;
+    Ok((read(request.into_body()).await?, room))
+}
+
+/// The answer, which keeps its share of the room until the client has taken it.
+pub(super) fn held_until_sent(response: Response, room: OwnedSemaphorePermit) -> Response {
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &room;
+            frame
+        }))
+    })
 }
 
 /// Waits for so much of the room; the request's own time bounds it.

@@ -18,6 +18,10 @@ use crate::node::admin::{Access, EnterError, LoginRefused, Operator, Role};
 #[derive(Debug)]
 pub(super) struct Caller(pub(super) Operator);
 
+/// A user who may use AMQP, and so the jobs API.
+#[derive(Debug)]
+pub(super) struct Client(pub(super) Operator);
+
 impl Caller {
     /// Enters a vhost to look at it.
     pub(super) fn enter(&self, vhost: &ShortString) -> Result<Access, ApiError> {
@@ -45,20 +49,32 @@ impl FromRequestParts<Arc<Shared>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, ApiError> {
-        let given = parts.headers.get(AUTHORIZATION).ok_or_else(ApiError::unauthenticated)?;
-        let (user, password) = credentials(given.as_bytes()).ok_or_else(ApiError::wrong_credentials)?;
-        let Some(Peer(peer)) = parts.extensions.get::<Peer>().copied() else {
-            return Err(ApiError::wrong_credentials());
-        };
-        let operator = Operator::log_in(&shared.node, user, password, peer).map_err(|refused| match refused {
-            LoginRefused::Credentials => ApiError::wrong_credentials(),
-            LoginRefused::NotLocal => ApiError::not_authorised(refused.to_string()),
-        })?;
+        let operator = log_in(parts, shared)?;
         if !operator.is(Role::Management) {
             return Err(ApiError::not_authorised("Not management user"));
         }
         Ok(Self(operator))
     }
+}
+
+impl FromRequestParts<Arc<Shared>> for Client {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        log_in(parts, shared).map(Self)
+    }
+}
+
+fn log_in(parts: &Parts, shared: &Shared) -> Result<Operator, ApiError> {
+    let given = parts.headers.get(AUTHORIZATION).ok_or_else(ApiError::unauthenticated)?;
+    let (user, password) = credentials(given.as_bytes()).ok_or_else(ApiError::wrong_credentials)?;
+    let Some(Peer(peer)) = parts.extensions.get::<Peer>().copied() else {
+        return Err(ApiError::wrong_credentials());
+    };
+    Operator::log_in(&shared.node, user, password, peer).map_err(|refused| match refused {
+        LoginRefused::Credentials => ApiError::wrong_credentials(),
+        LoginRefused::NotLocal => ApiError::not_authorised(refused.to_string()),
+    })
 }
 
 /// User and password of an `Authorization` header.

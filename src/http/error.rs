@@ -1,5 +1,7 @@
 //! What a request can end in besides success: a status and RabbitMQ's JSON, `{"error": ..., "reason": ...}`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
@@ -11,8 +13,8 @@ use crate::broker::error::{BrokerError, ChannelError};
 use crate::node::PolicyError;
 use crate::node::admin::{EnterError, PublishError};
 
-/// Seconds after which a publisher may try again.
-const RETRY: HeaderValue = HeaderValue::from_static("5");
+/// Seconds after which a publisher may try again while an alarm is on: nobody knows how long that will be.
+const ALARM_RETRY: u64 = 5;
 
 /// RabbitMQ's words; browsers show the realm.
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
@@ -32,12 +34,12 @@ enum Header {
     None,
     /// How to log in.
     Basic,
-    /// When to try again.
-    Retry,
+    /// In how many seconds to try again.
+    Retry(u64),
 }
 
 impl ApiError {
-    fn new(status: StatusCode, error: &'static str, reason: impl Into<Value>) -> Self {
+    pub(super) fn new(status: StatusCode, error: &'static str, reason: impl Into<Value>) -> Self {
         Self { status, error, reason: reason.into(), header: Header::None }
     }
 
@@ -97,14 +99,18 @@ impl ApiError {
     pub(super) fn of_publish(error: &PublishError) -> Self {
         match error {
             PublishError::Channel(error) => Self::of_channel(error, "exchange_not_found"),
-            PublishError::Blocked(_) => Self::come_back("blocked", error.to_string()),
-            PublishError::Full => Self::come_back("queue_full", error.to_string()),
+            PublishError::Blocked(_) => Self::come_back("blocked", error.to_string(), ALARM_RETRY),
+            PublishError::Full { retry_after } => Self::queue_full(error.to_string(), *retry_after),
         }
     }
 
-    /// 503: not now.
-    fn come_back(error: &'static str, reason: String) -> Self {
-        Self { header: Header::Retry, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, error, reason) }
+    fn queue_full(reason: String, retry_after: Duration) -> Self {
+        Self::come_back("queue_full", reason, retry_after.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+    }
+
+    /// 503: not now, but in so many seconds.
+    pub(super) fn come_back(error: &'static str, reason: String, seconds: u64) -> Self {
+        Self { header: Header::Retry(seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, error, reason) }
     }
 
     fn of_code(code: ReplyCode, text: String) -> Self {
@@ -157,7 +163,7 @@ impl IntoResponse for ApiError {
         match self.header {
             Header::None => None,
             Header::Basic => response.headers_mut().insert(WWW_AUTHENTICATE, BASIC),
-            Header::Retry => response.headers_mut().insert(RETRY_AFTER, RETRY),
+            Header::Retry(seconds) => response.headers_mut().insert(RETRY_AFTER, seconds.into()),
         };
         response
     }

@@ -12,5 +12,6 @@ mod names;
 mod patient;
 mod routes;
 mod server;
+mod v1;
 
 pub use self::server::{HttpServer, HttpServerError, bind};

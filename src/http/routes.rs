@@ -18,6 +18,7 @@ use super::api::{
 };
 use super::error::ApiError;
 use super::server::Shared;
+use super::v1;
 
 /// Time for a request, its body included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,12 +34,14 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .merge(vhost_routes())
         .merge(policy_routes())
         .merge(connection_routes())
+        .merge(v1::routes())
         .fallback(async || ApiError::not_found())
         .layer(from_fn(around))
         .with_state(shared)
 }
 
-type Routes = Router<Arc<Shared>>;
+/// Some of the paths.
+pub(super) type Routes = Router<Arc<Shared>>;
 
 fn node_routes() -> Routes {
     Router::new()

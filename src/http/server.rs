@@ -41,6 +41,9 @@ const HEAD_LIMIT: usize = 64 * 1024;
 /// Time that requests get to end at shutdown.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often the node looks at how fast queues are emptied: a lock for each.
+const OBSERVED_EVERY: Duration = Duration::from_secs(5);
+
 /// How long accepting pauses when the system has no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -60,6 +63,7 @@ pub struct HttpServer {
     listener: TcpListener,
     local_addr: SocketAddr,
     router: Router,
+    node: Arc<Node>,
 }
 
 /// What every request may look at.
@@ -90,7 +94,8 @@ pub fn bind(config: &Config, node: &Arc<Node>, amqp: Vec<SocketAddr>) -> Result<
     let local_addr = listener.local_addr().map_err(failed)?;
     let room = Arc::new(Semaphore::new(super::body::ROOM_KIB));
     let shared = Shared { node: Arc::clone(node), amqp, http: local_addr, room };
-    Ok(Some(HttpServer { listener, local_addr, router: routes::router(Arc::new(shared)) }))
+    let node = Arc::clone(node);
+    Ok(Some(HttpServer { listener, local_addr, node, router: routes::router(Arc::new(shared)) }))
 }
 
 impl HttpServer {
@@ -103,7 +108,7 @@ impl HttpServer {
     /// Serves until `shutdown` is ready. Then no more requests are taken; those that have not ended a second later are
     /// dropped.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, router, .. } = self;
+        let Self { listener, router, node, .. } = self;
         let (tasks, stop, drop_all) = (Tasks::default(), CancellationToken::new(), CancellationToken::new());
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let accepting = async {
@@ -132,6 +137,8 @@ impl HttpServer {
         };
         tokio::select! {
             () = accepting => {}
+            () = node.keep_leases() => {}
+            () = observe(&node) => {}
             () = shutdown => {}
         }
         stop.cancel();
@@ -139,6 +146,16 @@ impl HttpServer {
             drop_all.cancel();
             tasks.ended().await;
         }
+        node.end_leases();
+    }
+}
+
+/// Looks now and then at how fast queues are emptied.
+async fn observe(node: &Node) {
+    let mut looks = tokio::time::interval(OBSERVED_EVERY);
+    loop {
+        looks.tick().await;
+        tokio::task::block_in_place(|| node.observe_drains());
     }
 }
 

@@ -11,10 +11,12 @@ mod clock;
 mod dead_letters;
 mod definitions;
 mod disk_alarm;
+mod drain;
 mod events;
 mod fail_stop;
 mod firehose;
 mod keeper;
+mod leases;
 mod line;
 mod memories;
 mod memory;
@@ -53,6 +55,7 @@ pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
 use self::events::Events;
 use self::fail_stop::fail_stop;
+use self::leases::Leases;
 use self::open::Durable;
 pub use self::open::OpenError;
 pub use self::outbox::Outbox;
@@ -131,6 +134,8 @@ pub struct Node {
     outboxes: Arc<Outboxes>,
     alarms: Arc<AlarmBoard>,
     requesters: DashMap<Vec<u8>, Requester>,
+    /// Messages that are lent to clients without a connection.
+    leases: Arc<Leases>,
     definitions: Arc<Definitions>,
     events: Arc<Events>,
     last_id: AtomicU64,
@@ -187,6 +192,7 @@ impl Node {
             alarms: Arc::new(AlarmBoard::new(&outboxes, &events)),
             outboxes,
             requesters: DashMap::new(),
+            leases: Arc::default(),
             definitions,
             events,
             last_id: AtomicU64::new(0),
@@ -198,6 +204,16 @@ impl Node {
     /// Up to where the log is on disk.
     fn durable(&self) -> Position {
         self.storage.as_ref().map(|storage| storage.log.durable()).unwrap_or_default()
+    }
+
+    /// Looks at how fast all queues are emptied, so that it is known when somebody asks.
+    pub fn observe_drains(&self) {
+        let now = self.clock.now();
+        for vhost in &self.vhosts {
+            vhost.each_cell(|cell| {
+                cell.drain_rate(now);
+            });
+        }
     }
 
     /// Asks every connection to close with 320 and this reason.

@@ -23,6 +23,7 @@ fn a_queue_is_declared_seen_purged_and_deleted() {
         "name": "jobs", "vhost": "/", "type": "classic", "node": "leveret@localhost", "durable": true,
         "auto_delete": false, "exclusive": false, "arguments": { "x-queue-type": "classic" }, "state": "running",
         "messages": 0, "messages_ready": 0, "messages_unacknowledged": 0, "consumers": 0, "memory": 0,
+        "drain_rate": 0.0, "estimated_wait_ms": 0, "high_watermark": { "messages": 9_000_000, "bytes": 15_461_882_266_u64 },
         "policy": null, "operator_policy": null, "effective_policy_definition": {},
     });
     assert_eq!((reply.status, &reply.body), (200, &expected));

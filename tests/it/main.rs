@@ -15,6 +15,7 @@ mod back_pressure;
 mod backlog;
 mod bounded_queues;
 mod client;
+mod jobs_client;
 mod peer;
 #[expect(dead_code, reason = "other test targets use the rest")]
 #[path = "../support/mod.rs"]
@@ -51,6 +52,8 @@ mod http_messages;
 mod http_objects;
 mod http_peers;
 mod http_policies;
+mod jobs_leases;
+mod jobs_publish;
 mod kill_loop;
 mod large_messages;
 mod limits;

@@ -41,9 +41,26 @@ impl Queue {
         !self.settings.blocks() || !self.has_more_than(7)
     }
 
+    /// How many ready messages have to leave until less than seven tenths of the bound are taken.
+    #[must_use]
+    pub fn above_low(&self) -> u64 {
+        let (most, most_bytes) = self.limits();
+        let excess = |taken: u64, most: u64| taken.saturating_sub(part(most, 7).saturating_sub(1));
+        let (messages, bytes) = (self.ready_messages(), self.ready.body_bytes());
+        let of_bytes = excess(bytes, most_bytes).div_ceil((bytes / messages.max(1)).max(1));
+        excess(messages, most).max(of_bytes).min(messages)
+    }
+
+    /// From how many ready messages, and bytes of their bodies, on it counts as nearly full; `None`: no such bound.
+    #[must_use]
+    pub fn high_marks(&self) -> (Option<u64>, Option<u64>) {
+        let high = |most: u64| part(most, 9);
+        (self.settings.max_length.map(high), self.settings.max_length_bytes.map(high))
+    }
+
     fn has_more_than(&self, tenths: u64) -> bool {
         let (most, most_bytes) = self.limits();
-        let exceeds = |taken: u64, most: u64| taken >= most.saturating_sub(most / 10 * (10 - tenths));
+        let exceeds = |taken: u64, most: u64| taken >= part(most, tenths);
         exceeds(self.ready_messages(), most) || exceeds(self.ready.body_bytes(), most_bytes)
     }
 
@@ -86,4 +103,9 @@ impl Queue {
     fn taken_bytes(&self) -> u64 {
         self.ready.body_bytes().saturating_add(self.promised.bytes)
     }
+}
+
+/// So many tenths of a bound; rounded up, so that a small one is not full before it is.
+const fn part(most: u64, tenths: u64) -> u64 {
+    most.saturating_sub(most / 10 * (10 - tenths))
 }

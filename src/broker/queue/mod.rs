@@ -90,6 +90,8 @@ pub struct Queue {
     /// Those that are not ready before a time, once there has been one.
     waiting: Option<Box<Waiting>>,
     timeouts: Timeouts,
+    /// How many messages consumers are done with: settled for good, or handed out without a need to.
+    drained: u64,
 }
 
 /// Unacked messages of a consumer of a quorum queue that asks for no limit (RabbitMQ).
@@ -220,6 +222,13 @@ impl Queue {
     #[must_use]
     pub const fn ready_bytes(&self) -> u64 {
         self.ready.body_bytes()
+    }
+
+    /// How many messages consumers were done with since it began to run: acknowledged, rejected, or handed out without a
+    /// need to be. Those that expired or were dropped or purged do not count.
+    #[must_use]
+    pub const fn drained(&self) -> u64 {
+        self.drained
     }
 
     /// From now on takes no message twice.
@@ -398,6 +407,9 @@ impl Queue {
         outcome: Outcome,
         effects: &mut Vec<Effect>,
     ) {
+        if matches!(outcome, Outcome::Ack | Outcome::Discard) {
+            self.drained += checkouts.len() as u64;
+        }
         if self.settings.retry.is_some() && self.try_again(now, id, checkouts, outcome, effects) {
             return;
         }
@@ -476,6 +488,7 @@ impl Queue {
         let message = told.unwrap_or_else(|| held.message.clone());
         let unacked = self.getters.entry(id).or_default();
         let checkout = if no_ack {
+            self.drained += 1;
             self.deliveries.forget(sequence);
             unacked.next_checkout()
         } else {
@@ -529,6 +542,7 @@ impl Queue {
             if self.timeouts.is_used() && !consumer.subscription.no_ack {
                 self.timeouts.note(now, &mut consumer.unacked);
             }
+            self.drained += u64::from(consumer.subscription.no_ack);
             taken += 1;
             self.expire(now, NOTHING_FRESH, effects);
         }
@@ -549,6 +563,7 @@ impl Queue {
                 continue;
             }
             let Some(held) = self.ready.take_first() else { break };
+            self.drained += u64::from(consumer.subscription.no_ack);
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
             if self.timeouts.is_used() && !consumer.subscription.no_ack {
                 self.timeouts.note(now, &mut consumer.unacked);

@@ -2,17 +2,15 @@
 //! now and then; AMQP is a thousand times as fast.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::BodyExt as _;
 use leveret_protocol::ContentHeader;
 use serde_json::{Value, json};
 
 use super::{Answer, properties};
-use crate::http::body::{JsonBody, take_room};
+use crate::http::body::{JsonBody, held_until_sent, take_room};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
@@ -78,13 +76,7 @@ pub(in crate::http) async fn get(
         Json(fetched.iter().map(|fetched| wanted.show(fetched)).collect::<Vec<_>>()).into_response()
     });
     drop(fetched);
-    let (head, body) = response.into_parts();
-    // The room is taken until the client has taken the answer.
-    let body = Body::new(body.map_frame(move |frame| {
-        let _held = &room;
-        frame
-    }));
-    Ok((head, body).into_response())
+    Ok(held_until_sent(response, room))
 }
 
 impl Wanted {

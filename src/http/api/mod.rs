@@ -10,7 +10,7 @@ pub(super) mod messages;
 pub(super) mod nodes;
 pub(super) mod overview;
 pub(super) mod policies;
-mod properties;
+pub(super) mod properties;
 mod properties_key;
 pub(super) mod queues;
 pub(super) mod scheduled;
@@ -26,7 +26,7 @@ use super::error::ApiError;
 type Answer = Result<Response, ApiError>;
 
 /// An answer without a body.
-fn empty(status: StatusCode) -> Response {
+pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::default();
     *response.status_mut() = status;
     response

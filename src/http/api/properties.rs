@@ -37,7 +37,7 @@ fn number<T: TryFrom<i64>>(fields: &Fields, name: &str) -> Result<Option<T>, Api
 }
 
 /// Properties as a JSON object; `[]` when there are none (RabbitMQ).
-pub(super) fn show(properties: &Properties) -> Value {
+pub(in crate::http) fn show(properties: &Properties) -> Value {
     let mut shown = Map::new();
     let texts = [
         ("content_type", &properties.content_type),

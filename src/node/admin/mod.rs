@@ -6,6 +6,7 @@ mod bindings;
 mod connections;
 mod exchanges;
 mod get;
+mod leases;
 mod login;
 mod publish;
 mod queues;
@@ -23,8 +24,9 @@ use thiserror::Error;
 
 pub use self::connections::ConsumerReport;
 pub use self::get::{AfterGet, Fetched, GetLimits};
+pub use self::leases::{LeaseEnd, LeaseError, Leased};
 pub use self::login::LoginRefused;
-pub use self::publish::PublishError;
+pub use self::publish::{PublishError, Target};
 pub use self::queues::{QueueContent, QueueReport, QueueWanted};
 pub use self::status::{Alarmed, Totals};
 use super::Node;

@@ -1,6 +1,7 @@
 //! Queues for operators.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leveret_protocol::{FieldTable, ShortString};
 
@@ -13,6 +14,7 @@ use crate::broker::resource::Resource;
 use crate::broker::vhost::{QueueDeclaration, Topology};
 use crate::node::Node;
 use crate::node::cell::QueueCell;
+use crate::node::drain;
 
 /// A queue at one moment.
 #[derive(Clone, Debug)]
@@ -26,7 +28,7 @@ pub struct QueueReport {
 }
 
 /// What a queue holds at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct QueueContent {
     /// Messages that wait for a consumer.
     pub ready: usize,
@@ -38,6 +40,18 @@ pub struct QueueContent {
     pub unacked_bytes: usize,
     /// Attached consumers, oldest first.
     pub consumers: Vec<Subscription>,
+    /// Messages that consumers get done with in a second, about.
+    pub drain_rate: f64,
+    /// From how many ready messages, and bytes of their bodies, on it counts as nearly full; `None`: no such bound.
+    pub high_marks: (Option<u64>, Option<u64>),
+}
+
+impl QueueContent {
+    /// How long a message that comes now will wait for a consumer, about; `None`: nothing moves.
+    #[must_use]
+    pub fn waiting_time(&self) -> Option<Duration> {
+        drain::time_for(u64::try_from(self.ready).unwrap_or(u64::MAX), self.drain_rate)
+    }
 }
 
 /// What an operator may say of a queue to be declared.

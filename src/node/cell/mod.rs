@@ -3,11 +3,12 @@
 
 mod intake;
 mod outcome;
+mod pollers;
 mod running;
 mod stored;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::broker::queue::{
 use crate::broker::time::Timestamp;
 use crate::node::clock::Clock;
 use crate::node::dead_letters;
+use crate::node::drain::Drain;
 use crate::node::events::Events;
 use crate::node::line::Line;
 use crate::node::outbox::Outbox;
@@ -116,6 +118,8 @@ impl QueueCell {
             due: None,
             line: Line::default(),
             slowed: Vec::new(),
+            pollers: VecDeque::new(),
+            drain: Drain::new(surroundings.timers.clock.now()),
         });
         let quorum = entry.queue_type() == QueueType::Quorum;
         Self { entry, quorum, surroundings, sending: Mutex::new(()), running }
@@ -253,8 +257,11 @@ impl QueueCell {
 
     /// What the queue holds now.
     pub(super) fn content(&self) -> crate::node::admin::QueueContent {
+        let drain_rate = self.drain_rate(self.clock().now());
         let queue = &self.running.lock().queue;
         crate::node::admin::QueueContent {
+            drain_rate,
+            high_marks: queue.high_marks(),
             ready: queue.ready_count(),
             unacked: queue.unacked_count(),
             ready_bytes_in_memory: queue.loaded_bytes(),
@@ -282,6 +289,7 @@ impl QueueCell {
         }
         self.arm(&mut running);
         running.call_publishers(&mut outcome);
+        running.call_pollers(&mut outcome);
         let died = running.queue.has_dead();
         drop(running);
         if died {

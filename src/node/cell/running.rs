@@ -1,12 +1,13 @@
 //! The machine with the outboxes of its consumers, under the lock: its effects are put where they belong in their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Outcome;
 use crate::broker::ids::ConsumerId;
 use crate::broker::queue::{Effect, Input, Queue, Refusal};
 use crate::broker::time::Timestamp;
+use crate::node::drain::Drain;
 use crate::node::line::Line;
 use crate::node::outbox::{Content, Outbox, TimedOut};
 use crate::store::FileNumber;
@@ -28,6 +29,10 @@ pub(super) struct Running {
     pub(super) line: Line,
     /// Connections that have been told to slow down, to be woken once there is room again.
     pub(super) slowed: Vec<Arc<Outbox>>,
+    /// Who waits for a message without being a consumer, in the order in which they came.
+    pub(super) pollers: VecDeque<Arc<Outbox>>,
+    /// How fast consumers get done.
+    pub(super) drain: Drain,
 }
 
 impl Running {

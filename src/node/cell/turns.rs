@@ -1,10 +1,12 @@
 //! Publishers that wait for room in a queue, and come in turn.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Outcome, Pressure, QueueCell, Running};
 use crate::broker::queue::{Arrival, Refusal};
 use crate::broker::time::Timestamp;
+use crate::node::drain;
 use crate::node::outbox::Outbox;
 
 impl QueueCell {
@@ -86,5 +88,18 @@ impl QueueCell {
             running.slowed.push(Arc::clone(outbox));
         }
         low
+    }
+
+    /// How many messages a second consumers get done with, about.
+    pub(in crate::node) fn drain_rate(&self, now: Timestamp) -> f64 {
+        let mut running = self.running.lock();
+        let drained = running.queue.drained();
+        running.drain.observe(now, drained)
+    }
+
+    /// How long it will be until publishers that were refused find room again; `None`: nothing moves. Zero where there is.
+    pub(in crate::node) fn time_until_low(&self, now: Timestamp) -> Option<Duration> {
+        let rate = self.drain_rate(now);
+        drain::time_for(self.running.lock().queue.above_low(), rate)
     }
 }

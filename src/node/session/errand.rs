@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -21,8 +22,8 @@ const CHANNEL: u16 = 1;
 pub(in crate::node) struct Published {
     /// Whether it went to a queue, or to who waits for a reply.
     pub(in crate::node) routed: bool,
-    /// Whether a queue was full and refused it; others may have taken it.
-    pub(in crate::node) refused: bool,
+    /// A queue was full and refused it; others may have taken it. How long it takes until there is room, about.
+    pub(in crate::node) refused: Option<Duration>,
     /// It is safe once the log is on disk up to here.
     pub(in crate::node) position: Position,
 }
@@ -48,6 +49,8 @@ pub(in crate::node) fn publish(
     let mut returned = BytesMut::new();
     session.publish(now, CHANNEL, message, true, false, &mut returned)?;
     session.flush_published(now);
-    let refused = !session.refused.is_empty();
+    // Nobody is there to wait for room.
+    let refused = session.give_up_held() || !session.refused.is_empty();
+    let refused = refused.then(|| session.time_for_room(now));
     Ok(Published { routed: returned.is_empty(), refused, position: session.appended })
 }

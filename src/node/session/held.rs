@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -25,6 +26,12 @@ const ALLOWED: usize = 1024;
 
 /// Publishes that are put in together.
 const AT_ONCE: usize = 256;
+
+/// Who was refused need not come back sooner.
+const SOONEST: Duration = Duration::from_secs(1);
+
+/// Who was refused may come back by then, whatever is known of the queue.
+const LATEST: Duration = Duration::from_mins(1);
 
 /// A publish that waits.
 #[derive(Debug)]
@@ -241,6 +248,21 @@ impl Session {
         if let Some(run) = run {
             self.confirms.owe(channel, run, self.appended, durable, out);
         }
+    }
+
+    /// Drops the publishes that wait, and gives their places in lines away; whether there were any.
+    pub(super) fn give_up_held(&mut self) -> bool {
+        let held = std::mem::take(&mut self.held);
+        for cell in &held.lines {
+            cell.leave_line(&self.outbox);
+        }
+        !held.is_empty()
+    }
+
+    /// How long it takes until all queues of the last publish have room, about: between a second and a minute.
+    pub(super) fn time_for_room(&self, now: Timestamp) -> Duration {
+        let times = self.batch.targets.iter().map(|target| target.time_until_low(now).unwrap_or(LATEST));
+        times.max().unwrap_or(SOONEST).clamp(SOONEST, LATEST)
     }
 
     /// The channel is gone. What it published was taken from the client, so that it goes to its queues, however full.
