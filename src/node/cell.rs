@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::dead_letters;
 use super::line::Line;
 use super::outbox::{Content, Outbox, TimedOut};
-use super::storage::{self, Gone, Payload, Storage};
+use super::storage::{self, Gone, Holding, Payload, Storage};
 use super::timers::Timers;
 use super::vhost::RunningVhost;
 use crate::broker::dedup::{self, Deduplicator};
@@ -177,6 +177,7 @@ impl QueueCell {
         queue.set_default_timeout(surroundings.consumer_timeout);
         if let Some(storage) = &surroundings.storage {
             queue.set_memory_limit(storage.queue_memory());
+            queue.set_holding_limit(storage.holding_limit());
         }
         if let Ok(Some(settings)) = dedup::Settings::parse(&entry.arguments) {
             queue.deduplicate(settings);
@@ -244,6 +245,12 @@ impl QueueCell {
         if outcome.lease_ended {
             vhost.end_lease(now, self);
         }
+    }
+
+    /// Consumers need not be held back any more.
+    pub(super) fn relieve(self: &Arc<Self>) {
+        self.running.lock().queue.set_holding_limit(None);
+        self.tick(self.clock().now());
     }
 
     /// Takes out the dead messages; and where they are to go.
@@ -455,6 +462,7 @@ impl QueueCell {
     /// Whether a message must have a record whatever it is: there is no more memory.
     fn keeps_all(storage: &Storage, queue: &mut Queue) -> bool {
         queue.set_memory_limit(storage.queue_memory());
+        queue.set_holding_limit(storage.holding_limit());
         storage.is_scarce()
     }
 
@@ -548,6 +556,7 @@ impl QueueCell {
         let _gone = self.act(|running, outcome| {
             if let Some(storage) = self.storage() {
                 running.queue.set_memory_limit(storage.queue_memory());
+                running.queue.set_holding_limit(storage.holding_limit());
             }
             running.run(now, Input::Loaded { run, messages }, outcome)?;
             for outbox in std::mem::take(&mut running.getters) {
@@ -568,6 +577,7 @@ impl QueueCell {
         let _gone = self.act(|running, outcome| {
             if let Some(storage) = self.storage() {
                 running.queue.set_memory_limit(storage.queue_memory());
+                running.queue.set_holding_limit(storage.holding_limit());
             }
             running.run(now, Input::Fetched { runs, messages }, outcome)
         });
@@ -652,12 +662,14 @@ impl QueueCell {
 
     /// What the queue holds now.
     pub(super) fn content(&self) -> super::admin::QueueContent {
-        let queue = &self.running.lock().queue;
+        let running = self.running.lock();
+        let queue = &running.queue;
         super::admin::QueueContent {
             ready: queue.ready_count(),
             unacked: queue.unacked_count(),
             ready_bytes_in_memory: queue.loaded_bytes(),
             unacked_bytes: queue.unacked_bytes(),
+            holds_publishers_back: running.line.is_waited_in() || !running.slowed.is_empty(),
             consumers: queue.subscriptions().copied().collect(),
         }
     }
@@ -669,13 +681,13 @@ impl QueueCell {
     ) -> Result<Outcome, Refusal> {
         let mut outcome = Outcome::default();
         let mut running = self.running.lock();
-        let before = running.queue.loaded_bytes();
+        let before = holding(&running.queue);
         let done = action(&mut running, &mut outcome);
         if !outcome.retried.is_empty() {
             self.try_again(&mut running, &mut outcome);
         }
         if let Some(storage) = self.storage() {
-            storage.account(before, running.queue.loaded_bytes());
+            storage.accounts.account(before, holding(&running.queue));
             self.record_failures(storage, std::mem::take(&mut outcome.failed));
             self.settle(storage, &mut outcome.gone);
         }
@@ -888,6 +900,11 @@ impl Running {
             self.effects = Vec::new();
         }
     }
+}
+
+/// What a queue holds in memory.
+fn holding(queue: &Queue) -> Holding {
+    Holding { ready: queue.loaded_bytes(), unacked: queue.unacked_bytes() }
 }
 
 /// Leaves a last word for a consumer.

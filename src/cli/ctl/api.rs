@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request, StatusCode, Uri,
     body::Bytes,
@@ -125,11 +125,27 @@ impl Target {
         self.request(Method::DELETE, path, reason, what).map(drop)
     }
 
+    /// Puts a value to the path.
+    pub(super) fn put(&self, path: &str, value: &Value) -> Result<(), ApiError> {
+        self.send(Method::PUT, path, None, value.to_string().into(), "object").map(drop)
+    }
+
     fn request(&self, method: Method, path: &str, reason: Option<&str>, what: &'static str) -> Result<Value, ApiError> {
+        self.send(method, path, reason, Bytes::new(), what)
+    }
+
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        reason: Option<&str>,
+        body: Bytes,
+        what: &'static str,
+    ) -> Result<Value, ApiError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ApiError::Runtime)?;
         let patience = Duration::from_secs(self.timeout);
         // Timers want the runtime when they are made.
-        let answered = runtime.block_on(async { timeout(patience, self.exchange(method, path, reason)).await });
+        let answered = runtime.block_on(async { timeout(patience, self.exchange(method, path, reason, body)).await });
         let (status, body) = answered.map_err(|_| ApiError::Timeout(self.timeout))??;
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status.is_success() {
@@ -149,6 +165,7 @@ impl Target {
         method: Method,
         path: &str,
         reason: Option<&str>,
+        body: Bytes,
     ) -> Result<(StatusCode, Bytes), ApiError> {
         let host = self.url.host().filter(|_| self.url.scheme_str() == Some("http"));
         let host = host.ok_or_else(|| ApiError::Url(self.url.clone()))?;
@@ -168,7 +185,7 @@ impl Target {
             request = request.header("x-reason", reason);
         }
         let request = request
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(body))
             .map_err(|_| ApiError::Refused("the request cannot be written as HTTP: plain text only".to_owned()))?;
         let answer = async {
             let response = sender.send_request(request).await.map_err(http)?;

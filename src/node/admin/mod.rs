@@ -25,7 +25,7 @@ pub use self::get::{AfterGet, Fetched, GetLimits};
 pub use self::login::LoginRefused;
 pub use self::publish::PublishError;
 pub use self::queues::{QueueContent, QueueReport, QueueWanted};
-pub use self::status::{Alarmed, Totals};
+pub use self::status::{Alarmed, MemoryUse, Totals};
 use super::Node;
 use super::vhost::RunningVhost;
 use crate::broker::auth::{Actor, Permissions, User};
