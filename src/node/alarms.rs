@@ -15,6 +15,15 @@ use crate::store::Waiter as _;
 /// The outboxes of all connections.
 pub(super) type Outboxes = DashMap<ConnectionId, Arc<Outbox>>;
 
+/// What became of an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It came on.
+    On,
+    /// It cleared.
+    Off,
+}
+
 const MEMORY: u8 = 1;
 const DISK: u8 = 2;
 

@@ -20,6 +20,7 @@ mod leases;
 mod line;
 mod memories;
 mod memory;
+mod memory_alarm;
 mod open;
 mod outbox;
 mod own_messages;
@@ -33,6 +34,7 @@ mod threads;
 mod timers;
 mod together;
 mod vhost;
+mod watermarks;
 
 #[cfg(test)]
 mod power_cut_tests;
@@ -65,6 +67,8 @@ pub use self::scheduled::{ScheduledMessage, ScheduledPage, Turn, WaitingIn};
 use self::storage::Storage;
 use self::timers::Timers;
 use self::vhost::RunningVhost;
+pub use self::watermarks::Levels;
+use self::watermarks::Watermarks;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::{ChannelFlow, Settings};
@@ -133,6 +137,7 @@ pub struct Node {
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
     outboxes: Arc<Outboxes>,
     alarms: Arc<AlarmBoard>,
+    watermarks: Arc<Watermarks>,
     requesters: DashMap<Vec<u8>, Requester>,
     /// Messages that are lent to clients without a connection.
     leases: Arc<Leases>,
@@ -178,6 +183,10 @@ impl Node {
             home: Weak::new(),
             consumer_timeout: config.consumer_timeout,
         };
+        let watermarks = match &storage {
+            Some(storage) => Arc::clone(&storage.watermarks),
+            None => Arc::new(Watermarks::new(config)),
+        };
         let vhosts = restored(&definitions, stored, &vhost, &surroundings, cell)?;
         let outboxes = Arc::new(Outboxes::new());
         Ok(Self {
@@ -191,6 +200,7 @@ impl Node {
             vhosts,
             alarms: Arc::new(AlarmBoard::new(&outboxes, &events)),
             outboxes,
+            watermarks,
             requesters: DashMap::new(),
             leases: Arc::default(),
             definitions,
@@ -221,6 +231,12 @@ impl Node {
         for outbox in self.outboxes.iter() {
             outbox.force_close(reason);
         }
+    }
+
+    /// Bytes of memory that the process has in RAM; `None` where that cannot be found out.
+    #[must_use]
+    pub fn resident() -> Option<u64> {
+        memory::resident()
     }
 
     /// A place for one more connection, or else how many there may be.

@@ -13,13 +13,14 @@ use thiserror::Error;
 
 use super::cell::QueueCell;
 use super::clock::Clock;
-use super::disk_alarm::{self, DiskAlarm};
+use super::disk_alarm::DiskAlarm;
 use super::fail_stop::fail_stop;
 use super::keeper::Keeper;
-use super::memory;
+use super::memory_alarm::MemoryAlarm;
 use super::remembered;
 use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
+use super::watermarks::Watermarks;
 use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
 use crate::broker::time::Timestamp;
@@ -153,7 +154,8 @@ impl Node {
         note_start(&meta, &log, &checkpoint, &recovered, given_up).map_err(LoadError::from)?;
         report(&recovered, begun.until(clock.now()));
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
-        let storage = Arc::new(Storage::new(Arc::clone(&log), loader, memory::budget()));
+        let watermarks = Arc::new(Watermarks::new(config));
+        let storage = Arc::new(Storage::new(Arc::clone(&log), loader, Arc::clone(&watermarks)));
         let mut queues = recovered.queues;
         let mut cell = move |entry: Arc<_>, settings, surroundings| {
             QueueCell::restored(entry, settings, surroundings, &mut queues)
@@ -161,11 +163,12 @@ impl Node {
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
         remembered::take(&node, &meta).map_err(LoadError::from)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
-        let alarm = DiskAlarm::new(disk_alarm::limit(config.disk_free_limit, memory::total()));
+        let (alarm, memory_alarm) = (DiskAlarm::new(watermarks.disk()), MemoryAlarm::default());
         let board = Arc::clone(&node.alarms);
         let disk = Arc::clone(disk);
         let noted = storage.log.durable().file();
-        let mut keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock, disk, alarm, board, noted };
+        let meta_too = Arc::clone(&meta);
+        let mut keeper = Keeper { storage, reclaim, meta: meta_too, clock, disk, alarm, memory_alarm, board, noted };
         // Before the first connection: it must not publish what there is no room for.
         keeper.measure(Timestamp::ZERO.until(clock.now()));
         let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;

@@ -13,6 +13,8 @@ mod list_vhosts;
 mod listing;
 mod ping;
 mod purge_queue;
+mod set_disk_free_limit;
+mod set_vm_memory_high_watermark;
 mod status;
 mod store_check;
 mod trace;
@@ -36,6 +38,8 @@ Examples:
       The same for a program to read
   leveret ctl purge_queue jobs --vhost /
       Remove all ready messages of a queue
+  leveret ctl set_vm_memory_high_watermark absolute 4GiB
+      Let the broker use so much memory, until its next start
   leveret ctl close_connection '127.0.0.1:50112 -> 127.0.0.1:5672' 'please come back later'
       End a connection; its client is told why
   leveret ctl status --url http://broker:15672 --user app --password secret
@@ -102,6 +106,10 @@ enum Subject {
     TraceOff,
     /// End a connection, by its name as in `list_connections`
     CloseConnection(close_connection::Arguments),
+    /// Set how much memory the broker may use before publishers are blocked, until its next start
+    SetVmMemoryHighWatermark(set_vm_memory_high_watermark::Arguments),
+    /// Set how much of the disk has to be free for publishers not to be blocked, until the broker's next start
+    SetDiskFreeLimit(set_disk_free_limit::Arguments),
     /// The files that queues and messages are kept in
     #[command(subcommand, after_help = STORE_EXAMPLES)]
     Store(Store),
@@ -132,6 +140,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Subject::TraceOn => trace::run(target, true),
         Subject::TraceOff => trace::run(target, false),
         Subject::CloseConnection(arguments) => close_connection::run(target, &arguments),
+        Subject::SetVmMemoryHighWatermark(arguments) => set_vm_memory_high_watermark::run(target, &arguments),
+        Subject::SetDiskFreeLimit(arguments) => set_disk_free_limit::run(target, &arguments),
         Subject::Store(Store::Check(arguments)) => store_check::run(&arguments),
     }
 }

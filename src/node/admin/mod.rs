@@ -28,7 +28,7 @@ pub use self::leases::{LeaseEnd, LeaseError, Leased};
 pub use self::login::LoginRefused;
 pub use self::publish::{PublishError, Target};
 pub use self::queues::{QueueContent, QueueReport, QueueWanted};
-pub use self::status::{Alarmed, Totals};
+pub use self::status::{Alarmed, MemoryUse, Totals};
 use super::Node;
 use super::vhost::RunningVhost;
 use crate::broker::auth::{Actor, Permissions, User};

@@ -135,6 +135,7 @@ impl QueueCell {
     /// Whether a message must have a record whatever it is: there is no more memory.
     pub(super) fn keeps_all(storage: &Storage, queue: &mut Queue) -> bool {
         queue.set_memory_limit(storage.queue_memory());
+        queue.set_holding_limit(storage.holding_limit());
         storage.is_scarce()
     }
 

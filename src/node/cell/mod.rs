@@ -28,7 +28,7 @@ use crate::node::drain::Drain;
 use crate::node::events::Events;
 use crate::node::line::Line;
 use crate::node::outbox::Outbox;
-use crate::node::storage::{self, Gone, Storage};
+use crate::node::storage::{self, Gone, Holding, Storage};
 use crate::node::timers::Timers;
 use crate::node::vhost::RunningVhost;
 use crate::store::{QueueKey, RecoveredQueue, Waiter as _};
@@ -106,6 +106,7 @@ impl QueueCell {
         queue.set_default_timeout(surroundings.consumer_timeout);
         if let Some(storage) = &surroundings.storage {
             queue.set_memory_limit(storage.queue_memory());
+            queue.set_holding_limit(storage.holding_limit());
         }
         if let Ok(Some(settings)) = dedup::Settings::parse(&entry.arguments) {
             queue.deduplicate(settings);
@@ -175,6 +176,12 @@ impl QueueCell {
         if outcome.lease_ended {
             vhost.end_lease(now, self);
         }
+    }
+
+    /// Consumers need not be held back any more.
+    pub(super) fn relieve(self: &Arc<Self>) {
+        self.running.lock().queue.set_holding_limit(None);
+        self.tick(self.clock().now());
     }
 
     /// Takes out the dead messages; and where they are to go.
@@ -258,7 +265,8 @@ impl QueueCell {
     /// What the queue holds now.
     pub(super) fn content(&self) -> crate::node::admin::QueueContent {
         let drain_rate = self.drain_rate(self.clock().now());
-        let queue = &self.running.lock().queue;
+        let running = self.running.lock();
+        let queue = &running.queue;
         crate::node::admin::QueueContent {
             drain_rate,
             high_marks: queue.high_marks(),
@@ -266,6 +274,7 @@ impl QueueCell {
             unacked: queue.unacked_count(),
             ready_bytes_in_memory: queue.loaded_bytes(),
             unacked_bytes: queue.unacked_bytes(),
+            holds_publishers_back: running.line.is_waited_in() || !running.slowed.is_empty(),
             consumers: queue.subscriptions().copied().collect(),
         }
     }
@@ -277,13 +286,13 @@ impl QueueCell {
     ) -> Result<Outcome, Refusal> {
         let mut outcome = Outcome::default();
         let mut running = self.running.lock();
-        let before = running.queue.loaded_bytes();
+        let before = holding(&running.queue);
         let done = action(&mut running, &mut outcome);
         if !outcome.retried.is_empty() {
             self.try_again(&mut running, &mut outcome);
         }
         if let Some(storage) = self.storage() {
-            storage.account(before, running.queue.loaded_bytes());
+            storage.accounts.account(before, holding(&running.queue));
             self.record_failures(storage, std::mem::take(&mut outcome.failed));
             self.settle(storage, &mut outcome.gone);
         }
@@ -318,4 +327,9 @@ impl QueueCell {
             self.surroundings.timers.at(deadline, self);
         }
     }
+}
+
+/// What a queue holds in memory.
+fn holding(queue: &Queue) -> Holding {
+    Holding { ready: queue.loaded_bytes(), unacked: queue.unacked_bytes() }
 }

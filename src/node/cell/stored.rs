@@ -27,6 +27,7 @@ impl QueueCell {
         let _gone = self.act(|running, outcome| {
             if let Some(storage) = self.storage() {
                 running.queue.set_memory_limit(storage.queue_memory());
+                running.queue.set_holding_limit(storage.holding_limit());
             }
             running.run(now, Input::Loaded { run, messages }, outcome)?;
             for outbox in std::mem::take(&mut running.getters) {
@@ -47,6 +48,7 @@ impl QueueCell {
         let _gone = self.act(|running, outcome| {
             if let Some(storage) = self.storage() {
                 running.queue.set_memory_limit(storage.queue_memory());
+                running.queue.set_holding_limit(storage.holding_limit());
             }
             running.run(now, Input::Fetched { runs, messages }, outcome)
         });

@@ -31,7 +31,7 @@ use leveret_protocol::{Method, PROTOCOL_HEADER, ReplyCode, ShortString, basic, c
 
 use self::confirms::Confirms;
 use self::deliver::News;
-pub use self::description::{ConnectionReport, Waiting};
+pub use self::description::{ConnectionMemory, ConnectionReport, Waiting};
 pub(in crate::node) use self::errand::publish as publish_alone;
 use self::flow::Flow;
 use self::held::HeldPublishes;
@@ -103,6 +103,8 @@ pub struct Session {
     written: BTreeMap<ConsumerId, Written>,
     /// The end of what this connection last put into the log.
     appended: Position,
+    /// The end of the log after messages of this connection came into it for want of memory.
+    written_out: Position,
     confirms: Confirms,
     /// A request whose answer has to wait for the store.
     later: Option<Later>,
@@ -158,6 +160,7 @@ impl Session {
             news: News::default(),
             written: BTreeMap::new(),
             appended: Position::default(),
+            written_out: Position::default(),
             confirms: Confirms::default(),
             later: None,
             windows: Windows::default(),

@@ -126,6 +126,7 @@ impl Session {
             _ => self.publish_to_all(now),
         };
         self.appended = self.appended.max(position.unwrap_or_default());
+        self.note_written_out();
         self.refused.extend(refused.into_iter().map(|index| self.batch.origin(index).1));
         if !self.batch.arrivals.is_empty() {
             let rest = std::mem::take(&mut self.batch.arrivals);
