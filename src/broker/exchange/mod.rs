@@ -15,8 +15,8 @@ pub use self::binding::{Binding, Destination, DestinationKey};
 pub use self::destinations::Destinations;
 pub use self::history::{History, MAX_HISTORY_BYTES, Past};
 pub use self::memory::Memory;
-pub(super) use self::types::mixed;
 pub use self::types::{BindingTable, Envelope, ExchangeType, TypeRefusal};
+pub(super) use self::types::{hash, mixed};
 use crate::broker::ids::QueueId;
 use crate::broker::queue::QueueEntry;
 

@@ -220,6 +220,29 @@ impl Consumers {
         });
     }
 
+    /// Whether it is anybody's turn: a consumer can take a message. Forgets those before it that cannot.
+    pub(super) fn has_turn(&mut self) -> bool {
+        while let Some(mut first) = self.rotation.first_entry() {
+            let Some(id) = first.get().front().copied() else {
+                first.remove();
+                continue;
+            };
+            if let Some(consumer) = self.all.get_mut(&id) {
+                if consumer.ready() {
+                    return true;
+                }
+                consumer.rotating = false;
+            }
+            first.get_mut().pop_front();
+        }
+        false
+    }
+
+    /// Whether a consumer can take a message, apart from whose turn it is.
+    pub(super) fn can_take(&self, id: ConsumerId) -> bool {
+        self.get(id).is_some_and(Consumer::ready) && self.may_serve(id)
+    }
+
     /// The consumer whose turn it is, which then goes to the end of its priority's line.
     pub(super) fn next(&mut self) -> Option<&mut Consumer> {
         let id = loop {

@@ -50,6 +50,12 @@ impl TimeToLive {
         self.own || !self.changes.is_empty()
     }
 
+    /// Whether a message's time is over that has not only just come.
+    #[inline]
+    pub(super) fn is_over(&self, held: &Held, now: Timestamp, fresh: u64) -> bool {
+        self.is_used() && held.sequence.number() < fresh && self.deadline(held).is_some_and(|deadline| deadline <= now)
+    }
+
     /// When a message expires.
     fn deadline(&self, held: &Held) -> Option<Timestamp> {
         let own = held.message.expiration().map(Duration::from_millis);
@@ -77,8 +83,7 @@ impl Queue {
             return;
         }
         while let Some(head) = self.ready.first()
-            && head.sequence.number() < fresh
-            && self.ttl.deadline(head).is_some_and(|deadline| deadline <= now)
+            && self.ttl.is_over(head, now, fresh)
             && let Some(held) = self.ready.take_first()
         {
             self.die(held, DeathReason::Expired, effects);

@@ -1,10 +1,13 @@
 //! The ready messages of a queue: in one lane, or in one for each priority, of which the highest that has messages is
-//! served until it is empty. What a message's lane is says its number.
+//! served until it is empty, or in one with groups. What a message's lane is says its number.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
+use leveret_protocol::ShortString;
+
 use super::effect::Effect;
+use super::groups::Grouped;
 use super::input::Arrival;
 use super::place::{Place, Run};
 use super::ranges::{Ranges, SequenceRange};
@@ -19,6 +22,7 @@ use crate::broker::message::Message;
 pub(super) enum Lanes {
     One(Ready),
     Many(Box<ByPriority>),
+    Grouped(Box<Grouped>),
 }
 
 impl Default for Lanes {
@@ -44,10 +48,29 @@ impl Lanes {
         Self::Many(Box::new(by_priority))
     }
 
+    /// Tells groups apart by a header, in one lane with nothing in memory.
+    pub(super) fn grouped(self, header: ShortString) -> Self {
+        let Self::One(ready) = self else { return self };
+        Self::Grouped(Box::new(Grouped::new(ready, header)))
+    }
+
+    pub(super) const fn is_grouped(&self) -> bool {
+        matches!(self, Self::Grouped(_))
+    }
+
+    /// A message is not in anybody's hands any more.
+    #[inline]
+    pub(super) fn let_go(&mut self, held: &Held) {
+        if let Self::Grouped(grouped) = self {
+            grouped.let_go(held);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::One(ready) => ready.len(),
             Self::Many(lanes) => lanes.total.messages,
+            Self::Grouped(grouped) => grouped.len(),
         }
     }
 
@@ -57,6 +80,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.is_loaded(),
             Self::Many(lanes) => lanes.head().is_some_and(Ready::is_loaded),
+            Self::Grouped(grouped) => grouped.is_loaded(),
         }
     }
 
@@ -64,6 +88,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.bytes(),
             Self::Many(lanes) => lanes.total.bytes,
+            Self::Grouped(grouped) => grouped.bytes(),
         }
     }
 
@@ -71,6 +96,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.body_bytes(),
             Self::Many(lanes) => lanes.total.body_bytes,
+            Self::Grouped(grouped) => grouped.body_bytes(),
         }
     }
 
@@ -80,6 +106,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.first(),
             Self::Many(lanes) => lanes.head()?.first(),
+            Self::Grouped(grouped) => grouped.first(),
         }
     }
 
@@ -87,6 +114,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.set_limit(limit),
             Self::Many(lanes) => lanes.limit = limit,
+            Self::Grouped(grouped) => grouped.set_limit(limit),
         }
     }
 
@@ -95,6 +123,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.is_paged(),
             Self::Many(lanes) => lanes.paged.first().is_some() || lanes.total.bytes >= lanes.limit,
+            Self::Grouped(grouped) => grouped.ready.is_paged(),
         }
     }
 
@@ -104,13 +133,16 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.add(sequence, arrival),
             Self::Many(lanes) => lanes.add(sequence, arrival),
+            Self::Grouped(grouped) => grouped.ready.add(sequence, arrival),
         }
     }
 
     /// Serves what comes back in the order of its return, not of its number: in one lane.
     pub(super) const fn keep_order_of_return(&mut self) {
-        if let Self::One(ready) = self {
-            ready.keep_order_of_return();
+        match self {
+            Self::One(ready) => ready.keep_order_of_return(),
+            Self::Grouped(grouped) => grouped.ready.keep_order_of_return(),
+            Self::Many(_) => {}
         }
     }
 
@@ -119,6 +151,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.give_back(held),
             Self::Many(lanes) => lanes.change(held.sequence.lane(), |ready| ready.give_back(held)),
+            Self::Grouped(grouped) => grouped.give_back(held),
         }
     }
 
@@ -128,6 +161,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.take_first(),
             Self::Many(lanes) => lanes.take_first(),
+            Self::Grouped(grouped) => grouped.take_first(),
         }
     }
 
@@ -136,6 +170,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.want(),
             Self::Many(lanes) => lanes.occupied.first().is_some_and(|lane| lanes.change(lane, Ready::want)),
+            Self::Grouped(grouped) => grouped.want(),
         }
     }
 
@@ -146,6 +181,7 @@ impl Lanes {
             Self::One(ready) => ready.next_load(demand),
             // No lane behind it can be reached before it is read.
             Self::Many(lanes) => lanes.change(lanes.paged.first()?, |ready| ready.next_load(demand)),
+            Self::Grouped(grouped) => grouped.ready.next_load(demand),
         }
     }
 
@@ -161,6 +197,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.loaded(run, messages, effects, keep),
             Self::Many(lanes) => lanes.change(run.first.lane(), |ready| ready.loaded(run, messages, effects, keep)),
+            Self::Grouped(grouped) => grouped.ready.loaded(run, messages, effects, keep),
         }
     }
 
@@ -169,6 +206,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.join(held),
             Self::Many(lanes) => lanes.change(held.sequence.lane(), |ready| ready.join(held)),
+            Self::Grouped(grouped) => grouped.ready.join(held),
         }
     }
 
@@ -176,6 +214,7 @@ impl Lanes {
     pub(super) fn take_runs(&mut self) -> VecDeque<Run> {
         match self {
             Self::One(ready) => ready.take_runs(),
+            Self::Grouped(grouped) => grouped.ready.take_runs(),
             Self::Many(lanes) => {
                 let mut all = VecDeque::new();
                 lanes.change_all(|ready| {
@@ -192,6 +231,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.limit(),
             Self::Many(lanes) => lanes.limit,
+            Self::Grouped(grouped) => grouped.limit(),
         }
     }
 
@@ -200,6 +240,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.purge(effects),
             Self::Many(lanes) => lanes.change_all(|ready| ready.purge(effects)),
+            Self::Grouped(grouped) => grouped.purge(effects),
         }
     }
 
@@ -208,6 +249,7 @@ impl Lanes {
         match self {
             Self::One(ready) => ready.relocate(from, runs, singles),
             Self::Many(lanes) => lanes.change_all(|ready| ready.relocate(from, runs, singles)),
+            Self::Grouped(grouped) => grouped.relocate(from, runs, singles),
         }
     }
 
@@ -216,11 +258,15 @@ impl Lanes {
     }
 
     pub(super) fn in_memory(&self) -> impl Iterator<Item = &Held> {
-        self.each().flat_map(Ready::in_memory)
+        let grouped = if let Self::Grouped(grouped) = self { Some(grouped) } else { None };
+        self.each().flat_map(Ready::in_memory).chain(grouped.into_iter().flat_map(|grouped| grouped.aside()))
     }
 
     /// Which messages were handed out before, in the order of numbers.
     pub(super) fn delivered(&self) -> Vec<SequenceRange> {
+        if let Self::Grouped(grouped) = self {
+            return grouped.delivered();
+        }
         self.each().flat_map(|ready| ready.delivered().into_inner()).collect()
     }
 
@@ -228,6 +274,7 @@ impl Lanes {
         let (one, many) = match self {
             Self::One(ready) => (Some(ready), None),
             Self::Many(lanes) => (None, Some(lanes)),
+            Self::Grouped(grouped) => (Some(&grouped.ready), None),
         };
         one.into_iter().chain(many.into_iter().flat_map(|lanes| lanes.lanes.values()))
     }

@@ -10,6 +10,7 @@ mod effect;
 mod effective;
 mod entry;
 mod expiry;
+mod groups;
 mod holding;
 mod input;
 mod lanes;
@@ -107,12 +108,15 @@ impl Queue {
         Self { auto_delete, ..Self::default() }
     }
 
-    /// The queue with what it keeps to from the start. Of that, priorities never change.
+    /// The queue with what it keeps to from the start. Of that, priorities and groups never change.
     #[must_use]
     pub fn with(mut self, now: Timestamp, settings: Settings) -> Self {
         if settings.max_priority > 0 {
             self.ready = self.ready.divided(settings.max_priority);
             self.numbering = self.numbering.with_priorities(settings.max_priority);
+        }
+        if let Some(header) = settings.group_by.clone() {
+            self.ready = self.ready.grouped(header);
         }
         self.ttl.change(SequenceNumber(0), settings.message_ttl);
         self.last_used = now;
@@ -259,6 +263,9 @@ impl Queue {
         if self.deleted {
             return Err(Refusal::Gone);
         }
+        if self.ready.is_grouped() {
+            self.wake_holders(&input);
+        }
         let mut fresh = NOTHING_FRESH;
         match input {
             Input::Publish(arrivals) => fresh = self.publish(now, arrivals, effects),
@@ -400,6 +407,7 @@ impl Queue {
         for mut unacked in [self.departed.remove(&id), self.getters.remove(&id)].into_iter().flatten() {
             for held in unacked.take_all() {
                 self.unacked_bytes -= held.message.cost();
+                self.ready.let_go(&held);
                 self.come_back(held, true, effects);
             }
         }
@@ -456,6 +464,7 @@ impl Queue {
         let mut settle = |unacked: &mut Unacked| {
             for held in checkouts.iter().filter_map(|checkout| unacked.settle(*checkout)) {
                 *unacked_bytes -= held.message.cost();
+                ready.let_go(&held);
                 take(ready, held);
             }
         };
@@ -483,7 +492,12 @@ impl Queue {
         }
         self.last_used = now;
         self.expire(now, NOTHING_FRESH, effects);
-        let Some(held) = self.ready.take_first() else {
+        let held = if self.ready.is_grouped() {
+            self.take_in_groups(now, id, no_ack, effects)
+        } else {
+            self.ready.take_first()
+        };
+        let Some(held) = held else {
             effects.push(if self.ready.want() { Effect::GotLater } else { Effect::Got(None) });
             return Ok(());
         };
@@ -537,8 +551,13 @@ impl Queue {
     /// Hands a consumer as much as its channel has room for. If it wants more, `dispatch` announces it again.
     fn offer(&mut self, now: Timestamp, id: ConsumerId, room: usize, effects: &mut Vec<Effect>) {
         self.consumers.change(id, Consumer::unannounce);
-        let mut taken = 0;
         self.expire(now, NOTHING_FRESH, effects);
+        if self.ready.is_grouped() {
+            let taken = self.offer_groups(now, id, room, effects);
+            effects.push(Effect::Taken(taken));
+            return;
+        }
+        let mut taken = 0;
         while taken < room
             && self.consumers.may_serve(id)
             && let Some(consumer) = self.consumers.find(id).filter(|consumer| consumer.has_room())
@@ -562,6 +581,24 @@ impl Queue {
             self.release(now, effects);
         }
         self.expire(now, fresh, effects);
+        if self.ready.is_grouped() {
+            self.dispatch_groups(now, fresh, effects);
+        } else {
+            self.dispatch_in_order(now, fresh, effects);
+        }
+        self.expire(now, NOTHING_FRESH, effects);
+        self.shorten(effects);
+        let unseen = self.ttl.is_used() && !self.ready.is_loaded();
+        if let Some(run) = self.ready.next_load(self.consumers.len() > 0 || unseen || self.is_too_long()) {
+            effects.push(Effect::Load(run));
+        }
+        if self.waiting.is_some() {
+            self.fetch(now, effects);
+        }
+    }
+
+    #[inline]
+    fn dispatch_in_order(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
         while self.ready.is_loaded() {
             let Some(consumer) = self.consumers.next() else { break };
             if consumer.subscription.channel_limited {
@@ -575,15 +612,6 @@ impl Queue {
                 self.timeouts.note(now, &mut consumer.unacked);
             }
             self.expire(now, fresh, effects);
-        }
-        self.expire(now, NOTHING_FRESH, effects);
-        self.shorten(effects);
-        let unseen = self.ttl.is_used() && !self.ready.is_loaded();
-        if let Some(run) = self.ready.next_load(self.consumers.len() > 0 || unseen || self.is_too_long()) {
-            effects.push(Effect::Load(run));
-        }
-        if self.waiting.is_some() {
-            self.fetch(now, effects);
         }
     }
 }

@@ -40,6 +40,9 @@ pub struct Settings {
     /// The highest priority of messages that the queue tells apart; 0: it has none (`x-max-priority`). Fixed when the queue is
     /// declared: no policy sets it, and `Input::Configure` does not change it.
     pub max_priority: u8,
+    /// The header whose value makes messages a group, which one consumer at a time has (`x-group-by`, our own). Fixed, like
+    /// priorities, with which it does not go together.
+    pub group_by: Option<ShortString>,
     /// Which messages wait before they are ready.
     pub hold: Option<Hold>,
     /// How messages are tried again that consumers do not want now (`x-retry-delays` and others).
@@ -134,6 +137,7 @@ impl Settings {
             dead_letter: arguments::dead_letter_exchange(arguments)
                 .map(|exchange| DeadLetter { exchange, routing_key: arguments::dead_letter_routing_key(arguments) }),
             max_priority: arguments::max_priority(arguments),
+            group_by: arguments::group_by(arguments),
             hold: arguments::hold_until_header(arguments).map(Hold::Until),
             retry: arguments::retry(arguments),
         }

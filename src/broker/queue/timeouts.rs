@@ -204,6 +204,7 @@ impl Queue {
     fn give_back_overdue(&mut self, held: Vec<Held>, effects: &mut Vec<Effect>) {
         for held in held {
             self.unacked_bytes -= held.message.cost();
+            self.ready.let_go(&held);
             self.come_back(held, false, effects);
         }
     }

@@ -6,7 +6,7 @@ const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// Hashes octets (FNV-1a, whose bits are then mixed).
-pub(super) fn hash(octets: &[u8]) -> u64 {
+pub(in crate::broker) fn hash(octets: &[u8]) -> u64 {
     mixed(octets.iter().fold(FNV_OFFSET, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(FNV_PRIME)))
 }
 

@@ -22,7 +22,7 @@ mod tests;
 
 use leveret_protocol::{FieldTable, ShortString};
 
-pub(in crate::broker) use self::hash::mixed;
+pub(in crate::broker) use self::hash::{hash, mixed};
 pub use self::refusal::TypeRefusal;
 use super::binding::{Binding, Destination};
 use crate::broker::error::ChannelError;

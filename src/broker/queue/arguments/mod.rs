@@ -13,6 +13,7 @@ mod delayed_retry_min;
 mod delayed_retry_type;
 mod delivery_limit;
 mod expires;
+mod group_by;
 mod hold_until_header;
 mod initial_cluster_size;
 mod max_age;
@@ -49,6 +50,7 @@ pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value 
 pub(super) use self::dead_letter_routing_key::value as dead_letter_routing_key;
 pub(super) use self::delivery_limit::value as delivery_limit;
 pub(super) use self::expires::value as expires;
+pub(super) use self::group_by::value as group_by;
 pub(super) use self::hold_until_header::value as hold_until_header;
 pub(super) use self::max_length::value as max_length;
 pub(super) use self::max_length_bytes::value as max_length_bytes;
@@ -99,7 +101,7 @@ impl Argument {
 }
 
 /// Every argument that RabbitMQ knows of, in the order in which it looks at them; behind them our own.
-static ARGUMENTS: [Argument; 38] = [
+static ARGUMENTS: [Argument; 39] = [
     expires::ARGUMENT,
     message_ttl::ARGUMENT,
     dead_letter_exchange::ARGUMENT,
@@ -131,6 +133,7 @@ static ARGUMENTS: [Argument; 38] = [
     stream_filter_size_bytes::ARGUMENT,
     initial_cluster_size::ARGUMENT,
     hold_until_header::ARGUMENT,
+    group_by::ARGUMENT,
     retry::DELAYS,
     retry::FIRST,
     retry::LONGEST,
@@ -250,8 +253,12 @@ pub fn effective<'a>(argument: &str, arguments: &'a FieldTable) -> Option<&'a Fi
 }
 
 /// What makes a queue another one: a running queue keeps it.
-const FIXED: [&str; 3] =
-    [queue_type::ARGUMENT.name, max_priority::ARGUMENT.name, single_active_consumer::ARGUMENT.name];
+const FIXED: [&str; 4] = [
+    queue_type::ARGUMENT.name,
+    max_priority::ARGUMENT.name,
+    single_active_consumer::ARGUMENT.name,
+    group_by::ARGUMENT.name,
+];
 
 /// The arguments that a running queue takes on when it is asked for others.
 #[must_use]

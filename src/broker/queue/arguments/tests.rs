@@ -307,6 +307,18 @@ fn a_queue_may_hold_messages_until_the_time_in_a_header() {
 }
 
 #[test]
+fn a_queue_may_group_messages_but_not_by_priority_too() {
+    accepted(&[("x-group-by", text("customer"))]);
+    accepted(&[("x-group-by", text("customer")), ("x-queue-type", text("quorum"))]);
+    invalid("x-group-by", text(""), "invalid_header");
+    invalid("x-group-by", text(&"x".repeat(256)), "invalid_header");
+    invalid("x-group-by", FieldValue::I32(1), "{unacceptable_type,signedint}");
+    let both = [("x-group-by", text("customer")), ("x-max-priority", FieldValue::I32(5))];
+    let expected = "invalid arg 'x-group-by' for queue 'q' in vhost '/': group_by_with_max_priority".to_owned();
+    assert_eq!(answer(&both), Err((ReplyCode::PreconditionFailed, expected)));
+}
+
+#[test]
 fn a_queue_may_try_messages_again() {
     let array = |members: &[i32]| FieldValue::Array(members.iter().copied().map(FieldValue::I32).collect());
     accepted(&[("x-retry-delays", text("1000, 10000,60000"))]);

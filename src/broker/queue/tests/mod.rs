@@ -3,6 +3,8 @@
 mod channel_limit;
 mod deduplication;
 mod deliveries;
+mod groups;
+mod groups_model;
 mod length;
 mod model;
 mod paged;
