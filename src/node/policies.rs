@@ -56,7 +56,10 @@ impl Node {
     ) -> Result<bool, PolicyError> {
         let vhost = self.policymakers(user, vhost, kind)?;
         let policy = draft.into_policy(kind)?;
-        Ok(vhost.change(self.clock.now(), |vhost, effects| Ok(vhost.set_policy(kind, policy, effects)))?)
+        let mut ids = || Some(vhost.next_queue());
+        let is_new =
+            vhost.change(self.clock.now(), |machine, effects| Ok(machine.set_policy(kind, policy, &mut ids, effects)));
+        Ok(is_new?)
     }
 
     /// Takes a policy away, which counts at once.
@@ -71,8 +74,10 @@ impl Node {
         name: &[u8],
     ) -> Result<(), PolicyError> {
         let vhost = self.policymakers(user, vhost, kind)?;
-        let cleared = vhost.change(self.clock.now(), |vhost, effects| Ok(vhost.clear_policy(kind, name, effects)))?;
-        if cleared { Ok(()) } else { Err(PolicyError::NotFound) }
+        let mut ids = || Some(vhost.next_queue());
+        let cleared =
+            vhost.change(self.clock.now(), |machine, effects| Ok(machine.clear_policy(kind, name, &mut ids, effects)));
+        if cleared? { Ok(()) } else { Err(PolicyError::NotFound) }
     }
 
     /// One policy.
