@@ -150,7 +150,7 @@ impl Node {
         let (log, writer, recovered) =
             open_log(disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
         let mut recovered = recovered;
-        apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
+        let clean = apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
         note_start(&meta, &log, &checkpoint, &recovered, given_up).map_err(LoadError::from)?;
         report(&recovered, begun.until(clock.now()));
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
@@ -158,7 +158,10 @@ impl Node {
         let storage = Arc::new(Storage::new(Arc::clone(&log), loader, Arc::clone(&watermarks)));
         let mut queues = recovered.queues;
         let mut cell = move |entry: Arc<_>, settings, surroundings| {
-            QueueCell::restored(entry, settings, surroundings, &mut queues)
+            let held = if clean { Vec::new() } else { remembered::extents(&entry, &queues) };
+            let cell = QueueCell::restored(entry, settings, surroundings, &mut queues);
+            remembered::recall(&cell, held);
+            cell
         };
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
         remembered::take(&node, &meta).map_err(LoadError::from)?;
@@ -266,8 +269,9 @@ fn note_start(
     meta.note_start(log.durable(), &checkpoint.given_up, &given_up)
 }
 
-/// After a stop in order it is known which messages were delivered before. After any other, all may have been.
-fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
+/// After a stop in order it is known which messages were delivered before. After any other, all may have been. Whether
+/// it was in order.
+fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) -> bool {
     let clean = stop.filter(|stop| recovered.report.end == Some(stop.end));
     for (key, queue) in &mut recovered.queues {
         queue.redelivered = match &clean {
@@ -275,6 +279,7 @@ fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
             None => numbers_so_far(queue),
         };
     }
+    clean.is_some()
 }
 
 /// The numbers that a queue has given out, in those lanes that have messages: later ones are of new messages.

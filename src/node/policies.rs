@@ -57,11 +57,13 @@ impl Node {
         let vhost = self.policymakers(user, vhost, kind)?;
         let policy = draft.into_policy(kind)?;
         let told = self.events.are_wanted().then(|| policy.clone());
-        let new = vhost.change(self.clock.now(), |vhost, effects| Ok(vhost.set_policy(kind, policy, effects)))?;
+        let mut ids = || Some(vhost.next_queue());
+        let is_new =
+            vhost.change(self.clock.now(), |machine, effects| Ok(machine.set_policy(kind, policy, &mut ids, effects)))?;
         if let Some(policy) = told {
             self.events.tell_policy_set(&vhost.name, kind, &policy, &user.name);
         }
-        Ok(new)
+        Ok(is_new)
     }
 
     /// Takes a policy away, which counts at once.
@@ -76,7 +78,9 @@ impl Node {
         name: &[u8],
     ) -> Result<(), PolicyError> {
         let vhost = self.policymakers(user, vhost, kind)?;
-        let cleared = vhost.change(self.clock.now(), |vhost, effects| Ok(vhost.clear_policy(kind, name, effects)))?;
+        let mut ids = || Some(vhost.next_queue());
+        let cleared =
+            vhost.change(self.clock.now(), |machine, effects| Ok(machine.clear_policy(kind, name, &mut ids, effects)))?;
         if !cleared {
             return Err(PolicyError::NotFound);
         }

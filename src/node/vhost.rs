@@ -144,6 +144,11 @@ impl RunningVhost {
         look(&self.machine.lock())
     }
 
+    /// An id that no queue has had.
+    pub(super) fn next_queue(&self) -> QueueId {
+        self.definitions.next_queue().unwrap_or_else(|error| fail_stop(&error))
+    }
+
     /// Changes exchanges, bindings or policies.
     pub(super) fn change<T>(
         &self,
@@ -153,7 +158,7 @@ impl RunningVhost {
         let mut effects = Vec::new();
         let mut machine = self.machine();
         if machine.wants_queue_id() {
-            machine.provide(self.definitions.next_queue().unwrap_or_else(|error| fail_stop(&error)));
+            machine.provide(self.next_queue());
         }
         let result = change(&mut machine, &mut effects);
         self.apply_or_take_back(now, &mut machine, effects)?;

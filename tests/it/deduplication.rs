@@ -225,3 +225,94 @@ fn arguments_that_make_no_sense_are_refused() {
         assert_eq!(reply(&refused), (406, text.to_owned()));
     });
 }
+
+/// A persistent message with a key, confirmed.
+async fn store(client: &Client, key: &str, body: &[u8], properties: BasicProperties) {
+    let properties = keyed_like(properties, text(key)).with_delivery_mode(2);
+    let confirm = client.publish_with("", "jobs", body, BasicPublishOptions::default(), properties).await;
+    assert_eq!(within(confirm).await.unwrap(), Confirmation::Ack(None));
+}
+
+fn keyed_like(properties: BasicProperties, key: AMQPValue) -> BasicProperties {
+    let headers = keyed(key).headers().clone().unwrap_or_default();
+    properties.with_headers(headers)
+}
+
+#[test]
+fn a_queue_tells_duplicates_of_what_it_holds_after_a_kill() {
+    with_lasting_broker(async |broker| {
+        let client = confirming(broker).await;
+        let hour = ("x-cache-ttl", AMQPValue::LongInt(3_600_000));
+        deduplicating_queue(&client, "jobs", &[ON, hour]).await;
+        store(&client, "gone", b"gone", BasicProperties::default()).await;
+        assert_eq!(client.take_all("jobs").await, ["gone"]);
+        for key in ["1", "2"] {
+            store(&client, key, key.as_bytes(), BasicProperties::default()).await;
+        }
+        for round in 0..2 {
+            broker.server.restart(Ending::Kill);
+            let client = confirming(broker).await;
+            for key in ["1", "2"] {
+                store(&client, key, b"again", BasicProperties::default()).await;
+            }
+            assert_eq!(client.counts("jobs").await, (2 + round, 0));
+            // What was noted before it is on the disk with it: that the duplicates went.
+            store(&client, &format!("end {round}"), b"end", BasicProperties::default()).await;
+        }
+        let client = confirming(broker).await;
+        store(&client, "3", b"3", BasicProperties::default()).await;
+        assert_eq!(client.take_all("jobs").await, ["1", "2", "end", "end", "3"]);
+        store(&client, "1", b"again", BasicProperties::default()).await;
+        assert_eq!(
+            client.take_all("jobs").await,
+            [""; 0],
+            "that they are consumed does not matter before the next kill"
+        );
+    });
+}
+
+#[test]
+fn a_kill_makes_no_key_be_remembered_longer() {
+    with_lasting_broker(async |broker| {
+        let client = confirming(broker).await;
+        deduplicating_queue(&client, "jobs", &[ON, ("x-cache-ttl", AMQPValue::LongInt(100))]).await;
+        let start = std::time::Instant::now();
+        store(&client, "1", b"first", BasicProperties::default()).await;
+        broker.server.restart(Ending::Kill);
+        let client = confirming(broker).await;
+        // Starting takes longer than that as a rule; where it does not, duplicates are dropped in silence.
+        while client.counts("jobs").await.0 < 2 {
+            assert!(start.elapsed() < std::time::Duration::from_secs(30));
+            store(&client, "1", b"second", BasicProperties::default()).await;
+        }
+        assert!(start.elapsed() >= std::time::Duration::from_millis(99));
+        assert_eq!(client.take_all("jobs").await, ["first", "second"]);
+    });
+}
+
+#[test]
+fn of_a_long_queue_the_newest_messages_are_remembered_after_a_kill() {
+    for priorities in [false, true] {
+        with_lasting_broker(async |broker| {
+            let client = confirming(broker).await;
+            let arguments = [
+                ON,
+                ("x-cache-size", AMQPValue::LongInt(150)),
+                ("x-max-priority", AMQPValue::LongInt(if priorities { 3 } else { 1 })),
+            ];
+            deduplicating_queue(&client, "jobs", &arguments[..if priorities { 3 } else { 2 }]).await;
+            for key in 0..200_u8 {
+                let properties = BasicProperties::default().with_priority(key % 4);
+                store(&client, &key.to_string(), &[key; 16 * 1024], properties).await;
+            }
+            broker.server.restart(Ending::Kill);
+            let client = confirming(broker).await;
+            for key in 50..200 {
+                store(&client, &key.to_string(), b"again", BasicProperties::default()).await;
+            }
+            assert_eq!(client.counts("jobs").await, (200, 0));
+            store(&client, "49", b"again", BasicProperties::default()).await;
+            assert_eq!(client.counts("jobs").await, (201, 0), "there was no room for more");
+        });
+    }
+}

@@ -1,12 +1,14 @@
-//! Delayed messages: the exchange type x-delayed-message, x-delayed-exchange on other types, and x-hold-until-header on
-//! queues.
+//! Delayed messages: the exchange type x-delayed-message, x-delayed-exchange on other types or a policy, and
+//! x-hold-until-header on queues.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Confirmation, ExchangeKind};
+use serde_json::json;
 
+use crate::api::Api;
 use crate::client::{Client, body, next, reply, table, text, with_broker, with_lasting_broker, within};
 use crate::support::server::Ending;
 
@@ -207,6 +209,83 @@ fn a_message_is_held_until_the_time_in_its_header() {
             }
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
             assert!(now >= u128::from(due));
+        });
+    }
+}
+
+fn set_delayed(api: &Api, pattern: &str, delayed: bool) {
+    let policy = json!({ "pattern": pattern, "apply-to": "exchanges", "definition": { "delayed-message": delayed } });
+    assert!([201, 204].contains(&api.put("/policies/%2F/delayed", &policy.to_string()).status));
+}
+
+#[test]
+fn a_policy_makes_a_running_exchange_delay_and_its_end_leaves_what_is_kept() {
+    with_broker(async |broker| {
+        let (api, client) = (Api::of(&broker.server), broker.client().await);
+        confirming(&client).await;
+        client.exchange("x", ExchangeKind::Topic).await;
+        client.bound_queues("x", &[("q", "k")]).await;
+        let mut consumer = client.consume("q").await;
+        publish(&client, "x", "k", "before", delay(900_000)).await;
+        assert_eq!(body(&next(&mut consumer).await), "before");
+        set_delayed(&api, "^x$", true);
+        let start = Instant::now();
+        publish(&client, "x", "k", "kept", delay(800)).await;
+        let far = delay(900_000).with_message_id("far".into());
+        publish(&client, "x", "nowhere", "not returned", far).await;
+        let listed = api.get("/exchanges/%2F/x/scheduled").body;
+        assert_eq!((&listed["total"], &listed["items"][1]["message_id"]), (&json!(2), &json!("far")));
+        assert_eq!(api.delete("/policies/%2F/delayed").status, 204);
+        publish(&client, "x", "k", "after", delay(900_000)).await;
+        assert_eq!(body(&next(&mut consumer).await), "after");
+        let kept = next(&mut consumer).await;
+        assert_eq!((body(&kept), start.elapsed() >= Duration::from_millis(800)), ("kept".to_owned(), true));
+        let headers = kept.properties.headers().clone().unwrap_or_default();
+        assert_eq!(headers.inner().get("x-delay"), Some(&AMQPValue::LongLongInt(-800)));
+        assert_eq!(api.get("/exchanges/%2F/x/scheduled").body["total"], 1);
+        assert_eq!(api.delete("/exchanges/%2F/x/scheduled/far").body, json!({ "cancelled": 1 }));
+    });
+}
+
+#[test]
+fn what_an_exchange_keeps_by_policy_is_there_after_a_restart_also_without_the_policy() {
+    for (ending, stays) in [(Ending::Stop, true), (Ending::Kill, true), (Ending::Kill, false)] {
+        with_lasting_broker(async |broker| {
+            let (api, client) = (Api::of(&broker.server), broker.client().await);
+            confirming(&client).await;
+            let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            within(client.exchange_declare("x".into(), ExchangeKind::Fanout, durable, FieldTable::default()))
+                .await
+                .unwrap();
+            client.declare("q", DURABLE).await.unwrap();
+            client.bind("q", "x", "").await;
+            set_delayed(&api, "^(x|)$", true);
+            let start = Instant::now();
+            publish(&client, "x", "", "first", delay(1500)).await;
+            publish(&client, "", "q", "second, by the default exchange", delay(2000)).await;
+            let listed = |api: &Api, exchange: &str| api.get(&format!("/exchanges/%2F/{exchange}/scheduled")).body;
+            assert_eq!(listed(&api, "amq.default")["total"], 1);
+            if !stays {
+                assert_eq!(api.delete("/policies/%2F/delayed").status, 204);
+            }
+            broker.server.restart(ending);
+            let (api, client) = (Api::of(&broker.server), broker.client().await);
+            confirming(&client).await;
+            // Only where the policy is still there it is kept, and its header negated.
+            let (millis, shown) = if stays { (100, -100) } else { (900_000, 900_000) };
+            publish(&client, "x", "", "third", delay(millis)).await;
+            let mut consumer = client.consume("q").await;
+            let mut came = Vec::new();
+            for _ in 0..3 {
+                let delivery = next(&mut consumer).await;
+                let headers = delivery.properties.headers().clone().unwrap_or_default();
+                came.push((body(&delivery), headers.inner().get("x-delay").cloned()));
+            }
+            assert!(start.elapsed() >= Duration::from_millis(2000));
+            came.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let expected = [("first", -1500), ("second, by the default exchange", -2000), ("third", shown)];
+            assert_eq!(came, expected.map(|(body, delay)| (body.to_owned(), Some(AMQPValue::LongLongInt(delay)))));
+            assert_eq!(listed(&api, "x")["total"], 0);
         });
     }
 }

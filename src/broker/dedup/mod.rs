@@ -7,6 +7,8 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use leveret_protocol::{FieldTable, HeaderView};
 use sha2::{Digest, Sha256};
 
@@ -16,6 +18,14 @@ pub use self::window::{Key, Seen};
 use crate::broker::message::{Message, Traits};
 use crate::broker::time::Timestamp;
 use crate::broker::value::octets_of;
+
+/// What tells a message that was taken in before the broker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    key: Key,
+    at: Timestamp,
+    ttl: Option<Duration>,
+}
 
 /// What an exchange or a queue remembers of the messages that it took.
 #[derive(Clone, Debug)]
@@ -35,10 +45,8 @@ impl Deduplicator {
     /// Whether a message with these headers is new; it is remembered then. A message without the header always is, and
     /// a duplicate does not make the first one be remembered longer.
     pub fn admits(&mut self, now: Timestamp, headers: Option<&FieldTable>) -> bool {
-        let Some(headers) = headers else { return true };
-        let Some(value) = settings::find(headers, &self.settings.header) else { return true };
-        let ttl = settings::ttl_of(headers).or(self.settings.ttl);
-        self.window.admit(now, key(&octets_of(value)), ttl)
+        let taken = headers.and_then(|headers| self.taken(now, headers));
+        taken.is_none_or(|Taken { key, at, ttl }| self.window.admit(at, key, ttl))
     }
 
     /// As `admits`, for a message whose headers have not been read.
@@ -54,6 +62,28 @@ impl Deduplicator {
     /// Remembers what another one did. The oldest comes first.
     pub fn remember(&mut self, seen: Seen) {
         self.window.add(seen);
+    }
+
+    /// What tells a message that was taken in when it arrived; `None`: it has no header to tell it by.
+    #[must_use]
+    pub fn taken_before(&self, message: &Message) -> Option<Taken> {
+        self.taken(message.arrived(), &headers_of(message)?)
+    }
+
+    /// Remembers a message as when it was taken in. The oldest comes first.
+    pub fn recall(&mut self, Taken { key, at, ttl }: Taken) {
+        self.window.admit(at, key, ttl);
+    }
+
+    /// The most messages that it remembers.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.settings.size
+    }
+
+    fn taken(&self, at: Timestamp, headers: &FieldTable) -> Option<Taken> {
+        let value = settings::find(headers, &self.settings.header)?;
+        Some(Taken { key: key(&octets_of(value)), at, ttl: settings::ttl_of(headers).or(self.settings.ttl) })
     }
 
     /// Takes back that a message was admitted.

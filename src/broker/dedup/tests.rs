@@ -147,3 +147,22 @@ fn a_message_that_is_taken_back_is_new_again() {
     deduplicator.forget(&keyed);
     assert!(deduplicator.admits_message(at(0), &keyed));
 }
+
+#[test]
+fn a_message_is_recalled_for_as_long_as_it_was_to_be_remembered_when_it_arrived() {
+    let mut deduplicator = Deduplicator::new(parsed(&[ON, ("x-cache-ttl", FieldValue::I32(100))]));
+    let headers = table(&[("x-deduplication-header", text("k"))]);
+    let properties = Properties { headers: Some(headers.clone()), ..Properties::default() };
+    let mut header = BytesMut::from(&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..]);
+    properties.encode(&mut header);
+    let at = Timestamp::from_millis;
+    let stored = |traits| MessageArena::default().store(b"\x00\x01q", &header, b"", traits, at(50)).unwrap();
+    assert_eq!(deduplicator.taken_before(&stored(Traits::default())), None, "it has no headers");
+    let taken = deduplicator.taken_before(&stored(Traits::HEADERS)).unwrap();
+    deduplicator.recall(taken);
+    assert!(!deduplicator.admits(at(149), Some(&headers)));
+    assert!(deduplicator.admits(at(150), Some(&headers)));
+    let mut other = Deduplicator::new(parsed(&[ON, ("x-deduplication-header", text("other"))]));
+    assert_eq!(other.taken_before(&stored(Traits::HEADERS)), None, "it is told by another header");
+    assert!(other.admits(at(0), Some(&headers)));
+}

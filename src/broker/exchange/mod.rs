@@ -22,6 +22,7 @@ use crate::broker::queue::QueueEntry;
 
 /// An exchange with its bindings. Cloning is cheap: binding tables are persistent (a clone shares them).
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of exchange.declare, and whether it delays")]
 pub struct Exchange {
     /// Its name; empty for the default exchange.
     pub name: ShortString,
@@ -41,7 +42,10 @@ pub struct Exchange {
     pub bindings: BindingTable,
     /// What is remembered of its messages.
     pub memory: Memory,
-    /// Where messages wait that are to be routed later; it has the exchange's name, and no client knows it.
+    /// Whether it keeps messages that are to be routed later, by type, argument or policy.
+    pub delays: bool,
+    /// Where they wait; it has the exchange's name, and no client knows it. It stays when a policy stops that: what waits
+    /// still has to be routed.
     pub delay_queue: Option<Arc<QueueEntry>>,
 }
 

@@ -67,6 +67,7 @@ fn values() -> Vec<(&'static str, Vec<FieldValue>, Vec<FieldValue>, &'static str
         key("dead-letter-exchange", texts(), "dead letter exchange name"),
         key("dead-letter-routing-key", texts(), "dead letter routing key"),
         key("dead-letter-strategy", words(&["at-most-once", "at-least-once"]), "dead letter strategy"),
+        key("delayed-message", (vec![FieldValue::Bool(true), FieldValue::Bool(false)], vec![number(1), text("true"), FieldValue::Void]), "choice. Must be true or false"),
         key("delayed-retry-max", from_one(), "delayed retry maximum delay. Must be a positive integer"),
         key("delayed-retry-min", from_one(), "delayed retry minimum delay. Must be a positive integer"),
         key("delayed-retry-type", words(&["disabled"]), "delayed retry type. Must be one of: all, failed, returned, disabled"),
@@ -111,7 +112,7 @@ fn operator_policies_take_the_keys_that_can_be_merged() {
             .filter(|(key, taken, ..)| draft(&[(*key, taken[0].clone())]).into_policy(kind).is_ok());
         keys.map(|(key, ..)| key).collect::<Vec<_>>()
     };
-    assert_eq!(takes(PolicyKind::User).len(), 26);
+    assert_eq!(takes(PolicyKind::User).len(), 27);
     assert_eq!(
         takes(PolicyKind::Operator),
         [

@@ -1,6 +1,6 @@
 //! Every key of policies: what values it takes, what it means something to, and what a user's and an operator's value
-//! come to together. One line each; RabbitMQ's names and words, but for `redeclare`,
-//! `hold-until-header` and `retry-...`, which are ours.
+//! come to together. One line each; RabbitMQ's names and words, but for `delayed-message`, which is LavinMQ's, and
+//! `redeclare`, `hold-until-header` and `retry-...`, which are ours.
 
 use leveret_protocol::{FieldValue, ShortString};
 
@@ -40,6 +40,7 @@ pub(in crate::broker) const CONSUMER_TIMEOUT: &str = "consumer-timeout";
 pub(in crate::broker) const DEAD_LETTER_EXCHANGE: &str = "dead-letter-exchange";
 pub(in crate::broker) const DEAD_LETTER_ROUTING_KEY: &str = "dead-letter-routing-key";
 pub(in crate::broker) const DEAD_LETTER_STRATEGY: &str = "dead-letter-strategy";
+pub(in crate::broker) const DELAYED_MESSAGE: &str = "delayed-message";
 pub(in crate::broker) const DELAYED_RETRY_MAX: &str = "delayed-retry-max";
 pub(in crate::broker) const DELAYED_RETRY_MIN: &str = "delayed-retry-min";
 pub(in crate::broker) const DELAYED_RETRY_TYPE: &str = "delayed-retry-type";
@@ -52,13 +53,14 @@ pub(in crate::broker) const OVERFLOW: &str = "overflow";
 pub(in crate::broker) const REDECLARE: &str = "redeclare";
 
 #[rustfmt::skip]
-static KEYS: [Key; 34] = [
+static KEYS: [Key; 35] = [
     Key { name: ALTERNATE_EXCHANGE, check: is_text, expected: "alternate exchange name", merge: None, queues: ALL },
     Key { name: "consumer-disconnected-timeout", check: not_negative, expected: "consumer disconnected timeout", merge: None, queues: ALL },
     Key { name: CONSUMER_TIMEOUT, check: not_negative, expected: "consumer timeout", merge: None, queues: ALL },
     Key { name: DEAD_LETTER_EXCHANGE, check: is_text, expected: "dead letter exchange name", merge: None, queues: NO_STREAM },
     Key { name: DEAD_LETTER_ROUTING_KEY, check: is_text, expected: "dead letter routing key", merge: None, queues: NO_STREAM },
     Key { name: DEAD_LETTER_STRATEGY, check: |value| is_one_of(value, &["at-most-once", "at-least-once"]), expected: "dead letter strategy", merge: None, queues: QUORUM },
+    Key { name: DELAYED_MESSAGE, check: |value| value.as_bool().is_some(), expected: "choice. Must be true or false", merge: None, queues: ALL },
     Key { name: DELAYED_RETRY_MAX, check: is_positive, expected: "delayed retry maximum delay. Must be a positive integer", merge: Some(Least), queues: ALL },
     Key { name: DELAYED_RETRY_MIN, check: is_positive, expected: "delayed retry minimum delay. Must be a positive integer", merge: Some(Greatest), queues: ALL },
     Key { name: DELAYED_RETRY_TYPE, check: |value| is_one_of(value, &["all", "failed", "returned", "disabled"]), expected: "delayed retry type. Must be one of: all, failed, returned, disabled", merge: Some(Operators), queues: ALL },

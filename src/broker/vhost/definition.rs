@@ -7,7 +7,9 @@ use std::sync::Arc;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::{Effect, Link, Vhost};
-use crate::broker::exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeType, Memory, delay_queue};
+use crate::broker::exchange::{
+    ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeType, Memory, delay_queue, delays,
+};
 use crate::broker::ids::QueueId;
 use crate::broker::policy::{Policy, PolicyKind};
 use crate::broker::queue::QueueEntry;
@@ -16,7 +18,7 @@ use crate::broker::resource::ResourceKind;
 /// Something durable of a vhost. A binding is durable when both of its ends are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Definition {
-    /// An exchange that is not one of the predeclared ones.
+    /// An exchange; a predeclared one only where it has to keep messages.
     Exchange(ExchangeDefinition),
     /// A queue.
     Queue(Arc<QueueEntry>),
@@ -39,7 +41,7 @@ pub struct ExchangeDefinition {
     pub internal: bool,
     /// As declared.
     pub arguments: FieldTable,
-    /// The queue in which it keeps messages, if it does.
+    /// The queue in which it keeps messages, if it does or did.
     pub delay_queue: Option<QueueId>,
 }
 
@@ -118,7 +120,8 @@ impl Restored {
 
 /// The exchange as it is stored, if it is.
 pub(super) fn stored_exchange(exchange: &Exchange) -> Option<Definition> {
-    (exchange.durable && !super::is_predeclared(&exchange.name)).then(|| {
+    let is_known = super::is_predeclared(&exchange.name) && exchange.delay_queue.is_none();
+    (exchange.durable && !is_known).then(|| {
         Definition::Exchange(ExchangeDefinition {
             name: exchange.name.clone(),
             kind: exchange.kind,
@@ -163,6 +166,7 @@ impl From<ExchangeDefinition> for Exchange {
     fn from(definition: ExchangeDefinition) -> Self {
         Self {
             memory: Memory::of(definition.kind, &definition.arguments).unwrap_or_default(),
+            delays: delays(definition.kind, &definition.arguments),
             delay_queue: definition.delay_queue.map(|id| delay_queue(id, &definition.name, true)),
             name: definition.name,
             kind: definition.kind,

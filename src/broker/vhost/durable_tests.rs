@@ -310,6 +310,7 @@ enum Operation {
     Bind(Link),
     Unbind(Link),
     SetPolicy { of_user: bool, name: i64, length: i64 },
+    SetDelays { name: i64, delays: bool },
     ClearPolicy { of_user: bool, name: i64 },
     ConnectionEnded,
     Restart,
@@ -352,6 +353,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         2 => any_link().prop_map(Operation::Unbind),
         1 => Just(Operation::ConnectionEnded),
         2 => (any::<bool>(), 0..2_i64, 0..3_i64).prop_map(|(of_user, name, length)| Operation::SetPolicy { of_user, name, length }),
+        2 => (0..2_i64, any::<bool>()).prop_map(|(name, delays)| Operation::SetDelays { name, delays }),
         1 => (any::<bool>(), 0..2_i64).prop_map(|(of_user, name)| Operation::ClearPolicy { of_user, name }),
         1 => Just(Operation::Restart),
     ]
@@ -392,6 +394,14 @@ impl Model {
     fn run(&mut self, operation: Operation) {
         let mut effects = Vec::new();
         let (ann, vhost) = (actor(1), &mut self.vhost);
+        if vhost.wants_queue_id() {
+            self.last_id += 1;
+            vhost.provide(QueueId(self.last_id));
+        }
+        let mut ids = || {
+            self.last_id += 1;
+            Some(QueueId(self.last_id))
+        };
         // Refusals are as good as anything else here: they must leave the store as it is.
         match operation {
             Operation::DeclareExchange { name, durable, auto_delete } => {
@@ -414,10 +424,15 @@ impl Model {
             Operation::Bind(link) => _ = vhost.bind(&ann, &link, &mut effects),
             Operation::Unbind(link) => _ = vhost.unbind(&ann, &link, &mut effects),
             Operation::SetPolicy { of_user, name, length } => {
-                _ = vhost.set_policy(kind(of_user), max_length(name, length), &mut effects);
+                _ = vhost.set_policy(kind(of_user), max_length(name, length), &mut ids, &mut effects);
+            }
+            Operation::SetDelays { name: policy, delays } => {
+                let definition = [(name("delayed-message"), FieldValue::Bool(delays))].into_iter().collect();
+                let policy = Policy { definition, ..max_length(policy, 0) };
+                _ = vhost.set_policy(PolicyKind::User, policy, &mut ids, &mut effects);
             }
             Operation::ClearPolicy { of_user, name } => {
-                _ = vhost.clear_policy(kind(of_user), name.to_string().as_bytes(), &mut effects);
+                _ = vhost.clear_policy(kind(of_user), name.to_string().as_bytes(), &mut ids, &mut effects);
             }
             Operation::ConnectionEnded => vhost.connection_ended(ConnectionId(1), &mut effects),
             Operation::Restart => self.vhost = self.restored(),
@@ -428,8 +443,9 @@ impl Model {
     fn keep(&mut self, effect: Effect) {
         match effect {
             Effect::Stored(definition) => {
-                // A policy is stored in the place of another one; all else comes once.
-                let may_be_there = matches!(definition, Definition::Policy(..));
+                // A policy is stored in the place of another one, and an exchange anew with a queue for what it keeps;
+                // all else comes once.
+                let may_be_there = matches!(definition, Definition::Policy(..) | Definition::Exchange(_));
                 let before = self.stored.insert(identity(&definition), definition.clone());
                 assert!(before.is_none_or(|before| may_be_there && before != definition), "stored twice");
             }
@@ -456,7 +472,15 @@ impl Model {
         let live = self.vhost.definitions();
         let by_identity = live.iter().map(|definition| (identity(definition), definition.clone())).collect();
         assert_eq!(self.stored, by_identity, "the store holds the durable part");
-        assert_eq!(self.restored().definitions(), live, "and it comes back");
+        let restored = self.restored();
+        assert_eq!(restored.definitions(), live, "and it comes back");
+        for exchange in self.vhost.topology().exchanges() {
+            assert!(!exchange.delays || exchange.delay_queue.is_some(), "it has a queue for what it keeps");
+            if exchange.durable {
+                let again = restored.topology().exchange(exchange.name.as_bytes()).unwrap();
+                assert_eq!((again.delays, &again.delay_queue), (exchange.delays, &exchange.delay_queue));
+            }
+        }
     }
 }
 

@@ -6,12 +6,12 @@ use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::definition::stored_exchange;
 use super::equivalence::{check_argument, check_field};
-use super::policies::alternate_by_policy;
+use super::policies::{alternate_by_policy, delayed_by_policy};
 use super::{Change, Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType, Memory, delay_queue, delays};
-use crate::broker::queue::{Hold, Settings};
+use crate::broker::queue::{Hold, QueueEntry, Settings};
 use crate::broker::resource::Resource;
 
 /// What exchange.declare asks for.
@@ -65,8 +65,10 @@ impl Vhost {
         let alternate = self.alternate(actor, &resource, &wanted.arguments)?;
         kind.validate_arguments(&wanted.arguments, &resource)?;
         let memory = Memory::of(kind, &wanted.arguments).map_err(|invalid| invalid.of(&resource))?;
-        let spare = if delays(kind, &wanted.arguments) { self.spare_queue.take() } else { None };
+        let delays = delays(kind, &wanted.arguments) || delayed_by_policy(&self.topology.policies, &name);
+        let spare = if delays { self.spare_queue.take() } else { None };
         let exchange = Exchange {
+            delays,
             delay_queue: spare.map(|id| delay_queue(id, &name, wanted.durable)),
             name,
             kind,
@@ -118,12 +120,12 @@ impl Vhost {
             effects.push(Effect::MemoryCreated { exchange: exchange.name.clone(), memory: exchange.memory.clone() });
         }
         if let Some(entry) = &exchange.delay_queue {
-            let settings = Settings { hold: Some(Hold::ForExchange), ..Settings::default() };
-            effects.push(Effect::QueueCreated(Arc::clone(entry), settings));
+            effects.push(delay_queue_created(entry));
         }
         if let Some(alternate) = alternate_by_policy(&self.topology.policies, &exchange) {
             exchange.alternate = Some(alternate);
         }
+        exchange.delays |= delayed_by_policy(&self.topology.policies, &exchange.name);
         let exchange = Arc::new(exchange);
         self.topology.exchanges.insert_mut(exchange.name.clone(), Arc::clone(&exchange));
         exchange
@@ -178,6 +180,12 @@ impl Vhost {
         actor.require(Permission::Write, &Resource::exchange(&name, &self.topology.vhost))?;
         Ok(Some(name))
     }
+}
+
+/// An exchange got a queue to keep messages in.
+pub(super) fn delay_queue_created(entry: &Arc<QueueEntry>) -> Effect {
+    let settings = Settings { hold: Some(Hold::ForExchange), ..Settings::default() };
+    Effect::QueueCreated(Arc::clone(entry), settings)
 }
 
 /// RabbitMQ keeps the empty name for something else than exchange types.

@@ -29,6 +29,7 @@ use leveret_protocol::{FieldTable, ShortString};
 pub use self::definition::{Definition, ExchangeDefinition, Restored};
 pub use self::exchanges::ExchangeDeclaration;
 pub use self::links::Link;
+pub use self::policies::QueueIds;
 pub use self::queues::QueueDeclaration;
 pub use self::redeclared::RedeclaredQueue;
 pub use self::topology::{Route, Topology};
@@ -182,6 +183,7 @@ fn predeclared(name: ShortString, kind: ExchangeType, internal: bool) -> Exchang
         alternate: None,
         bindings: kind.empty_table(&FieldTable::new()),
         memory: Memory::default(),
+        delays: false,
         delay_queue: None,
     }
 }

@@ -5,15 +5,27 @@ use std::sync::Arc;
 
 use leveret_protocol::{FieldValue, ShortString};
 
-use super::definition::{Definition, alternate};
+use super::definition::{Definition, alternate, stored_exchange};
+use super::exchanges::delay_queue_created;
 use super::{Effect, Vhost};
-use crate::broker::exchange::{ALTERNATE_EXCHANGE, Exchange};
+use crate::broker::exchange::{ALTERNATE_EXCHANGE, Exchange, delay_queue, delays};
+use crate::broker::ids::QueueId;
 use crate::broker::policy::{Policies, Policy, PolicyKind, Target, keys};
 use crate::broker::queue::{QueueEntry, Settings};
 
+/// Gives out ids that no queue has had; `None`: there are none, and exchanges that get none keep no messages.
+pub type QueueIds<'a> = dyn FnMut() -> Option<QueueId> + 'a;
+
 impl Vhost {
-    /// Sets a policy; false where it was there as it is wanted, or another one of its name.
-    pub fn set_policy(&mut self, kind: PolicyKind, policy: Policy, effects: &mut Vec<Effect>) -> bool {
+    /// Sets a policy; false where it was there as it is wanted, or another one of its name. `ids` gives out ids that no
+    /// queue has had.
+    pub fn set_policy(
+        &mut self,
+        kind: PolicyKind,
+        policy: Policy,
+        ids: &mut QueueIds<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
         let policy = Arc::new(policy);
         let mut policies = Policies::clone(&self.topology.policies);
         let replaced = policies.insert(kind, Arc::clone(&policy));
@@ -22,16 +34,23 @@ impl Vhost {
         }
         effects.push(Effect::Stored(Definition::Policy(kind, Arc::clone(&policy))));
         let is_new = replaced.is_none();
-        self.change_policies(policies, &[Some(policy), replaced], effects);
+        self.change_policies(policies, &[Some(policy), replaced], ids, effects);
         is_new
     }
 
-    /// Takes a policy away; false where there is none of that name.
-    pub fn clear_policy(&mut self, kind: PolicyKind, name: &[u8], effects: &mut Vec<Effect>) -> bool {
+    /// Takes a policy away; false where there is none of that name. `ids` as for `set_policy`, for what the policy that
+    /// counts then asks for.
+    pub fn clear_policy(
+        &mut self,
+        kind: PolicyKind,
+        name: &[u8],
+        ids: &mut QueueIds<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
         let mut policies = Policies::clone(&self.topology.policies);
         let Some(cleared) = policies.remove(kind, name) else { return false };
         effects.push(Effect::Forgotten(Definition::Policy(kind, Arc::clone(&cleared))));
-        self.change_policies(policies, &[Some(cleared)], effects);
+        self.change_policies(policies, &[Some(cleared)], ids, effects);
         true
     }
 
@@ -40,12 +59,19 @@ impl Vhost {
         let mut policies = Policies::clone(&self.topology.policies);
         policies.insert(kind, policy);
         self.topology.policies = Arc::new(policies);
-        self.change_alternates(|_| true);
+        // Those that keep messages have been stored with their queues, and come later.
+        self.change_exchanges(|_| true, &mut || None, &mut Vec::new());
     }
 
     /// One pass over everything. Only what one of the changed policies is for can change with them, so that most names
     /// cost a match or two, however many policies there are.
-    fn change_policies(&mut self, policies: Policies, changed: &[Option<Arc<Policy>>], effects: &mut Vec<Effect>) {
+    fn change_policies(
+        &mut self,
+        policies: Policies,
+        changed: &[Option<Arc<Policy>>],
+        ids: &mut QueueIds<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
         let before = std::mem::replace(&mut self.topology.policies, Arc::new(policies));
         self.changed();
         let may_change =
@@ -58,20 +84,50 @@ impl Vhost {
                 }
             }
         }
-        self.change_alternates(|exchange| may_change(&exchange.name, Target::Exchange));
+        self.change_exchanges(|exchange| may_change(&exchange.name, Target::Exchange), ids, effects);
     }
 
-    fn change_alternates(&mut self, may_change: impl Fn(&Exchange) -> bool) {
+    fn change_exchanges(
+        &mut self,
+        may_change: impl Fn(&Exchange) -> bool,
+        ids: &mut QueueIds<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let policies = &self.topology.policies;
         let exchanges = self.topology.exchanges.values().filter(|exchange| may_change(exchange));
-        let wanted = exchanges.map(|exchange| {
-            let alternate = alternate(&exchange.arguments);
-            (exchange, alternate.or_else(|| alternate_by_policy(&self.topology.policies, exchange)))
-        });
-        let different = wanted.filter(|(exchange, alternate)| exchange.alternate != *alternate);
-        let different: Vec<_> = different.map(|(exchange, alternate)| (exchange.name.clone(), alternate)).collect();
-        for (name, alternate) in different {
-            self.change_exchange(&name, |exchange| exchange.alternate = alternate);
+        let wanted = exchanges.map(|exchange| (exchange, Given::to(exchange, policies)));
+        let different = wanted.filter(|(exchange, given)| !given.is_that_of(exchange));
+        let different: Vec<_> = different.map(|(exchange, given)| (exchange.name.clone(), given)).collect();
+        for (name, Given { alternate, delays }) in different {
+            self.change_exchange(&name, |exchange| {
+                (exchange.alternate, exchange.delays) = (alternate, delays);
+                if delays && exchange.delay_queue.is_none() {
+                    exchange.delay_queue = ids().map(|id| delay_queue(id, &exchange.name, exchange.durable));
+                    effects.extend(exchange.delay_queue.as_ref().map(delay_queue_created));
+                    effects.extend(stored_exchange(exchange).map(Effect::Stored));
+                }
+            });
         }
+    }
+}
+
+/// What an exchange has by its arguments, or else by policy.
+struct Given {
+    alternate: Option<ShortString>,
+    delays: bool,
+}
+
+impl Given {
+    fn to(exchange: &Exchange, policies: &Policies) -> Self {
+        let by_policy = || alternate_by_policy(policies, exchange);
+        Self {
+            alternate: alternate(&exchange.arguments).or_else(by_policy),
+            delays: delays(exchange.kind, &exchange.arguments) || delayed_by_policy(policies, &exchange.name),
+        }
+    }
+
+    fn is_that_of(&self, exchange: &Exchange) -> bool {
+        (&self.alternate, self.delays) == (&exchange.alternate, exchange.delays)
     }
 }
 
@@ -94,4 +150,10 @@ pub(super) fn alternate_by_policy(policies: &Policies, exchange: &Exchange) -> O
         .users(keys::ALTERNATE_EXCHANGE)
         .and_then(FieldValue::as_bytes)
         .and_then(|name| ShortString::new(name).ok())
+}
+
+/// Whether a policy has an exchange keep messages that are to be routed later.
+pub(super) fn delayed_by_policy(policies: &Policies, exchange: &ShortString) -> bool {
+    let effective = policies.effective(exchange.as_bytes(), Target::Exchange);
+    effective.users(keys::DELAYED_MESSAGE).and_then(FieldValue::as_bool) == Some(true)
 }

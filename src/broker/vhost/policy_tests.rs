@@ -11,7 +11,7 @@ use crate::broker::error::BrokerError;
 use crate::broker::exchange::Envelope;
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::policy::{ApplyTo, Pattern, Policy, PolicyKind};
-use crate::broker::queue::{QueueEntry, Settings};
+use crate::broker::queue::{Hold, QueueEntry, Settings};
 use crate::broker::resource::ResourceKind;
 use crate::broker::vhost::Link;
 
@@ -49,6 +49,14 @@ fn permitted(write: &str) -> Actor {
         connection: ConnectionId(1),
         user: Arc::new(User { name: name("guest"), tags: Vec::new() }),
         permissions: Arc::new(Permissions::parse(".*", write, ".*").unwrap()),
+    }
+}
+
+/// Ids that no queue has had.
+fn ids(last: &mut u64) -> impl FnMut() -> Option<QueueId> {
+    || {
+        *last += 1;
+        Some(QueueId(*last))
     }
 }
 
@@ -96,11 +104,13 @@ impl Subject {
     }
 
     fn set(&mut self, kind: PolicyKind, policy: Policy) -> bool {
-        self.vhost.set_policy(kind, policy, &mut self.effects)
+        let mut ids = ids(&mut self.last_id);
+        self.vhost.set_policy(kind, policy, &mut ids, &mut self.effects)
     }
 
     fn clear(&mut self, kind: PolicyKind, policy: &str) -> bool {
-        self.vhost.clear_policy(kind, policy.as_bytes(), &mut self.effects)
+        let mut ids = ids(&mut self.last_id);
+        self.vhost.clear_policy(kind, policy.as_bytes(), &mut ids, &mut self.effects)
     }
 
     fn told(&mut self) -> Vec<Effect> {
@@ -384,4 +394,122 @@ fn a_policy_may_hold_messages_and_have_them_tried_again() {
         table(&[("x-hold-until-header", FieldValue::text("eta")), ("x-retry-delays", FieldValue::text("5,10"))]);
     assert_eq!(settings, Settings::of(&declared));
     assert!(settings.hold.is_some() && settings.retry.is_some());
+}
+
+const DELAYED: (&str, FieldValue) = ("delayed-message", FieldValue::Bool(true));
+
+impl Subject {
+    /// The queues that a message with x-delay goes to, and whether it is to be routed later.
+    fn route(&self, exchange: &str, routing_key: &[u8]) -> (Vec<QueueId>, bool) {
+        let headers = table(&[("x-delay", FieldValue::I32(5))]);
+        let envelope = Envelope { routing_keys: &[routing_key], headers: Some(&headers), ..Envelope::default() };
+        let route = self.vhost.topology().route(exchange.as_bytes(), &envelope);
+        assert!(!route.delayed || route.varies, "the next one with these names may not be delayed");
+        (route.queues.iter().map(|entry| entry.id).collect(), route.delayed)
+    }
+
+    fn bind(&mut self, exchange: &str, queue: &str) {
+        let link = Link {
+            source: name(exchange),
+            destination_kind: ResourceKind::Queue,
+            destination: name(queue),
+            binding_key: name("k"),
+            arguments: FieldTable::new(),
+        };
+        self.vhost.bind(&permitted(".*"), &link, &mut self.effects).unwrap();
+    }
+}
+
+/// The queues that come into being for exchanges, by these; every one is stored with its exchange, where that is durable.
+fn keeping(told: &[Effect]) -> Vec<(String, QueueId)> {
+    let created = told.iter().filter_map(|effect| {
+        let Effect::QueueCreated(entry, settings) = effect else { return None };
+        (settings.hold == Some(Hold::ForExchange)).then(|| (entry.name.to_string(), entry.id))
+    });
+    let created: Vec<_> = created.collect();
+    let stored = told.iter().filter_map(|effect| {
+        let Effect::Stored(Definition::Exchange(exchange)) = effect else { return None };
+        Some((exchange.name.to_string(), exchange.delay_queue?))
+    });
+    let stored: Vec<_> = stored.collect();
+    assert_eq!(stored, created);
+    created
+}
+
+#[test]
+fn a_policy_has_exchanges_keep_messages_as_long_as_it_is_there() {
+    let mut subject = Subject::new();
+    let queue = subject.declare("q", &[]).id;
+    subject.exchange("x", &[]);
+    subject.bind("x", "q");
+    subject.told();
+    assert_eq!(subject.route("x", b"k"), (vec![queue], false));
+    subject.set(USER, policy("p", "^(x|later)$", &[DELAYED]));
+    let told = subject.told();
+    let [(exchange, kept_in)] = &keeping(&told)[..] else { panic!("{told:?}") };
+    assert_eq!((exchange.as_str(), told.len()), ("x", 3), "the policy is stored, too");
+    assert_eq!(subject.route("x", b"k"), (vec![*kept_in], true));
+    subject.clear(USER, "p");
+    assert_eq!(subject.told().len(), 1, "the queue stays, and what is in it");
+    assert_eq!(subject.route("x", b"k"), (vec![queue], false));
+    subject.set(USER, policy("p", "^x$", &[DELAYED]));
+    assert_eq!(subject.told().len(), 1, "it is there");
+    assert_eq!(subject.route("x", b"k"), (vec![*kept_in], true));
+    subject.set(USER, policy("p", "^x$", &[("delayed-message", FieldValue::Bool(false))]));
+    assert_eq!(subject.route("x", b"k"), (vec![queue], false));
+    subject.told();
+    subject.vhost.delete_exchange(&permitted(".*"), &name("x"), false, &mut subject.effects).unwrap();
+    assert!(subject.told().contains(&Effect::QueueRemoved(*kept_in)));
+}
+
+#[test]
+fn an_exchange_that_comes_later_keeps_messages_by_policy_too() {
+    let mut subject = Subject::new();
+    subject.set(USER, policy("p", "^x$", &[DELAYED]));
+    subject.told();
+    subject.vhost.provide(QueueId(77));
+    subject.exchange("x", &[]);
+    assert_eq!(keeping(&subject.told()), [("x".to_owned(), QueueId(77))]);
+    assert_eq!(subject.route("x", b"k"), (vec![QueueId(77)], true));
+}
+
+#[test]
+fn the_policy_that_counts_says_whether_an_exchange_keeps_messages() {
+    let mut subject = Subject::new();
+    subject.exchange("x", &[]);
+    subject.exchange("always", &[("x-delayed-exchange", FieldValue::Bool(true))]);
+    subject.set(USER, policy("low", "^x$", &[DELAYED]));
+    let other = [("max-length", number(1))];
+    subject.set(USER, Policy { priority: 1, ..policy("high", "^(x|always)$", &other) });
+    assert!(!subject.route("x", b"k").1, "definitions of several policies are not put together");
+    subject.clear(USER, "high");
+    assert!(subject.route("x", b"k").1, "the next one counts");
+    subject.set(OPERATOR, policy("o", "^x$", &other));
+    assert!(subject.route("x", b"k").1, "an operator policy says nothing to exchanges");
+}
+
+#[test]
+fn predeclared_exchanges_keep_messages_by_policy_and_have_their_queues_after_a_restart() {
+    let mut subject = Subject::new();
+    let queue = subject.declare("q", &[]).id;
+    subject.bind("amq.direct", "q");
+    subject.told();
+    subject.set(USER, policy("p", "^(amq\\.direct)?$", &[DELAYED]));
+    let kept = keeping(&subject.told());
+    let [(default, in_default), (direct, in_direct)] = &kept[..] else { panic!("{kept:?}") };
+    assert_eq!((default.as_str(), direct.as_str()), ("", "amq.direct"));
+    let stored = subject.vhost.definitions();
+    let restored = Vhost::restore(name("/"), stored.clone());
+    assert_eq!(restored.vhost.definitions(), stored);
+    assert_eq!(keeping(&[restored.effects, stored.into_iter().map(Effect::Stored).collect()].concat()), kept);
+    let restored = Subject { vhost: restored.vhost, effects: Vec::new(), last_id: 100 };
+    for mut subject in [subject, restored] {
+        assert_eq!(subject.route("", b"q"), (vec![*in_default], true));
+        assert_eq!(subject.route("amq.direct", b"k"), (vec![*in_direct], true));
+        let token = b"amq.rabbitmq.reply-to.AAAAAAAAAAAAAAAAAAAAAA";
+        assert_eq!(subject.route("", token), (vec![], false), "nobody waits for a reply that comes later");
+        subject.clear(USER, "p");
+        assert_eq!(subject.route("", b"q"), (vec![queue], false));
+        assert_eq!(subject.route("amq.direct", b"k"), (vec![queue], false));
+    }
 }

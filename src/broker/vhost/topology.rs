@@ -8,6 +8,7 @@ use leveret_protocol::ShortString;
 use rpds::RedBlackTreeMapSync;
 
 use crate::broker::auth::{Actor, Permission};
+use crate::broker::channel::reply_to::is_token;
 use crate::broker::delay;
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::{Destination, Envelope, Exchange, mixed};
@@ -134,6 +135,13 @@ impl Topology {
     }
 
     fn route_by_queue_name(&self, envelope: &Envelope<'_>) -> Route {
+        // Replies go straight to who waits for them.
+        let is_reply = envelope.routing_keys.first().is_some_and(|routing_key| is_token(routing_key));
+        if let (Some(exchange), false) = (self.exchange(b""), is_reply)
+            && let Some(entry) = keeps(exchange, envelope)
+        {
+            return Route { queues: vec![Arc::clone(entry)], varies: true, delayed: true, ..Route::default() };
+        }
         let mut queues: Vec<Arc<QueueEntry>> = Vec::new();
         for routing_key in envelope.routing_keys {
             if let Some(entry) = self.queue(routing_key)
@@ -144,6 +152,12 @@ impl Topology {
         }
         Route { queues, ..Route::default() }
     }
+}
+
+/// The queue in which an exchange keeps the message, to route it later; `None`: it is routed at once.
+fn keeps<'a>(exchange: &'a Exchange, envelope: &Envelope<'_>) -> Option<&'a Arc<QueueEntry>> {
+    let entry = exchange.delay_queue.as_ref().filter(|_| exchange.delays)?;
+    delay::delay(envelope.headers?).map(|_| entry)
 }
 
 struct Walk {
@@ -164,9 +178,7 @@ impl Walk {
     }
 
     fn visit(&mut self, exchange: &Exchange, topology: &Topology, envelope: &Envelope<'_>) {
-        if let (Some(entry), Some(headers)) = (&exchange.delay_queue, envelope.headers)
-            && delay::delay(headers).is_some()
-        {
+        if let Some(entry) = keeps(exchange, envelope) {
             (self.route.varies, self.route.delayed) = (true, true);
             return self.route.queues.push(Arc::clone(entry));
         }

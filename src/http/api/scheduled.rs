@@ -13,7 +13,7 @@ use super::Answer;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::json::of_name;
-use crate::http::names::{Asked, Names};
+use crate::http::names::{self, Asked, Names};
 use crate::http::server::Shared;
 use crate::node::{ScheduledMessage, Turn, WaitingIn};
 
@@ -41,6 +41,7 @@ pub(in crate::http) async fn list(
     Names([vhost, name]): Names<2>,
     asked: Asked,
 ) -> Answer {
+    let name = if in_exchange { names::exchange(name) } else { name };
     let place = if in_exchange { WaitingIn::Exchange(&name) } else { WaitingIn::Queue(&name) };
     let bad = || ApiError::bad_request("count is a number from 1 on, after what a page before said is next");
     let after = asked.get("after").map(|text| turn(text).ok_or_else(bad)).transpose()?;
@@ -57,6 +58,7 @@ pub(in crate::http) async fn cancel(
     Names([vhost, name, message_id]): Names<3>,
     asked: Asked,
 ) -> Answer {
+    let name = if in_exchange { names::exchange(name) } else { name };
     let place = if in_exchange { WaitingIn::Exchange(&name) } else { WaitingIn::Queue(&name) };
     match caller.enter(&vhost)?.cancel_scheduled(place, &message_id, asked.is("all"))? {
         0 => Err(ApiError::not_found()),
