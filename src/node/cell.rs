@@ -144,6 +144,9 @@ impl Outcome {
 /// An upper bound on what the record of a failed delivery takes.
 const FAILURE_BOUND: usize = 64;
 
+/// Bytes in the log that are not on disk from which on what is written out is synced as soon as possible.
+const HURRY: usize = 2 * 1024 * 1024;
+
 /// Effects that an idle queue keeps room for.
 const KEPT_EFFECTS: usize = 4;
 
@@ -438,7 +441,9 @@ impl QueueCell {
         let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1) + gone.bound();
         let mut numbering = queue.numbering();
         let key = storage::key(self.entry.id);
-        let ((), position) = storage.log.append(bound, sync, |batch| {
+        // What is written for want of memory is not waited for; but whoever brings more than the disk takes is.
+        let hurry = all && storage.log.lag() > HURRY;
+        let ((), position) = storage.log.append(bound, sync || hurry, |batch| {
             for arrival in arrivals {
                 let sequence = numbering.take(&arrival.message);
                 if keeps(arrival) {

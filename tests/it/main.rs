@@ -53,6 +53,7 @@ mod large_messages;
 mod limits;
 mod malformed;
 mod many_channels;
+mod memory;
 mod paged;
 mod prefetch;
 mod priorities;

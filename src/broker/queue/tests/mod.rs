@@ -3,6 +3,7 @@
 mod channel_limit;
 mod deduplication;
 mod deliveries;
+mod holding_limit;
 mod length;
 mod model;
 mod paged;
