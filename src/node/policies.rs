@@ -58,8 +58,8 @@ impl Node {
         let policy = draft.into_policy(kind)?;
         let told = self.events.are_wanted().then(|| policy.clone());
         let mut ids = || Some(vhost.next_queue());
-        let is_new =
-            vhost.change(self.clock.now(), |machine, effects| Ok(machine.set_policy(kind, policy, &mut ids, effects)))?;
+        let is_new = vhost
+            .change(self.clock.now(), |machine, effects| Ok(machine.set_policy(kind, policy, &mut ids, effects)))?;
         if let Some(policy) = told {
             self.events.tell_policy_set(&vhost.name, kind, &policy, &user.name);
         }
@@ -79,8 +79,8 @@ impl Node {
     ) -> Result<(), PolicyError> {
         let vhost = self.policymakers(user, vhost, kind)?;
         let mut ids = || Some(vhost.next_queue());
-        let cleared =
-            vhost.change(self.clock.now(), |machine, effects| Ok(machine.clear_policy(kind, name, &mut ids, effects)))?;
+        let cleared = vhost
+            .change(self.clock.now(), |machine, effects| Ok(machine.clear_policy(kind, name, &mut ids, effects)))?;
         if !cleared {
             return Err(PolicyError::NotFound);
         }

@@ -99,6 +99,28 @@ fn status_tells_how_the_broker_is() {
 }
 
 #[test]
+fn limits_are_set_until_the_next_start() {
+    let server = Server::start_with(&[("total_memory_available_override_value", "10GB")]);
+    let api = crate::api::Api::of(&server);
+    let limits = || {
+        let node = api.get("/nodes").body[0].clone();
+        (node["mem_limit"].as_u64().unwrap(), node["disk_free_limit"].as_u64().unwrap())
+    };
+    assert_eq!(limits(), (6_000_000_000, 1 << 30));
+    said(&ctl(&server, &["set_vm_memory_high_watermark", "0.4"]));
+    said(&ctl(&server, &["set_disk_free_limit", "50MB"]));
+    assert_eq!(limits(), (4_000_000_000, 50_000_000));
+    said(&ctl(&server, &["set_vm_memory_high_watermark", "absolute", "2GiB"]));
+    said(&ctl(&server, &["set_disk_free_limit", "mem_relative", "0.5"]));
+    assert_eq!(limits(), (2 << 30, 5_000_000_000));
+    for wrong in [["set_vm_memory_high_watermark", "1.5"], ["set_disk_free_limit", "a lot"]] {
+        let (code, text) = failed(&ctl(&server, &wrong));
+        assert!(code == 65 && text.contains("expected"), "{code} {text}");
+    }
+    assert_eq!(limits(), (2 << 30, 5_000_000_000));
+}
+
+#[test]
 fn what_goes_wrong_has_its_exit_code_and_says_what_to_do() {
     let server = Server::start();
     let (code, text) = failed(&ctl(&server, &["list_queues", "size"]));

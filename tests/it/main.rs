@@ -59,6 +59,7 @@ mod large_messages;
 mod limits;
 mod malformed;
 mod many_channels;
+mod memory;
 mod message_groups;
 mod paged;
 mod prefetch;

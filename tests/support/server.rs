@@ -140,8 +140,17 @@ impl Server {
 
     /// Memory of the server's process that is in RAM, in bytes.
     pub(crate) fn resident(&self) -> usize {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub(crate) fn peak(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process is there");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a process has memory");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a process has memory");
         let kib: usize = line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB");
         kib * 1024
     }

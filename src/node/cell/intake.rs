@@ -9,6 +9,9 @@ use crate::broker::time::Timestamp;
 use crate::node::storage::{self, Gone, Payload, Storage};
 use crate::store::{FileNumber, Position};
 
+/// Bytes in the log that are not on disk from which on what is written out is synced as soon as possible.
+const HURRY: usize = 2 * 1024 * 1024;
+
 impl QueueCell {
     /// Takes messages in. Those that have to survive are in the log when it returns, and the outcome tells from which
     /// position on they do.
@@ -111,7 +114,9 @@ impl QueueCell {
         let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1) + gone.bound();
         let mut numbering = queue.numbering();
         let key = storage::key(self.entry.id);
-        let ((), position) = storage.log.append(bound, sync, |batch| {
+        // What is written for want of memory is not waited for; but whoever brings more than the disk takes is.
+        let hurry = all && storage.log.lag() > HURRY;
+        let ((), position) = storage.log.append(bound, sync || hurry, |batch| {
             for arrival in arrivals {
                 let sequence = numbering.take(&arrival.message);
                 if keeps(arrival) {

@@ -194,6 +194,7 @@ impl Session {
         for cell in self.held.lines_to_leave() {
             cell.leave_line(&self.outbox);
         }
+        self.await_the_log();
     }
 
     /// Puts in the first of a channel's waiting publishes; false when they go on waiting, or none waits.

@@ -105,6 +105,8 @@ pub struct Session {
     appended: Position,
     /// The end of the log after messages of this connection came into it for want of memory.
     written_out: Position,
+    /// Where the log has to be for this connection to be read from again.
+    catches_up_at: Option<Position>,
     confirms: Confirms,
     /// A request whose answer has to wait for the store.
     later: Option<Later>,
@@ -161,6 +163,7 @@ impl Session {
             written: BTreeMap::new(),
             appended: Position::default(),
             written_out: Position::default(),
+            catches_up_at: None,
             confirms: Confirms::default(),
             later: None,
             windows: Windows::default(),

@@ -9,7 +9,7 @@ use leveret_protocol::ShortString;
 use super::{Session, Workspace};
 use crate::broker::connection::{Reply, Request};
 use crate::broker::time::Timestamp;
-use crate::store::{Position, Waiter};
+use crate::store::{Log, Position, Waiter};
 
 /// Bytes in the log that are not on disk from which on connections that add to them are not read. On a slow disk that
 /// is some tens of milliseconds; twice as much is in memory while it is written.
@@ -32,10 +32,16 @@ impl Later {
 }
 
 impl Session {
-    /// Whether this connection has put more into the log than the disk has taken so far.
+    /// Whether this connection waits for the disk to take what it has put into the log. It does only where the log has been
+    /// asked to wake it: how far the log is behind changes with what others do, and must not be asked about again.
     pub(super) fn outruns_the_log(&self) -> bool {
-        let Some(storage) = &self.node.storage else { return false };
-        self.logged() > storage.log.durable() && storage.log.lag() > LOG_LAG_LIMIT
+        self.catches_up_at.is_some_and(|position| position > self.node.durable())
+    }
+
+    /// Up to where the log has to be on the disk before this connection may put more into it.
+    fn has_to_wait_for(&self, log: &Log) -> Option<Position> {
+        let logged = self.logged();
+        (logged > log.durable() && log.lag() > LOG_LAG_LIMIT).then_some(logged)
     }
 
     /// The end of what this connection put into the log, whether or not anybody waits for it.
@@ -51,14 +57,14 @@ impl Session {
     }
 
     /// Asks the log to wake this connection for what it waits for.
-    pub(super) fn await_the_log(&self) {
+    pub(super) fn await_the_log(&mut self) {
         let Some(storage) = &self.node.storage else { return };
+        self.catches_up_at = self.has_to_wait_for(&storage.log);
         let commit = match self.later {
             Some(Later::Commit { position, .. }) => Some(position),
             Some(Later::Get { .. }) | None => None,
         };
-        let held_up = self.outruns_the_log().then_some(self.logged());
-        let Some(position) = self.confirms.last_position().max(commit).max(held_up) else { return };
+        let Some(position) = self.confirms.last_position().max(commit).max(self.catches_up_at) else { return };
         let waiter: Arc<dyn Waiter> = Arc::clone(&self.outbox) as Arc<dyn Waiter>;
         if !storage.log.wake_when_durable(position, &waiter) {
             // It became durable meanwhile: the next turn sees it.

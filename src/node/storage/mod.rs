@@ -29,6 +29,10 @@ const QUEUE_MEMORY: usize = 4 * 1024 * 1024;
 /// As `QUEUE_MEMORY`, once all queues together have used up the node's budget.
 const SCARCE_QUEUE_MEMORY: usize = 64 * 1024;
 
+/// What the process takes at full speed with hardly any messages: buffers of its threads, and the log on its way to the disk
+/// (measured: tests/it/memory.rs).
+const PROCESS: u64 = 64 * 1024 * 1024;
+
 /// What a consumer may hold unacked while unacked messages are what makes memory short.
 const SCARCE_HOLDING: usize = 4 * 1024 * 1024;
 
@@ -65,10 +69,12 @@ impl Storage {
         }
     }
 
-    /// Bytes that messages in queues may take in memory. The other half of what the alarm allows is for what is on its way,
-    /// for the log, for connections and for what the allocator loses.
+    /// Bytes that messages in queues may take in memory: half of what the alarm allows beyond what the process takes anyway.
+    /// The other half is for what is on its way, for connections and for what the allocator loses.
     fn budget(&self) -> usize {
-        usize::try_from(self.watermarks.memory() / 2).unwrap_or(usize::MAX)
+        let limit = self.watermarks.memory();
+        let half = (limit.saturating_sub(PROCESS) / 2).max(limit / 4);
+        usize::try_from(half).unwrap_or(usize::MAX)
     }
 
     /// Bytes of ready messages that a queue may keep in memory now, beyond which new ones are left on disk.

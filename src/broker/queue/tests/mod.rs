@@ -5,6 +5,7 @@ mod deduplication;
 mod deliveries;
 mod groups;
 mod groups_model;
+mod holding_limit;
 mod length;
 mod model;
 mod paged;
