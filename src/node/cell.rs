@@ -7,11 +7,13 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use leveret_protocol::ShortString;
 use parking_lot::Mutex;
 
 use super::clock::Clock;
 use super::dead_letters;
 use super::drain::{self, Drain};
+use super::jobs::{JobStatus, Jobs};
 use super::line::Line;
 use super::outbox::{Content, Outbox, TimedOut};
 use super::storage::{self, Gone, Payload, Storage};
@@ -21,8 +23,8 @@ use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
-    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Numbering, Overflow, Place, Queue, QueueEntry,
-    QueueType, Refusal, Run, Scheduled, SequenceRange, Settings, Subscription,
+    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, JobState, Numbering, Overflow, Place, Queue,
+    QueueEntry, QueueType, Refusal, Run, Scheduled, SequenceRange, Settings, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -84,6 +86,8 @@ struct Running {
     /// Who waits for a message without being a consumer, in the order in which they came.
     pollers: VecDeque<Arc<Outbox>>,
     drain: Drain,
+    /// What becomes of its messages, where that is asked for.
+    jobs: Option<Box<Jobs>>,
 }
 
 /// Whether publishers are to be slowed down.
@@ -185,8 +189,10 @@ impl QueueCell {
         if let Ok(Some(settings)) = dedup::Settings::parse(&entry.arguments) {
             queue.deduplicate(settings);
         }
+        let jobs = queue.settings().track_status.then(Box::default);
         let running = Mutex::new(Running {
             queue,
+            jobs,
             outboxes: BTreeMap::new(),
             effects: Vec::new(),
             getters: Vec::new(),
@@ -675,6 +681,13 @@ impl QueueCell {
         });
     }
 
+    /// How far a message is; `None`: it is not known, or no longer. Whether the queue keeps track at all.
+    pub(super) fn job(&self, now: Timestamp, message_id: &ShortString) -> (Option<JobStatus>, bool) {
+        let jobs = &mut self.running.lock().jobs;
+        let tracks = jobs.is_some();
+        (jobs.as_mut().and_then(|jobs| jobs.status(now, message_id)), tracks)
+    }
+
     /// How many messages a second consumers get done with, about.
     pub(super) fn drain_rate(&self, now: Timestamp) -> f64 {
         let mut running = self.running.lock();
@@ -871,16 +884,20 @@ impl Running {
             | Input::EndLease
             | Input::Delete { .. } => None,
         };
+        let purges = matches!(input, Input::Purge);
         self.queue.handle(now, input, &mut self.effects)?;
+        if let Some(jobs) = self.jobs.as_mut().filter(|_| purges) {
+            jobs.forget_ready();
+        }
         if let Some(consumer) = gone {
             self.outboxes.remove(&consumer);
         }
-        self.distribute(outcome);
+        self.distribute(now, outcome);
         Ok(())
     }
 
     /// Puts effects where they belong, under the queue's lock: the order of deliveries is the order in the outbox.
-    fn distribute(&mut self, outcome: &mut Outcome) {
+    fn distribute(&mut self, now: Timestamp, outcome: &mut Outcome) {
         let mut effects = self.effects.drain(..).peekable();
         while let Some(effect) = effects.next() {
             match effect {
@@ -910,6 +927,7 @@ impl Running {
                         outcome.wake(outbox);
                     }
                 }
+                Effect::Job { message, state } => note_job(self.jobs.as_deref_mut(), now, &message, state),
                 Effect::Taken(taken) => outcome.taken = taken,
                 Effect::Unused => outcome.unused = true,
                 // Seen to after the lock is released, like whatever died before.
@@ -940,6 +958,14 @@ impl Running {
         if self.effects.capacity() > KEPT_EFFECTS && self.outboxes.is_empty() {
             self.effects = Vec::new();
         }
+    }
+}
+
+/// Notes how far a message is, out of the way of queues that keep no track.
+#[cold]
+fn note_job(jobs: Option<&mut Jobs>, now: Timestamp, message: &Message, state: JobState) {
+    if let Some(jobs) = jobs {
+        jobs.note(now, message, state);
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Settings {
     pub hold: Option<Hold>,
     /// How messages are tried again that consumers do not want now (`x-retry-delays` and others).
     pub retry: Option<Retry>,
+    /// It is told what becomes of each message (`x-track-status`, our own). Fixed when the queue is declared.
+    pub track_status: bool,
 }
 
 /// Which messages wait before they are ready.
@@ -136,6 +138,7 @@ impl Settings {
             max_priority: arguments::max_priority(arguments),
             hold: arguments::hold_until_header(arguments).map(Hold::Until),
             retry: arguments::retry(arguments),
+            track_status: arguments::track_status(arguments),
         }
     }
 
