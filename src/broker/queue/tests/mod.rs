@@ -3,6 +3,7 @@
 mod channel_limit;
 mod deduplication;
 mod deliveries;
+mod jobs;
 mod length;
 mod model;
 mod paged;
