@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    ChannelFlow, Config, DefaultPermissions, DefaultQueueBound, DiskFreeLimit, LogFormat, LogLevel, Mechanism, Secret,
+    ChannelFlow, Config, DefaultPermissions, DefaultQueueBound, DiskFreeLimit, LogFormat, LogLevel, Mechanism,
+    MemoryLimit, Secret,
 };
 
 impl Default for Config {
@@ -30,8 +31,11 @@ impl Default for Config {
             max_message_size: 16 * 1024 * 1024,
             default_queue_bound: DefaultQueueBound::default(),
             disk_free_limit: DiskFreeLimit::default(),
+            memory_limit: MemoryLimit::default(),
+            memory_total: None,
             default_user: "guest".to_owned(),
             default_pass: Secret::new("guest"),
+            event_exchange: true,
             default_vhost: "/".to_owned(),
             default_permissions: DefaultPermissions::default(),
             loopback_users: vec!["guest".to_owned()],
@@ -55,13 +59,6 @@ impl Default for Config {
 impl Default for DefaultQueueBound {
     fn default() -> Self {
         Self { messages: Some(10_000_000), bytes: Some(16 << 30) }
-    }
-}
-
-impl Default for DiskFreeLimit {
-    /// More than RabbitMQ's 50 MB: the log has to write before it can free anything.
-    fn default() -> Self {
-        Self { absolute: 1 << 30, relative: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{Config, Loaded, Mechanism, load::Layer};
+use super::{Config, Loaded, Mechanism, MemoryLimit, load::Layer};
 
 /// The configuration so far.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub(super) struct Draft {
     listeners: Cleared<BTreeMap<String, SocketAddr>>,
     loopback_users: Cleared<BTreeMap<String, bool>>,
     auth_mechanisms: BTreeMap<u16, Mechanism>,
+    /// The memory limit in bytes, which wins over a relative one wherever it stands (RabbitMQ's rule).
+    memory_limit: Option<u64>,
     warnings: Vec<String>,
 }
 
@@ -63,6 +65,10 @@ impl Draft {
         self.auth_mechanisms.insert(place, mechanism);
     }
 
+    pub(super) const fn set_memory_limit(&mut self, bytes: u64) {
+        self.memory_limit = Some(bytes);
+    }
+
     pub(super) fn finish(mut self) -> Loaded {
         if self.listeners.by.is_some() {
             self.config.listeners.clear();
@@ -73,6 +79,9 @@ impl Draft {
         self.config.loopback_users = loopback_users(self.config.loopback_users, self.loopback_users);
         if !self.auth_mechanisms.is_empty() {
             self.config.auth_mechanisms = without_repeats(self.auth_mechanisms.into_values());
+        }
+        if let Some(bytes) = self.memory_limit {
+            self.config.memory_limit = MemoryLimit::Absolute(bytes);
         }
         Loaded { config: self.config, warnings: self.warnings }
     }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::{
-    Secret,
+    MemoryLimit, Secret,
     draft::Draft,
     load::Setting,
     pattern,
@@ -222,6 +222,30 @@ pub const KEYS: &[Key] = &[
         disk_free_limit.relative = |text| values::times(text).map(Some)
     ),
     field!(
+        "vm_memory_high_watermark.relative",
+        "number from 0 to 1",
+        "0.6",
+        "Part of the memory there is that the process may use before publishers are blocked; 0 blocks them at once.",
+        memory_limit = |text| values::share(text).map(MemoryLimit::Relative)
+    ),
+    action!(
+        "vm_memory_high_watermark.absolute",
+        "size",
+        "",
+        "As `vm_memory_high_watermark.relative`, as a size; counts instead of it when both are set.",
+        |draft, given| {
+            draft.set_memory_limit(values::size(given.value)?);
+            Ok(())
+        }
+    ),
+    field!(
+        "total_memory_available_override_value",
+        "size",
+        "",
+        "Memory there is; by default what the machine has, or the control group (v1 and v2) where that is less.",
+        memory_total = |text| values::size(text).map(Some)
+    ),
+    field!(
         "default_user",
         "text",
         "guest",
@@ -237,6 +261,13 @@ pub const KEYS: &[Key] = &[
             draft.config.default_pass = Secret::new(values::text(given.value)?);
             Ok(())
         }
+    ),
+    field!(
+        "event_exchange.enabled",
+        "true or false",
+        "true",
+        "Whether the broker tells its events to the exchange `amq.rabbitmq.event` of the default virtual host.",
+        event_exchange = values::boolean
     ),
     field!("default_vhost", "text", "/", "Virtual host that a new node is created with.", default_vhost = values::text),
     field!(

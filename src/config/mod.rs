@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod file;
 mod keys;
+mod limits;
 mod load;
 mod nearest;
 mod pattern;
@@ -26,15 +27,17 @@ use std::{
 pub use self::{
     error::{ConfigError, Place},
     keys::{KEYS, Key},
+    limits::{DiskFreeLimit, MemoryLimit},
     load::{Loaded, SourceFile, Sources},
     secret::Secret,
-    values::{ChannelFlow, LogFormat, LogLevel, Mechanism, Times},
+    values::{ChannelFlow, LogFormat, LogLevel, Mechanism, Share, Times},
 };
 
 /// Everything that a user may set, with the names of RabbitMQ's keys.
 ///
 /// Each field names its key in rabbitmq.conf. Defaults are RabbitMQ's unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own, as rabbitmq.conf has them")]
 pub struct Config {
     /// Addresses to listen on for AMQP. An unspecified IPv6 address stands for both IPv6 and IPv4; port 0 lets the
     /// system choose; empty means no plain listener. Default `[::]:5672`. Keys `listeners.tcp.NAME`, `listeners.tcp`.
@@ -76,10 +79,19 @@ pub struct Config {
     /// Free space on the disk below which publishers are blocked. Default 1 GiB (RabbitMQ: 50 MB). Keys
     /// `disk_free_limit.absolute`, `disk_free_limit.relative`.
     pub disk_free_limit: DiskFreeLimit,
+    /// Memory that the process may use before publishers are blocked. Default 0.6 of what there is. Keys
+    /// `vm_memory_high_watermark.relative`, `vm_memory_high_watermark.absolute`.
+    pub memory_limit: MemoryLimit,
+    /// Bytes of memory there are; `None` is what the machine has, or the control group. Default `None`. Key
+    /// `total_memory_available_override_value`.
+    pub memory_total: Option<u64>,
     /// Name of the user that a new node is created with. Default `guest`. Key `default_user`.
     pub default_user: String,
     /// Password of that user. Default `guest`. Key `default_pass`.
     pub default_pass: Secret,
+    /// Whether events are told to `amq.rabbitmq.event` in the default virtual host. Default `true`. Key
+    /// `event_exchange.enabled`.
+    pub event_exchange: bool,
     /// Virtual host that a new node is created with. Default `/`. Key `default_vhost`.
     pub default_vhost: String,
     /// What the default user may do in the default vhost. Default `.*` for all three. Keys `default_permissions.*`.
@@ -127,15 +139,6 @@ pub struct DefaultQueueBound {
     pub messages: Option<u64>,
     /// Bytes of their bodies; `None` is no bound. Key `default_queue.max_length_bytes`.
     pub bytes: Option<u64>,
-}
-
-/// How much space has to be free on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DiskFreeLimit {
-    /// Bytes. Key `disk_free_limit.absolute`.
-    pub absolute: u64,
-    /// Times the machine's memory, instead of `absolute`. Key `disk_free_limit.relative`.
-    pub relative: Option<Times>,
 }
 
 /// What the default user may do in the default vhost: a regular expression over names for each kind of operation.

@@ -166,6 +166,25 @@ pub(super) fn times(text: &str) -> Result<Times, Expected> {
         .ok_or_else(|| "a number above 0 with at most three decimal places, such as 1.5".to_owned())
 }
 
+/// A part of a whole, to nine decimal places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// A billion times the part; at most a billion.
+    pub billionths: u32,
+}
+
+/// A number from 0 to 1.
+pub(super) fn share(text: &str) -> Result<Share, Expected> {
+    const WHOLE: u32 = 1_000_000_000;
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{decimals:0<9}");
+    let valid = !whole.is_empty() && decimals.len() <= 9 && digits.chars().all(|digit| digit.is_ascii_digit());
+    let billionths = valid.then(|| digits.parse().ok()).flatten().filter(|billionths| *billionths <= WHOLE);
+    billionths
+        .map(|billionths| Share { billionths })
+        .ok_or_else(|| "a number from 0 to 1 with at most nine decimal places, such as 0.6".to_owned())
+}
+
 /// `PORT` for all addresses, `IP:PORT`, or `[IPv6]:PORT`. IPv6 without brackets is taken as well, as RabbitMQ's guides
 /// write it: `::1:5672`.
 pub(super) fn listener(text: &str) -> Result<SocketAddr, Expected> {

@@ -45,6 +45,16 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// Passes who may change the node.
+    pub(super) fn require_administrator(&self) -> Result<(), ApiError> {
+        if self.0.is(Role::Administrator) {
+            return Ok(());
+        }
+        Err(ApiError::not_authorised("Not administrator user"))
+    }
+}
+
 impl FromRequestParts<Arc<Shared>> for Caller {
     type Rejection = ApiError;
 

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 
@@ -52,6 +52,9 @@ fn node_routes() -> Routes {
         .route("/api/whoami", get(whoami::show))
         .route("/api/nodes", get(nodes::list))
         .route("/api/nodes/{node}", get(nodes::show))
+        .route("/api/nodes/{node}/memory", get(nodes::memory))
+        .route("/api/nodes/{node}/vm_memory_high_watermark", put(nodes::set_memory_limit))
+        .route("/api/nodes/{node}/disk_free_limit", put(nodes::set_disk_limit))
 }
 
 fn health_routes() -> Routes {
@@ -72,7 +75,7 @@ fn health_routes() -> Routes {
 fn vhost_routes() -> Routes {
     Router::new()
         .route("/api/vhosts", get(vhosts::list))
-        .route("/api/vhosts/{vhost}", get(vhosts::show))
+        .route("/api/vhosts/{vhost}", get(vhosts::show).put(vhosts::change))
         .route("/api/exchanges", get(exchanges::list_all))
         .route("/api/exchanges/{vhost}", get(exchanges::list))
         .route(

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use dashmap::DashMap;
 
+use super::events::Events;
 use super::outbox::Outbox;
 use crate::broker::alarm::{Alarm, Alarms};
 use crate::broker::ids::ConnectionId;
@@ -14,20 +15,30 @@ use crate::store::Waiter as _;
 /// The outboxes of all connections.
 pub(super) type Outboxes = DashMap<ConnectionId, Arc<Outbox>>;
 
+/// What became of an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It came on.
+    On,
+    /// It cleared.
+    Off,
+}
+
 const MEMORY: u8 = 1;
 const DISK: u8 = 2;
 
 /// The alarms that are on, and the connections that hear of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AlarmBoard {
     on: AtomicU8,
     outboxes: Arc<Outboxes>,
+    events: Arc<Events>,
 }
 
 impl AlarmBoard {
     /// None is on.
-    pub(super) fn new(outboxes: &Arc<Outboxes>) -> Self {
-        Self { on: AtomicU8::new(0), outboxes: Arc::clone(outboxes) }
+    pub(super) fn new(outboxes: &Arc<Outboxes>, events: &Arc<Events>) -> Self {
+        Self { on: AtomicU8::new(0), outboxes: Arc::clone(outboxes), events: Arc::clone(events) }
     }
 
     /// Those that are on: one load, for every read of every connection.
@@ -47,6 +58,7 @@ impl AlarmBoard {
         if (before & bit != 0) == on {
             return;
         }
+        self.events.tell_alarm(alarm, on);
         for outbox in self.outboxes.iter() {
             outbox.wake();
         }

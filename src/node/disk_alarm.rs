@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::DiskFreeLimit;
+use super::alarms::Change;
 
 /// How often free space is looked at while there is plenty.
 const RELAXED: Duration = Duration::from_secs(1);
@@ -24,23 +24,6 @@ pub(super) struct DiskAlarm {
     next: Duration,
 }
 
-/// What became of the alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// It came on.
-    On,
-    /// It cleared.
-    Off,
-}
-
-/// The limit in bytes on a machine with so much memory.
-pub(super) fn limit(config: DiskFreeLimit, memory: u64) -> u64 {
-    config.relative.map_or(config.absolute, |times| {
-        let bytes = u128::from(memory) * u128::from(times.thousandths) / 1000;
-        u64::try_from(bytes).unwrap_or(u64::MAX)
-    })
-}
-
 impl DiskAlarm {
     /// Off, and to be measured at once.
     pub(super) const fn new(limit: u64) -> Self {
@@ -56,6 +39,13 @@ impl DiskAlarm {
     pub(super) fn clear_at(&self) -> u64 {
         let limit = if self.full { self.limit.max(ROOM) } else { self.limit };
         limit.saturating_add(limit / 2)
+    }
+
+    /// Another limit counts from now on.
+    pub(super) fn set_limit(&mut self, limit: u64) {
+        if limit != self.limit {
+            (self.limit, self.next) = (limit, Duration::ZERO);
+        }
     }
 
     /// Whether it is time to measure.
@@ -98,7 +88,6 @@ impl DiskAlarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Times;
 
     const AT: Duration = Duration::from_secs(5);
 
@@ -135,11 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_in_bytes_or_in_times_of_the_memory() {
-        let absolute = DiskFreeLimit { absolute: 7, relative: None };
-        assert_eq!(limit(absolute, 1000), 7);
-        assert_eq!(limit(DiskFreeLimit { relative: Some(Times { thousandths: 1500 }), ..absolute }, 1000), 1500);
-        let huge = Some(Times { thousandths: u64::MAX });
-        assert_eq!(limit(DiskFreeLimit { relative: huge, ..absolute }, u64::MAX), u64::MAX);
+    fn a_limit_that_is_changed_is_measured_against_at_once() {
+        let mut alarm = DiskAlarm::new(100);
+        assert_eq!(alarm.measured(AT, 1000), None);
+        alarm.set_limit(100);
+        assert!(!alarm.is_due(AT));
+        alarm.set_limit(2000);
+        assert!(alarm.is_due(AT));
+        assert_eq!(alarm.measured(AT, 1000), Some(Change::On));
     }
 }

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::alarms::AlarmBoard;
+use super::alarms::{AlarmBoard, Change};
 use super::clock::Clock;
-use super::disk_alarm::{Change, DiskAlarm};
+use super::disk_alarm::DiskAlarm;
 use super::fail_stop::fail_stop;
+use super::memory;
+use super::memory_alarm::MemoryAlarm;
 use super::storage::Storage;
 use crate::broker::alarm::Alarm;
 use crate::broker::time::Timestamp;
@@ -33,6 +35,7 @@ pub(super) struct Keeper {
     pub(super) clock: Clock,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) alarm: DiskAlarm,
+    pub(super) memory_alarm: MemoryAlarm,
     pub(super) board: Arc<AlarmBoard>,
     /// The file of the log that the database knows the log to have come to.
     pub(super) noted: FileNumber,
@@ -48,13 +51,18 @@ impl Keeper {
         }
     }
 
-    /// Looks how much room there is, where it is time to.
+    /// Looks how much memory is in use and how much room there is, where it is time to.
     pub(super) fn measure(&mut self, now: Duration) {
+        if self.memory_alarm.is_due(now) {
+            self.measure_memory(now);
+        }
+        self.alarm.set_limit(self.storage.watermarks.disk());
         if !self.alarm.is_due(now) {
             return;
         }
         match self.disk.free_space() {
             Ok(free) => {
+                self.storage.watermarks.note_free(free);
                 let change = self.alarm.measured(now, free);
                 self.announce(change, &format!("{free} bytes are free"));
             }
@@ -63,6 +71,24 @@ impl Keeper {
                 tracing::warn!("cannot find out how much room is on the disk: {error}");
             }
         }
+    }
+
+    fn measure_memory(&mut self, now: Duration) {
+        let limit = self.storage.watermarks.memory();
+        let Some(used) = memory::resident() else { return self.memory_alarm.not_measured(now) };
+        let change = self.memory_alarm.measured(now, used, limit);
+        self.storage.press(self.memory_alarm.is_pressed());
+        self.storage.relieve();
+        let clear_at = MemoryAlarm::clear_at(limit);
+        match change {
+            None => return,
+            Some(Change::On) => tracing::warn!(
+                "memory resource limit alarm set: {used} bytes are in use, the limit is {limit} bytes \
+                 (vm_memory_high_watermark). Publishers are blocked until {clear_at} bytes are; consumers go on"
+            ),
+            Some(Change::Off) => tracing::warn!("memory resource limit alarm cleared: {used} bytes are in use"),
+        }
+        self.board.set(Alarm::Memory, change == Some(Change::On));
     }
 
     fn found_full(&mut self, error: &dyn std::error::Error) {

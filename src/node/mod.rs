@@ -12,15 +12,19 @@ mod dead_letters;
 mod definitions;
 mod disk_alarm;
 mod drain;
+mod events;
 mod fail_stop;
+mod firehose;
 mod jobs;
 mod keeper;
 mod leases;
 mod line;
 mod memories;
 mod memory;
+mod memory_alarm;
 mod open;
 mod outbox;
+mod own_messages;
 mod policies;
 mod registry;
 mod remembered;
@@ -31,6 +35,7 @@ mod threads;
 mod timers;
 mod together;
 mod vhost;
+mod watermarks;
 
 #[cfg(test)]
 mod power_cut_tests;
@@ -51,6 +56,7 @@ use self::alarms::{AlarmBoard, Outboxes};
 use self::cell::{MakeCell, QueueCell, Surroundings};
 pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
+use self::events::Events;
 use self::fail_stop::fail_stop;
 pub use self::jobs::JobStatus;
 use self::leases::Leases;
@@ -63,6 +69,8 @@ pub use self::scheduled::{ScheduledMessage, ScheduledPage, Turn, WaitingIn};
 use self::storage::Storage;
 use self::timers::Timers;
 use self::vhost::RunningVhost;
+pub use self::watermarks::Levels;
+use self::watermarks::Watermarks;
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::auth::{InvalidPattern, Permissions};
 use crate::broker::connection::{ChannelFlow, Settings};
@@ -131,10 +139,12 @@ pub struct Node {
     vhosts: DashMap<ShortString, Arc<RunningVhost>>,
     outboxes: Arc<Outboxes>,
     alarms: Arc<AlarmBoard>,
+    watermarks: Arc<Watermarks>,
     requesters: DashMap<Vec<u8>, Requester>,
     /// Messages that are lent to clients without a connection.
     leases: Arc<Leases>,
     definitions: Arc<Definitions>,
+    events: Arc<Events>,
     last_id: AtomicU64,
     /// Where what has to survive is kept; `None`: in memory alone.
     storage: Option<Arc<Storage>>,
@@ -165,12 +175,19 @@ impl Node {
         let mut salt = [0; 4];
         rand::rng().fill_bytes(&mut salt);
         let definitions = Arc::new(definitions);
+        let told_in = config.event_exchange.then(|| vhost.clone());
+        let events = Arc::new(Events::new(told_in, &config.cluster_name, clock));
         let surroundings = Surroundings {
             storage: storage.clone(),
+            events: Arc::clone(&events),
             timers: Arc::new(Timers::new(clock)),
             bound: bound(config),
             home: Weak::new(),
             consumer_timeout: config.consumer_timeout,
+        };
+        let watermarks = match &storage {
+            Some(storage) => Arc::clone(&storage.watermarks),
+            None => Arc::new(Watermarks::new(config)),
         };
         let vhosts = restored(&definitions, stored, &vhost, &surroundings, cell)?;
         let outboxes = Arc::new(Outboxes::new());
@@ -183,11 +200,13 @@ impl Node {
             open_connections: AtomicU32::new(0),
             users: Users::new(config, vhost, permissions, salt),
             vhosts,
-            alarms: Arc::new(AlarmBoard::new(&outboxes)),
+            alarms: Arc::new(AlarmBoard::new(&outboxes, &events)),
             outboxes,
+            watermarks,
             requesters: DashMap::new(),
             leases: Arc::default(),
             definitions,
+            events,
             last_id: AtomicU64::new(0),
             storage,
             durable: None,
@@ -214,6 +233,12 @@ impl Node {
         for outbox in self.outboxes.iter() {
             outbox.force_close(reason);
         }
+    }
+
+    /// Bytes of memory that the process has in RAM; `None` where that cannot be found out.
+    #[must_use]
+    pub fn resident() -> Option<u64> {
+        memory::resident()
     }
 
     /// A place for one more connection, or else how many there may be.

@@ -6,19 +6,21 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::RngCore;
 use thiserror::Error;
 
 use super::cell::QueueCell;
 use super::clock::Clock;
-use super::disk_alarm::{self, DiskAlarm};
+use super::disk_alarm::DiskAlarm;
 use super::fail_stop::fail_stop;
 use super::keeper::Keeper;
-use super::memory;
+use super::memory_alarm::MemoryAlarm;
 use super::remembered;
 use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
+use super::watermarks::Watermarks;
 use super::{Definitions, LoadError, Node, NodeError};
 use crate::broker::ids::QueueId;
 use crate::broker::time::Timestamp;
@@ -135,6 +137,7 @@ impl Node {
     /// A node on a disk that nobody else has.
     pub(super) fn open_on(config: &Config, disk: &Arc<dyn Disk>, sizes: Sizes) -> Result<Self, NodeError> {
         let clock = Clock::start();
+        let begun = clock.now();
         let meta = Arc::new(open_meta(&**disk, config.salvage)?);
         let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
         let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
@@ -149,9 +152,10 @@ impl Node {
         let mut recovered = recovered;
         apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
         note_start(&meta, &log, &checkpoint, &recovered, given_up).map_err(LoadError::from)?;
-        report(&recovered, clock);
+        report(&recovered, begun.until(clock.now()));
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
-        let storage = Arc::new(Storage::new(Arc::clone(&log), loader, memory::budget()));
+        let watermarks = Arc::new(Watermarks::new(config));
+        let storage = Arc::new(Storage::new(Arc::clone(&log), loader, Arc::clone(&watermarks)));
         let mut queues = recovered.queues;
         let mut cell = move |entry: Arc<_>, settings, surroundings| {
             QueueCell::restored(entry, settings, surroundings, &mut queues)
@@ -159,11 +163,12 @@ impl Node {
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
         remembered::take(&node, &meta).map_err(LoadError::from)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
-        let alarm = DiskAlarm::new(disk_alarm::limit(config.disk_free_limit, memory::total()));
+        let (alarm, memory_alarm) = (DiskAlarm::new(watermarks.disk()), MemoryAlarm::default());
         let board = Arc::clone(&node.alarms);
         let disk = Arc::clone(disk);
         let noted = storage.log.durable().file();
-        let mut keeper = Keeper { storage, reclaim, meta: Arc::clone(&meta), clock, disk, alarm, board, noted };
+        let meta_too = Arc::clone(&meta);
+        let mut keeper = Keeper { storage, reclaim, meta: meta_too, clock, disk, alarm, memory_alarm, board, noted };
         // Before the first connection: it must not publish what there is no room for.
         keeper.measure(Timestamp::ZERO.until(clock.now()));
         let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
@@ -285,7 +290,7 @@ fn random() -> u128 {
     u128::from(random.next_u64()) << 64 | u128::from(random.next_u64())
 }
 
-fn report(recovered: &Recovered, clock: Clock) {
+fn report(recovered: &Recovered, took: Duration) {
     let report = &recovered.report;
     let messages: u64 =
         recovered.queues.values().flat_map(|queue| &queue.extents).map(|extent| u64::from(extent.count)).sum();
@@ -296,7 +301,7 @@ fn report(recovered: &Recovered, clock: Clock) {
             report.files,
             report.records,
             report.bytes >> 20,
-            clock.now().as_millis()
+            took.as_millis()
         );
     }
     for damage in &report.given_up {

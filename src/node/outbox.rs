@@ -56,6 +56,11 @@ impl Outbox {
         std::mem::take(&mut self.content.lock())
     }
 
+    /// Bytes of memory that the deliveries in it cost.
+    pub(super) fn bytes(&self) -> usize {
+        self.content.lock().deliveries.iter().map(|delivery| delivery.message.cost()).sum()
+    }
+
     /// Asks the connection to close with 320.
     pub fn force_close(&self, reason: &str) {
         self.put(|content| content.close = Some(reason.to_owned()));

@@ -56,7 +56,12 @@ impl Node {
     ) -> Result<bool, PolicyError> {
         let vhost = self.policymakers(user, vhost, kind)?;
         let policy = draft.into_policy(kind)?;
-        Ok(vhost.change(self.clock.now(), |vhost, effects| Ok(vhost.set_policy(kind, policy, effects)))?)
+        let told = self.events.are_wanted().then(|| policy.clone());
+        let new = vhost.change(self.clock.now(), |vhost, effects| Ok(vhost.set_policy(kind, policy, effects)))?;
+        if let Some(policy) = told {
+            self.events.tell_policy_set(&vhost.name, kind, &policy, &user.name);
+        }
+        Ok(new)
     }
 
     /// Takes a policy away, which counts at once.
@@ -72,7 +77,11 @@ impl Node {
     ) -> Result<(), PolicyError> {
         let vhost = self.policymakers(user, vhost, kind)?;
         let cleared = vhost.change(self.clock.now(), |vhost, effects| Ok(vhost.clear_policy(kind, name, effects)))?;
-        if cleared { Ok(()) } else { Err(PolicyError::NotFound) }
+        if !cleared {
+            return Err(PolicyError::NotFound);
+        }
+        self.events.tell_policy_cleared(&vhost.name, kind, name, &user.name);
+        Ok(())
     }
 
     /// One policy.

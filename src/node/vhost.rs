@@ -1,12 +1,12 @@
 //! A running vhost: its machine behind a lock, the topology that publishers see, and its queues.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use leveret_protocol::ShortString;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::cell::{MakeCell, QueueCell, Surroundings};
 use super::definitions::Definitions;
@@ -18,7 +18,9 @@ use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal, arguments};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
-use crate::broker::vhost::{Definition, Effect, QueueDeclaration, RedeclaredQueue, Restored, Topology, Vhost};
+use crate::broker::vhost::{
+    Definition, EVENT_EXCHANGE, Effect, QueueDeclaration, RedeclaredQueue, Restored, Topology, Vhost,
+};
 use crate::store::meta::CommitError;
 
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(super) struct RunningVhost {
     /// What its queues live in.
     surroundings: Surroundings,
     pub(super) memories: Memories,
+    /// Copies of messages go to the trace exchange.
+    tracing: AtomicBool,
 }
 
 impl RunningVhost {
@@ -46,6 +50,10 @@ impl RunningVhost {
         let vhost = Arc::new_cyclic(|home: &Weak<Self>| {
             Self::restored(name, definitions, surroundings(Weak::clone(home)), stored, cell)
         });
+        if vhost.has_events() {
+            vhost.surroundings.events.live_in(Arc::downgrade(&vhost));
+            vhost.tell_whether_events_are_wanted(&vhost.machine.lock());
+        }
         vhost.each_cell(QueueCell::begin);
         vhost
     }
@@ -57,7 +65,9 @@ impl RunningVhost {
         stored: Vec<Definition>,
         cell: &mut MakeCell<'_>,
     ) -> Self {
-        let Restored { vhost: machine, effects, stray } = Vhost::restore(name.clone(), stored);
+        let empty = Vhost::new(name.clone());
+        let empty = if surroundings.events.are_told_in(&name) { empty.with_events() } else { empty };
+        let Restored { vhost: machine, effects, stray } = empty.having(stored);
         for link in stray {
             tracing::warn!("a stored binding in vhost '{name}' leads from or to what is not stored: {link:?}");
         }
@@ -80,7 +90,34 @@ impl RunningVhost {
         }
         let number = AtomicU64::new(machine.topology().number);
         let topology = ArcSwap::from_pointee(machine.topology().clone());
-        Self { name, definitions, machine: Mutex::new(machine), topology, number, cells, surroundings, memories }
+        let (machine, tracing) = (Mutex::new(machine), AtomicBool::new(false));
+        Self { name, definitions, machine, topology, number, cells, surroundings, memories, tracing }
+    }
+
+    /// The machine, to be changed.
+    fn machine(&self) -> MutexGuard<'_, Vhost> {
+        let mut machine = self.machine.lock();
+        machine.watch(self.surroundings.events.are_wanted());
+        machine
+    }
+
+    fn has_events(&self) -> bool {
+        self.surroundings.events.are_told_in(&self.name)
+    }
+
+    fn tell_whether_events_are_wanted(&self, machine: &Vhost) {
+        let exchange = ShortString::from_static(EVENT_EXCHANGE);
+        self.surroundings.events.want(machine.bindings_from(&exchange).next().is_some());
+    }
+
+    /// Whether copies of messages go to the trace exchange.
+    pub(super) fn is_traced(&self) -> bool {
+        self.tracing.load(Ordering::Relaxed)
+    }
+
+    /// From now on copies of messages go to the trace exchange, or do not. Forgotten by a restart, as in RabbitMQ.
+    pub(super) fn trace(&self, on: bool) {
+        self.tracing.store(on, Ordering::Relaxed);
     }
 
     /// The topology as it is now.
@@ -114,7 +151,7 @@ impl RunningVhost {
         change: impl FnOnce(&mut Vhost, &mut Vec<Effect>) -> Result<T, ChannelError>,
     ) -> Result<T, BrokerError> {
         let mut effects = Vec::new();
-        let mut machine = self.machine.lock();
+        let mut machine = self.machine();
         if machine.wants_queue_id() {
             machine.provide(self.definitions.next_queue().unwrap_or_else(|error| fail_stop(&error)));
         }
@@ -132,7 +169,7 @@ impl RunningVhost {
         wanted: QueueDeclaration,
     ) -> Result<Arc<QueueCell>, BrokerError> {
         let mut effects = Vec::new();
-        let mut machine = self.machine.lock();
+        let mut machine = self.machine();
         let entry = machine.declare_queue(actor, wanted, &mut effects)?;
         self.apply_or_take_back(now, &mut machine, effects)?;
         let cell = self.cell(entry.id);
@@ -149,7 +186,7 @@ impl RunningVhost {
         if_unused: bool,
         if_empty: bool,
     ) -> Result<usize, BrokerError> {
-        let mut machine = self.machine.lock();
+        let mut machine = self.machine();
         let Some(entry) = machine.queue_to_delete(actor, name)? else { return Ok(0) };
         let Some(cell) = self.cell(entry.id) else { return Ok(0) };
         let resource = Resource::queue(&entry.name, &self.name);
@@ -160,6 +197,7 @@ impl RunningVhost {
             Err(Refusal::NotEmpty) => return Err(ChannelError::NotEmpty(resource).into()),
             Err(Refusal::Gone | Refusal::ExclusiveUse) => 0,
         };
+        machine.acts(actor);
         self.remove(now, &mut machine, &entry);
         drop(machine);
         Ok(removed)
@@ -167,7 +205,7 @@ impl RunningVhost {
 
     /// An auto-delete queue lost its last consumer: it goes, unless another one has come meanwhile.
     pub(super) fn delete_unused(&self, now: Timestamp, cell: &Arc<QueueCell>) {
-        let mut machine = self.machine.lock();
+        let mut machine = self.machine();
         if cell.run(now, Input::Delete { if_unused: true, if_empty: false }).is_ok() {
             self.remove(now, &mut machine, &cell.entry);
         }
@@ -175,7 +213,7 @@ impl RunningVhost {
 
     /// Nobody has used the queue for as long as it was to live without: it goes, unless somebody uses it just now.
     pub(super) fn end_lease(&self, now: Timestamp, cell: &Arc<QueueCell>) {
-        let mut machine = self.machine.lock();
+        let mut machine = self.machine();
         if cell.run(now, Input::EndLease).is_ok() {
             self.remove(now, &mut machine, &cell.entry);
         }
@@ -184,9 +222,9 @@ impl RunningVhost {
     /// The connection is gone, and its exclusive queues with it.
     pub(super) fn connection_ended(&self, now: Timestamp, connection: ConnectionId) {
         let mut effects = Vec::new();
-        let mut machine = self.machine.lock();
+        let mut machine = self.machine();
         machine.connection_ended(connection, &mut effects);
-        self.apply(now, &machine, effects);
+        self.apply(now, &mut machine, effects);
     }
 
     fn remove(&self, now: Timestamp, machine: &mut Vhost, entry: &Arc<QueueEntry>) {
@@ -217,17 +255,19 @@ impl RunningVhost {
     }
 
     /// What is durable is on the disk before anybody sees the change or is answered.
-    fn apply(&self, now: Timestamp, machine: &Vhost, effects: Vec<Effect>) {
+    fn apply(&self, now: Timestamp, machine: &mut Vhost, effects: Vec<Effect>) {
         self.definitions.keep(&self.name, &effects).unwrap_or_else(|error| fail_stop(&error));
         self.make_known(now, machine, effects);
     }
 
     /// A change is on disk, where it has to be: it happens, and everybody sees it.
-    fn make_known(&self, now: Timestamp, machine: &Vhost, effects: Vec<Effect>) {
+    fn make_known(&self, now: Timestamp, machine: &mut Vhost, effects: Vec<Effect>) {
         match self.carry_out(now, effects) {
             Some(replay) => self.replay(now, &replay, || self.publish(machine)),
             None => self.publish(machine),
         }
+        let (changes, by) = machine.take_changes();
+        self.surroundings.events.tell_changes(&self.name, &changes, by.as_ref());
     }
 
     /// Carries out all but a replay, which goes with the publishing of the topology. One operation has one at most.
@@ -272,6 +312,9 @@ impl RunningVhost {
         if self.number() != number {
             self.topology.store(Arc::new(machine.topology().clone()));
             self.number.store(number, Ordering::Release);
+            if self.has_events() {
+                self.tell_whether_events_are_wanted(machine);
+            }
         }
     }
 }

@@ -49,7 +49,16 @@ fn an_exchange_is_declared_seen_and_deleted() {
     assert_eq!(api.get("/exchanges/%2F/events").body, expected);
     let names: Vec<_> = api.get("/exchanges/%2F?columns=name").body.as_array().unwrap().clone();
     let names: Vec<_> = names.iter().map(|exchange| exchange["name"].as_str().unwrap().to_owned()).collect();
-    let predeclared = ["", "amq.direct", "amq.fanout", "amq.headers", "amq.match", "amq.rabbitmq.trace", "amq.topic"];
+    let predeclared = [
+        "",
+        "amq.direct",
+        "amq.fanout",
+        "amq.headers",
+        "amq.match",
+        "amq.rabbitmq.event",
+        "amq.rabbitmq.trace",
+        "amq.topic",
+    ];
     assert_eq!(names, [&predeclared[..], &["events"]].concat());
     assert_eq!(api.delete("/exchanges/%2F/events").status, 204);
     assert_eq!(api.delete("/exchanges/%2F/events").error(), (404, "Object Not Found", &json!("Not Found")));
@@ -239,7 +248,7 @@ fn vhosts_overview_and_nodes_count_what_there_is() {
         let overview = api.get("/overview").body;
         let totals = json!({ "messages": 2, "messages_ready": 1, "messages_unacknowledged": 1 });
         assert_eq!(overview["queue_totals"], totals);
-        let objects = json!({ "connections": 1, "channels": 1, "exchanges": 7, "queues": 1, "consumers": 0 });
+        let objects = json!({ "connections": 1, "channels": 1, "exchanges": 8, "queues": 1, "consumers": 0 });
         assert_eq!(overview["object_totals"], objects);
         let node = overview["node"].as_str().unwrap().to_owned();
         let nodes = api.get("/nodes").body;

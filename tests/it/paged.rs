@@ -22,6 +22,9 @@ const COUNT: usize = 2_048;
 /// What a debug build takes with its buffers at their largest, and less than what is in the queues.
 const BOUND: usize = 90 * MIB;
 
+/// And what is on its way to a consumer besides: 60 to 105 MiB in runs with 200 and with 600 MiB in the queue.
+const BOUND_WITH_READS: usize = 130 * MIB;
+
 fn server() -> (Server, Peer) {
     let server = Server::start();
     let peer = durable(&server, "jobs");
@@ -311,10 +314,10 @@ fn a_consumer_that_does_not_read_leaves_the_rest_on_disk() {
     start(&mut other, "other", 1);
     assert_eq!(next(&mut other).0, 1);
     let resident = server.resident();
-    assert!(resident < BOUND, "{} MiB", resident / MIB);
+    assert!(resident < BOUND_WITH_READS, "{} MiB", resident / MIB);
     for expected in 0..10 * COUNT {
         assert_eq!(next(&mut deaf).0, expected);
     }
     let resident = server.resident();
-    assert!(resident < BOUND, "{} MiB", resident / MIB);
+    assert!(resident < BOUND_WITH_READS, "{} MiB", resident / MIB);
 }

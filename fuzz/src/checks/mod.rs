@@ -96,7 +96,8 @@ impl Checks {
                 let held = self.held.remove(&(*consumer, *checkout)).is_some();
                 assert!(held || failures, "settled though not held: {effect:?}");
             }
-            Effect::SetPrefetch { .. }
+            Effect::Extend { .. }
+            | Effect::SetPrefetch { .. }
             | Effect::SetChannelLimited { .. }
             | Effect::CloseReplyTo(_)
             | Effect::OpenChannel(_) => self.open("a change"),

@@ -3,7 +3,7 @@
 use leveret::broker::connection::{Effect, Reply, Request};
 use leveret::broker::error::{BrokerError, ChannelError, ConnectionError};
 use leveret::broker::ids::{CheckoutId, ConsumerId, QueueId};
-use leveret::broker::queue::{Delivery, consumer_arguments};
+use leveret::broker::queue::{Delivery, QueueType, consumer_arguments};
 use leveret::broker::resource::Resource;
 use leveret_protocol::{ShortString, queue};
 
@@ -190,7 +190,8 @@ impl Node {
 /// Arguments of basic.consume are looked at once its queue is found.
 fn bad_arguments(request: &Request) -> Option<ChannelError> {
     let Request::Consume { queue, arguments, .. } = request else { return None };
-    consumer_arguments::priority(arguments, &Resource::queue(queue, &ShortString::from_static("/"))).err()
+    let resource = Resource::queue(queue, &ShortString::from_static("/"));
+    consumer_arguments::check(arguments, QueueType::Classic, &resource).err()
 }
 
 fn channel_error(which: u8) -> ChannelError {

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use leveret::broker::auth::sasl::Mechanism;
-use leveret::broker::connection::{Connection, Effect, Reply, Request, Settings};
+use leveret::broker::connection::{ChannelFlow, Connection, Effect, Reply, Request, Settings};
 use leveret::broker::ids::{CheckoutId, ConsumerId};
 use leveret::broker::message::{Message, MessageArena};
 use leveret::broker::queue::Delivery;
@@ -269,8 +269,15 @@ impl Node {
     }
 
     fn message(&mut self) -> Message {
-        let made =
-            || MessageArena::default().store(b"\0\x01q", b"\0\x3c\0\0\0\0\0\0\0\0\0\0\0\0", b"", Default::default(), Timestamp::ZERO);
+        let made = || {
+            MessageArena::default().store(
+                b"\0\x01q",
+                b"\0\x3c\0\0\0\0\0\0\0\0\0\0\0\0",
+                b"",
+                Default::default(),
+                Timestamp::ZERO,
+            )
+        };
         self.stock.pop_front().or_else(made).expect("a message")
     }
 
@@ -396,7 +403,8 @@ impl Node {
 fn copy(message: &Message) -> Message {
     let (names, header, body) = (message.names(), message.header(), message.body());
     let bytes = BytesMut::from([names, header, body].concat().as_slice());
-    Message::from_parts(bytes, names.len(), header.len(), message.traits(), message.arrived()).expect("lengths that fit")
+    Message::from_parts(bytes, names.len(), header.len(), message.traits(), message.arrived())
+        .expect("lengths that fit")
 }
 
 fn keep(stock: &mut VecDeque<Message>, message: &Message) {
@@ -427,5 +435,6 @@ fn settings(profile: Profile) -> Settings {
         consumer_max_per_channel: tight.then_some(2),
         default_prefetch: if tight { 1 } else { 0 },
         qos_dynamic: profile.has(Profile::DYNAMIC),
+        channel_flow: ChannelFlow::Auto,
     }
 }

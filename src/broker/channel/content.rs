@@ -50,6 +50,11 @@ impl Channel {
         self.assembly.is_some()
     }
 
+    /// Bytes of memory that a message takes which is not complete.
+    pub(in crate::broker) fn assembling(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| assembly.bytes.capacity())
+    }
+
     /// The body size in a content header that belongs to basic; `None`: let the frame-by-frame path tell what is
     /// wrong.
     pub(in crate::broker) fn announced_size(&self, header: &[u8]) -> Option<usize> {

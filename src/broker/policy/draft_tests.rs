@@ -168,7 +168,8 @@ fn delays_of_retries_have_to_go_together() {
     ] {
         assert_eq!(refused(draft(&definition)), expected);
     }
-    assert!(draft(&[delayed("all"), min]).into_policy(PolicyKind::User).is_ok());
+    assert_eq!(refused(draft(&[delayed("all"), min.clone()])), "delayed-retry-type 'all' is not implemented yet");
+    assert!(draft(&[delayed("disabled"), min]).into_policy(PolicyKind::User).is_ok());
 }
 
 #[test]

@@ -52,6 +52,8 @@ impl Subscription {
 pub(super) struct Consumer {
     pub(super) subscription: Subscription,
     pub(super) unacked: Unacked,
+    /// Bytes that it may hold unacked, while memory is short.
+    holding_limit: Option<usize>,
     /// Bytes charged and not yet written. May exceed the window, which a rest of the window would not remember.
     charged: usize,
     rotating: bool,
@@ -64,7 +66,11 @@ impl Consumer {
     pub(super) fn has_room(&self) -> bool {
         let limit = usize::from(self.subscription.prefetch);
         let room = self.subscription.no_ack || limit == 0 || self.unacked.len() < limit;
-        room && self.charged < self.subscription.window
+        room && self.charged < self.subscription.window && !self.holds_too_much()
+    }
+
+    fn holds_too_much(&self) -> bool {
+        self.holding_limit.is_some_and(|limit| self.unacked.bytes() >= limit)
     }
 
     fn ready(&self) -> bool {
@@ -101,6 +107,7 @@ impl Consumer {
 pub(super) struct Consumers {
     all: BTreeMap<ConsumerId, Consumer>,
     rotation: BTreeMap<Reverse<i64>, VecDeque<ConsumerId>>,
+    holding_limit: Option<usize>,
     /// Where one consumer at a time is served.
     pub(super) single: Option<SingleActive>,
 }
@@ -126,6 +133,7 @@ impl Consumers {
         let consumer = Consumer {
             subscription,
             unacked: Unacked::of(subscription.timeout),
+            holding_limit: self.holding_limit,
             charged: 0,
             rotating: false,
             announced: false,
@@ -182,6 +190,18 @@ impl Consumers {
                 self.elect();
             }
             self.wake(id);
+        }
+    }
+
+    /// Limits what each of them may hold.
+    pub(super) fn set_holding_limit(&mut self, limit: Option<usize>) {
+        if limit == self.holding_limit {
+            return;
+        }
+        self.holding_limit = limit;
+        let ids: Vec<_> = self.ids().collect();
+        for id in ids {
+            self.change(id, |consumer| consumer.holding_limit = limit);
         }
     }
 

@@ -214,6 +214,12 @@ impl Queue {
         }
     }
 
+    /// From how many bytes of unacked messages on a consumer gets no more until it settles some; `None`: any number. At first
+    /// there is no limit. Who may go on gets more with the next input.
+    pub fn set_holding_limit(&mut self, bytes: Option<usize>) {
+        self.consumers.set_holding_limit(bytes);
+    }
+
     /// What it keeps to.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

@@ -34,6 +34,8 @@ impl Held {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unacked {
     held: Ledger<Held>,
+    /// What they cost.
+    bytes: usize,
     last: u64,
     /// How long each may stay here, if whoever holds it asks for a time of its own.
     pub(super) timeout: Option<Duration>,
@@ -53,6 +55,11 @@ impl Unacked {
         self.held.len()
     }
 
+    /// Bytes of memory that they cost.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Counts a hand-out that needs no acknowledgement.
     pub(super) fn next_checkout(&mut self) -> CheckoutId {
         self.last += 1;
@@ -62,6 +69,7 @@ impl Unacked {
     /// Keeps a message until it is settled.
     pub(super) fn check_out(&mut self, held: Held) -> CheckoutId {
         let checkout = self.next_checkout();
+        self.bytes += held.message.cost();
         self.held.add(checkout.0, held);
         checkout
     }
@@ -120,12 +128,15 @@ impl Unacked {
         if !self.extended.is_empty() {
             self.extended.remove(&checkout.0);
         }
-        self.held.take(checkout.0)
+        let held = self.held.take(checkout.0)?;
+        self.bytes = self.bytes.saturating_sub(held.message.cost());
+        Some(held)
     }
 
     /// Takes everything out, oldest first.
     pub(super) fn take_all(&mut self) -> Vec<Held> {
         self.extended.clear();
+        self.bytes = 0;
         self.held.take_all().into_iter().map(|(_, held)| held).collect()
     }
 

@@ -59,14 +59,20 @@ impl Vhost {
     /// to comes.
     #[must_use]
     pub fn restore(name: ShortString, definitions: impl IntoIterator<Item = Definition>) -> Restored {
-        let mut restored = Restored { vhost: Self::new(name), effects: Vec::new(), stray: Vec::new() };
+        Self::new(name).having(definitions)
+    }
+
+    /// A vhost in which nothing was declared yet, with what was stored of it.
+    #[must_use]
+    pub fn having(self, definitions: impl IntoIterator<Item = Definition>) -> Restored {
+        let mut restored = Restored { vhost: self, effects: Vec::new(), stray: Vec::new() };
         let mut links = Vec::new();
         let (policies, objects): (Vec<_>, Vec<_>) =
             definitions.into_iter().partition(|definition| matches!(definition, Definition::Policy(..)));
         for definition in policies.into_iter().chain(objects) {
             match definition {
                 Definition::Exchange(exchange) => {
-                    restored.vhost.add_exchange(exchange.into(), &mut restored.effects);
+                    let _made = restored.vhost.add_exchange(exchange.into(), &mut restored.effects);
                 }
                 Definition::Queue(entry) => restored.vhost.add_queue(entry, &mut restored.effects),
                 Definition::Binding(link) => links.push(link),

@@ -7,7 +7,7 @@ use leveret_protocol::{FieldTable, FieldValue, ShortString};
 use super::definition::stored_exchange;
 use super::equivalence::{check_argument, check_field};
 use super::policies::alternate_by_policy;
-use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
+use super::{Change, Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType, Memory, delay_queue, delays};
@@ -45,6 +45,7 @@ impl Vhost {
         wanted: ExchangeDeclaration,
         effects: &mut Vec<Effect>,
     ) -> Result<(), ChannelError> {
+        self.acts(actor);
         let name = cleaned(&wanted.name);
         let resource = Resource::exchange(&name, &self.topology.vhost);
         if wanted.passive {
@@ -78,7 +79,8 @@ impl Vhost {
             memory,
         };
         effects.extend(stored_exchange(&exchange).map(Effect::Stored));
-        self.add_exchange(exchange, effects);
+        let exchange = self.add_exchange(exchange, effects);
+        self.watch.note(|| Change::ExchangeCreated(exchange));
         self.changed();
         Ok(())
     }
@@ -94,6 +96,7 @@ impl Vhost {
         if_unused: bool,
         effects: &mut Vec<Effect>,
     ) -> Result<(), ChannelError> {
+        self.acts(actor);
         let name = cleaned(name);
         let resource = Resource::exchange(&name, &self.topology.vhost);
         if name.is_empty() {
@@ -110,7 +113,7 @@ impl Vhost {
         Ok(())
     }
 
-    pub(super) fn add_exchange(&mut self, mut exchange: Exchange, effects: &mut Vec<Effect>) {
+    pub(super) fn add_exchange(&mut self, mut exchange: Exchange, effects: &mut Vec<Effect>) -> Arc<Exchange> {
         if !exchange.memory.is_none() {
             effects.push(Effect::MemoryCreated { exchange: exchange.name.clone(), memory: exchange.memory.clone() });
         }
@@ -121,7 +124,9 @@ impl Vhost {
         if let Some(alternate) = alternate_by_policy(&self.topology.policies, &exchange) {
             exchange.alternate = Some(alternate);
         }
-        self.topology.exchanges.insert_mut(exchange.name.clone(), Arc::new(exchange));
+        let exchange = Arc::new(exchange);
+        self.topology.exchanges.insert_mut(exchange.name.clone(), Arc::clone(&exchange));
+        exchange
     }
 
     /// Removes exchanges with their bindings, and the auto-delete exchanges that lose their last binding by it. A chain
@@ -130,6 +135,7 @@ impl Vhost {
         while let Some(name) = unbound.pop() {
             let Some(exchange) = self.topology.exchanges.get(&name).cloned() else { continue };
             self.topology.exchanges.remove_mut(&name);
+            self.watch.note(|| Change::ExchangeDeleted(Arc::clone(&exchange)));
             self.changed();
             effects.extend(stored_exchange(&exchange).map(Effect::Forgotten));
             if !exchange.memory.is_none() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leveret_protocol::{FieldTable, ShortString};
 
 use super::definition::stored_binding;
-use super::{Effect, Vhost, cleaned};
+use super::{Change, Effect, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
 use crate::broker::error::ChannelError;
@@ -33,6 +33,7 @@ impl Vhost {
     /// # Errors
     /// 403, 404, 405, or 406 from the exchange's type.
     pub fn bind(&mut self, actor: &Actor, link: &Link, effects: &mut Vec<Effect>) -> Result<(), ChannelError> {
+        self.acts(actor);
         let link = self.check_link(actor, link)?;
         let source_resource = Resource::exchange(&link.source, &self.topology.vhost);
         let Some(source) = self.topology.exchange(link.source.as_bytes()).cloned() else {
@@ -50,6 +51,7 @@ impl Vhost {
         let binding = Arc::new(binding.durable(durable));
         self.index(&binding);
         self.change_exchange(&link.source, |exchange| exchange.bindings.bind(&binding));
+        self.watch.note(|| Change::Bound(Arc::clone(&binding)));
         self.changed();
         effects.extend(stored_binding(&binding).map(Effect::Stored));
         if source.memory.history.is_some() {
@@ -63,6 +65,7 @@ impl Vhost {
     /// # Errors
     /// 403 or 405.
     pub fn unbind(&mut self, actor: &Actor, link: &Link, effects: &mut Vec<Effect>) -> Result<(), ChannelError> {
+        self.acts(actor);
         let link = self.check_link(actor, link)?;
         if self.topology.exchange(link.source.as_bytes()).is_none() {
             return Ok(());
@@ -163,6 +166,7 @@ impl Vhost {
             }
         }
         self.change_exchange(&binding.source, |exchange| exchange.bindings.unbind(&binding));
+        self.watch.note(|| Change::Unbound(Arc::clone(&binding)));
         self.changed();
         effects.extend(stored_binding(&binding).map(Effect::Forgotten));
         let auto_delete = self.topology.exchange(binding.source.as_bytes()).is_some_and(|source| source.auto_delete);

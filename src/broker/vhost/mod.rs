@@ -10,6 +10,7 @@ mod queues;
 mod redeclared;
 mod take_back;
 mod topology;
+mod watch;
 
 #[cfg(test)]
 mod delayed_tests;
@@ -31,6 +32,8 @@ pub use self::links::Link;
 pub use self::queues::QueueDeclaration;
 pub use self::redeclared::RedeclaredQueue;
 pub use self::topology::{Route, Topology};
+pub use self::watch::Change;
+use self::watch::Watch;
 use crate::broker::exchange::{Binding, Destination, DestinationKey, Exchange, ExchangeType, Memory};
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{QueueEntry, Settings};
@@ -47,8 +50,14 @@ const PREDECLARED: [(&str, ExchangeType, bool); 7] = [
     ("amq.topic", ExchangeType::Topic, false),
     ("amq.match", ExchangeType::Headers, false),
     ("amq.headers", ExchangeType::Headers, false),
-    ("amq.rabbitmq.trace", ExchangeType::Topic, true),
+    (TRACE_EXCHANGE, ExchangeType::Topic, true),
 ];
+
+/// The exchange that the broker tells its events to. One vhost has it.
+pub const EVENT_EXCHANGE: &str = "amq.rabbitmq.event";
+
+/// The exchange that copies of messages go to where a vhost is traced.
+pub const TRACE_EXCHANGE: &str = "amq.rabbitmq.trace";
 
 /// What a change of the vhost asks of its surroundings.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +101,7 @@ pub struct Vhost {
     exclusive: BTreeMap<ConnectionId, BTreeSet<ShortString>>,
     /// The id of the next queue that an exchange keeps messages in.
     spare_queue: Option<QueueId>,
+    watch: Watch,
 }
 
 impl Vhost {
@@ -115,7 +125,16 @@ impl Vhost {
             by_destination: BTreeMap::new(),
             exclusive: BTreeMap::new(),
             spare_queue: None,
+            watch: Watch::default(),
         }
+    }
+
+    /// The vhost with the exchange that the broker tells its events to.
+    #[must_use]
+    pub fn with_events(mut self) -> Self {
+        let name = ShortString::from_static(EVENT_EXCHANGE);
+        self.topology.exchanges.insert_mut(name.clone(), Arc::new(predeclared(name, ExchangeType::Topic, true)));
+        self
     }
 
     /// Whether it wants an id that no queue has had, for an exchange that may have to keep messages: see `provide`.
@@ -149,7 +168,7 @@ impl Vhost {
 }
 
 fn is_predeclared(name: &ShortString) -> bool {
-    PREDECLARED.iter().any(|(predeclared, _, _)| name == predeclared)
+    name == EVENT_EXCHANGE || PREDECLARED.iter().any(|(predeclared, _, _)| name == predeclared)
 }
 
 fn predeclared(name: ShortString, kind: ExchangeType, internal: bool) -> Exchange {

@@ -7,7 +7,7 @@ use leveret_protocol::{FieldTable, ShortString};
 use super::definition::stored_queue;
 use super::equivalence::{check_argument, check_field};
 use super::policies::settings_under;
-use super::{Effect, RESERVED_PREFIX, Vhost, cleaned};
+use super::{Change, Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
 use crate::broker::dedup;
@@ -47,6 +47,7 @@ impl Vhost {
         wanted: QueueDeclaration,
         effects: &mut Vec<Effect>,
     ) -> Result<Arc<QueueEntry>, BrokerError> {
+        self.acts(actor);
         let name = self.queue_name(&wanted)?;
         let resource = Resource::queue(&name, &self.topology.vhost);
         actor.require(Permission::Configure, &resource)?;
@@ -76,6 +77,7 @@ impl Vhost {
             self.exclusive.entry(owner).or_default().insert(name.clone());
         }
         self.add_queue(Arc::clone(&entry), effects);
+        self.watch.note(|| Change::QueueCreated(Arc::clone(&entry)));
         self.changed();
         effects.extend(stored_queue(&entry).map(Effect::Stored));
         Ok(entry)
@@ -119,6 +121,7 @@ impl Vhost {
             return;
         }
         self.topology.queues.remove_mut(&entry.name);
+        self.watch.note(|| Change::QueueDeleted(Arc::clone(entry)));
         self.changed();
         if let Some(owner) = entry.owner
             && let Some(names) = self.exclusive.get_mut(&owner)

@@ -45,6 +45,7 @@ impl Vhost {
                 Effect::Stored(Definition::Queue(_)) | Effect::QueueRemoved(_) | Effect::Forgotten(_) => {}
             }
         }
+        self.watch.forget();
         true
     }
 }

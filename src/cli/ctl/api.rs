@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request, StatusCode, Uri,
     body::Bytes,
@@ -114,22 +114,36 @@ impl ApiError {
     }
 }
 
+/// What goes with a request.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent<'a> {
+    /// Why.
+    reason: Option<&'a str>,
+    /// What of.
+    body: Option<&'a Value>,
+}
+
 impl Target {
     /// What is at the path, which is encoded.
     pub(super) fn get(&self, path: &str) -> Result<Value, ApiError> {
-        self.request(Method::GET, path, None, "object")
+        self.request(Method::GET, path, Sent::default(), "object")
     }
 
     /// Deletes what is at the path; `what`: the word for it when it is not there.
     pub(super) fn delete(&self, path: &str, reason: Option<&str>, what: &'static str) -> Result<(), ApiError> {
-        self.request(Method::DELETE, path, reason, what).map(drop)
+        self.request(Method::DELETE, path, Sent { reason, body: None }, what).map(drop)
     }
 
-    fn request(&self, method: Method, path: &str, reason: Option<&str>, what: &'static str) -> Result<Value, ApiError> {
+    /// Puts something to the path.
+    pub(super) fn put(&self, path: &str, body: &Value, what: &'static str) -> Result<(), ApiError> {
+        self.request(Method::PUT, path, Sent { reason: None, body: Some(body) }, what).map(drop)
+    }
+
+    fn request(&self, method: Method, path: &str, sent: Sent<'_>, what: &'static str) -> Result<Value, ApiError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ApiError::Runtime)?;
         let patience = Duration::from_secs(self.timeout);
         // Timers want the runtime when they are made.
-        let answered = runtime.block_on(async { timeout(patience, self.exchange(method, path, reason)).await });
+        let answered = runtime.block_on(async { timeout(patience, self.exchange(method, path, sent)).await });
         let (status, body) = answered.map_err(|_| ApiError::Timeout(self.timeout))??;
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status.is_success() {
@@ -144,12 +158,7 @@ impl Target {
         })
     }
 
-    async fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-        reason: Option<&str>,
-    ) -> Result<(StatusCode, Bytes), ApiError> {
+    async fn exchange(&self, method: Method, path: &str, sent: Sent<'_>) -> Result<(StatusCode, Bytes), ApiError> {
         let host = self.url.host().filter(|_| self.url.scheme_str() == Some("http"));
         let host = host.ok_or_else(|| ApiError::Url(self.url.clone()))?;
         let port = self.url.port_u16().unwrap_or(80);
@@ -164,11 +173,11 @@ impl Target {
             .uri(format!("/api{path}"))
             .header(HOST, format!("{host}:{port}"))
             .header(AUTHORIZATION, format!("Basic {credentials}"));
-        if let Some(reason) = reason {
+        if let Some(reason) = sent.reason {
             request = request.header("x-reason", reason);
         }
         let request = request
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(sent.body.map(|body| Bytes::from(body.to_string())).unwrap_or_default()))
             .map_err(|_| ApiError::Refused("the request cannot be written as HTTP: plain text only".to_owned()))?;
         let answer = async {
             let response = sender.send_request(request).await.map_err(http)?;

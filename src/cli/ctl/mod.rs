@@ -13,8 +13,11 @@ mod list_vhosts;
 mod listing;
 mod ping;
 mod purge_queue;
+mod set_disk_free_limit;
+mod set_vm_memory_high_watermark;
 mod status;
 mod store_check;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -35,6 +38,8 @@ Examples:
       The same for a program to read
   leveret ctl purge_queue jobs --vhost /
       Remove all ready messages of a queue
+  leveret ctl set_vm_memory_high_watermark absolute 4GiB
+      Let the broker use so much memory, until its next start
   leveret ctl close_connection '127.0.0.1:50112 -> 127.0.0.1:5672' 'please come back later'
       End a connection; its client is told why
   leveret ctl status --url http://broker:15672 --user app --password secret
@@ -95,8 +100,16 @@ enum Subject {
     PurgeQueue(purge_queue::Arguments),
     /// Delete a queue with its messages
     DeleteQueue(delete_queue::Arguments),
+    /// Copy all messages of a vhost to amq.rabbitmq.trace
+    TraceOn,
+    /// Stop copying messages
+    TraceOff,
     /// End a connection, by its name as in `list_connections`
     CloseConnection(close_connection::Arguments),
+    /// Set how much memory the broker may use before publishers are blocked, until its next start
+    SetVmMemoryHighWatermark(set_vm_memory_high_watermark::Arguments),
+    /// Set how much of the disk has to be free for publishers not to be blocked, until the broker's next start
+    SetDiskFreeLimit(set_disk_free_limit::Arguments),
     /// The files that queues and messages are kept in
     #[command(subcommand, after_help = STORE_EXAMPLES)]
     Store(Store),
@@ -124,7 +137,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Subject::ListConsumers(arguments) => list_consumers::run(target, &arguments),
         Subject::PurgeQueue(arguments) => purge_queue::run(target, &arguments),
         Subject::DeleteQueue(arguments) => delete_queue::run(target, &arguments),
+        Subject::TraceOn => trace::run(target, true),
+        Subject::TraceOff => trace::run(target, false),
         Subject::CloseConnection(arguments) => close_connection::run(target, &arguments),
+        Subject::SetVmMemoryHighWatermark(arguments) => set_vm_memory_high_watermark::run(target, &arguments),
+        Subject::SetDiskFreeLimit(arguments) => set_disk_free_limit::run(target, &arguments),
         Subject::Store(Store::Check(arguments)) => store_check::run(&arguments),
     }
 }

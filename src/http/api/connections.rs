@@ -71,6 +71,6 @@ fn describe(report: &ConnectionReport, node: &str) -> Value {
         "peer_host": peer.ip().to_canonical(), "peer_port": peer.port(), "ssl": false,
         "auth_mechanism": told.mechanism, "connected_at": report.connected_at, "timeout": told.heartbeat,
         "frame_max": told.frame_max, "channel_max": told.channel_max, "channels": told.channels.len(),
-        "state": told.state, "client_properties": of_table(&told.client_properties),
+        "state": report.state, "client_properties": of_table(&told.client_properties),
     })
 }

@@ -82,7 +82,7 @@ fn describe(access: &Access, queue: &QueueReport, node: &str) -> Value {
     json!({
         "name": of_name(&entry.name), "vhost": of_name(access.vhost()), "type": kind, "node": node,
         "durable": entry.durable, "auto_delete": entry.auto_delete, "exclusive": entry.owner.is_some(),
-        "arguments": of_table(&entry.arguments), "state": "running",
+        "arguments": of_table(&entry.arguments), "state": if content.holds_publishers_back { "flow" } else { "running" },
         "messages": content.ready + content.unacked, "messages_ready": content.ready,
         "messages_unacknowledged": content.unacked, "consumers": content.consumers.len(),
         "drain_rate": (content.drain_rate * 1000.0).round() / 1000.0,

@@ -12,6 +12,7 @@ mod publish;
 mod queues;
 mod scheduled;
 mod status;
+mod vhosts;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ pub use self::leases::{LeaseEnd, LeaseError, Leased};
 pub use self::login::LoginRefused;
 pub use self::publish::{PublishError, Target};
 pub use self::queues::{QueueContent, QueueReport, QueueWanted};
-pub use self::status::{Alarmed, Totals};
+pub use self::status::{Alarmed, MemoryUse, Totals};
 use super::Node;
 use super::vhost::RunningVhost;
 use crate::broker::auth::{Actor, Permissions, User};

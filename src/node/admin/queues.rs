@@ -39,6 +39,8 @@ pub struct QueueContent {
     pub ready_bytes_in_memory: usize,
     /// Bytes of memory that unacked messages take.
     pub unacked_bytes: usize,
+    /// Whether publishers wait for room, or have been asked to pause.
+    pub holds_publishers_back: bool,
     /// Attached consumers, oldest first.
     pub consumers: Vec<Subscription>,
     /// Messages that consumers get done with in a second, about.

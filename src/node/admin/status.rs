@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use super::Operator;
 use crate::broker::alarm::Alarms;
-use crate::node::Node;
+use crate::config::{DiskFreeLimit, MemoryLimit};
+use crate::node::session::ConnectionMemory;
+use crate::node::{Levels, Node, memory};
 
 /// How many of each thing there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +44,57 @@ impl Operator {
     }
 }
 
+/// Bytes of memory by what it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Messages in queues, ready or waiting for a time.
+    pub ready: usize,
+    /// Messages that are handed out and not settled.
+    pub unacked: usize,
+    /// Messages and parts of them that connections hold.
+    pub connections: ConnectionMemory,
+    /// Records that are not on the disk yet.
+    pub log: usize,
+    /// All that the process has in RAM; 0 where that cannot be found out.
+    pub resident: u64,
+}
+
+impl Operator {
+    /// What memory is used for; connections are asked.
+    pub async fn memory(&self) -> MemoryUse {
+        let mut connections = ConnectionMemory::default();
+        for report in self.connections().await {
+            connections.assembling += report.memory.assembling;
+            connections.held += report.memory.held;
+            connections.uncommitted += report.memory.uncommitted;
+            connections.outgoing += report.memory.outgoing;
+        }
+        let resident = memory::resident().unwrap_or_default();
+        let Some(storage) = &self.node.storage else {
+            return MemoryUse { connections, resident, ..MemoryUse::default() };
+        };
+        let (ready, unacked) = (storage.accounts.ready(), storage.accounts.unacked());
+        MemoryUse { ready, unacked, connections, log: storage.log.lag(), resident }
+    }
+
+    /// Another limit of memory counts from now on, until the next start.
+    pub fn set_memory_limit(&self, limit: MemoryLimit) {
+        self.node.watermarks.set_memory(limit);
+    }
+
+    /// Another limit of free space on the disk counts from now on, until the next start.
+    pub fn set_disk_limit(&self, limit: DiskFreeLimit) {
+        self.node.watermarks.set_disk(limit);
+    }
+}
+
 impl Node {
+    /// Limits of memory and disk, and what was measured.
+    #[must_use]
+    pub fn levels(&self) -> Levels {
+        self.watermarks.levels()
+    }
+
     /// The alarms that are on.
     #[must_use]
     pub fn alarmed(&self) -> Alarmed {

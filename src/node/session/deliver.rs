@@ -32,6 +32,7 @@ impl Session {
         self.handle_news(now, work, out);
         let content = self.outbox.take();
         let any = !content.deliveries.is_empty();
+        self.trace_deliveries(now, &content.deliveries);
         self.backlog = content.deliveries.into_iter();
         self.news.cancelled.extend(content.cancelled);
         self.news.timed_out.extend(content.timed_out);
@@ -55,11 +56,11 @@ impl Session {
         let News { cancelled, timed_out, wanting } = std::mem::take(&mut self.news);
         let ended = !timed_out.is_empty() || !cancelled.is_empty();
         for TimedOut { consumer, timeout, cancels } in timed_out {
-            self.written.remove(&consumer);
+            self.consumer_gone(consumer);
             self.connection.timed_out(now, consumer, timeout, cancels, &mut work.effects);
         }
         for consumer in cancelled {
-            self.written.remove(&consumer);
+            self.consumer_gone(consumer);
             self.connection.consumer_cancelled(consumer, &mut work.effects);
         }
         if ended {
@@ -95,6 +96,7 @@ impl Session {
         let mut deliveries = Vec::new();
         self.outbox.put(|content| deliveries = std::mem::take(&mut content.deliveries));
         let any = !deliveries.is_empty();
+        self.trace_deliveries(self.node.clock.now(), &deliveries);
         self.backlog = deliveries.into_iter();
         self.write_backlog(limit, out) || any
     }

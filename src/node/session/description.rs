@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use leveret_protocol::ShortString;
 
 use super::Session;
+use crate::broker::alarm::Alarms;
 use crate::broker::channel::ChannelDescription;
 use crate::broker::connection::Description;
 use crate::broker::ids::ConnectionId;
@@ -26,8 +27,26 @@ pub struct ConnectionReport {
     pub connected_at: u64,
     /// What its machine tells.
     pub description: Description,
+    /// RabbitMQ's word for what it does: as its machine has it, or `flow` while it is held up, or `blocking` while an alarm is on
+    /// and it has not published.
+    pub state: &'static str,
+    /// Bytes of memory that it holds besides messages in queues.
+    pub memory: ConnectionMemory,
     /// What waits on its channels.
     pub waiting: Vec<Waiting>,
+}
+
+/// Bytes of memory that a connection holds besides messages in queues.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionMemory {
+    /// Messages that are not complete.
+    pub assembling: usize,
+    /// Publishes that wait for room in a queue.
+    pub held: usize,
+    /// Publishes of open transactions.
+    pub uncommitted: usize,
+    /// Deliveries that are on their way to it.
+    pub outgoing: usize,
 }
 
 /// What a channel's client waits for, or has not committed.
@@ -45,10 +64,7 @@ impl ConnectionReport {
     /// RabbitMQ's name of it: `PEER -> HOST`.
     #[must_use]
     pub fn name(&self) -> String {
-        match self.local {
-            Some(local) => format!("{} -> {}", Self::canonical(self.peer), Self::canonical(local)),
-            None => Self::canonical(self.peer).to_string(),
-        }
+        name(self.peer, self.local)
     }
 
     /// Its channels, by number.
@@ -62,11 +78,18 @@ impl ConnectionReport {
         let known = self.waiting.iter().find(|waiting| waiting.channel == channel).copied();
         known.unwrap_or_else(|| Waiting { channel, ..Waiting::default() })
     }
+}
 
-    /// An IPv4 address that came in by an IPv6 socket, as IPv4.
-    const fn canonical(address: SocketAddr) -> SocketAddr {
-        SocketAddr::new(address.ip().to_canonical(), address.port())
+fn name(peer: SocketAddr, local: Option<SocketAddr>) -> String {
+    match local {
+        Some(local) => format!("{} -> {}", canonical(peer), canonical(local)),
+        None => canonical(peer).to_string(),
     }
+}
+
+/// An IPv4 address that came in by an IPv6 socket, as IPv4.
+const fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 impl Session {
@@ -83,7 +106,33 @@ impl Session {
         }
     }
 
-    fn report(&self) -> ConnectionReport {
+    /// RabbitMQ's name of this connection.
+    pub(super) fn name(&self) -> String {
+        name(self.peer, self.local)
+    }
+
+    /// RabbitMQ: alarms come before flow.
+    fn state(&self, of_machine: &'static str) -> &'static str {
+        if of_machine != "running" {
+            return of_machine;
+        }
+        if self.node.alarms.alarms() != Alarms::NONE {
+            return "blocking";
+        }
+        if self.is_held_back() || self.outruns_the_log() || self.flow.is_paused() { "flow" } else { of_machine }
+    }
+
+    fn memory(&self) -> ConnectionMemory {
+        let backlog: usize = self.backlog.as_slice().iter().map(|delivery| delivery.message.cost()).sum();
+        ConnectionMemory {
+            assembling: self.connection.assembling(),
+            held: self.held.bytes(),
+            uncommitted: self.uncommitted.bytes(),
+            outgoing: self.outbox.bytes() + backlog,
+        }
+    }
+
+    pub(super) fn report(&self) -> ConnectionReport {
         let description = self.connection.describe();
         let waiting = description.channels.iter().map(|channel| Waiting {
             channel: channel.number,
@@ -98,6 +147,8 @@ impl Session {
             is_open: self.vhost.is_some(),
             connected_at: self.connected_at,
             waiting: waiting.collect(),
+            state: self.state(description.state),
+            memory: self.memory(),
             description,
         }
     }

@@ -43,6 +43,7 @@ pub(in crate::node) fn publish(
     node.outboxes.remove(&session.id);
     session.vhost = Some(Arc::clone(vhost));
     session.actor = Some(actor.clone());
+    session.look_for_tracing();
     let now = node.clock.now();
     // A mandatory message that has no queue comes back.
     let mut returned = BytesMut::new();

@@ -17,6 +17,13 @@ pub(super) struct Flow {
     news: Vec<u16>,
 }
 
+impl Flow {
+    /// Whether a channel is to pause.
+    pub(super) fn is_paused(&self) -> bool {
+        !self.paused.is_empty()
+    }
+}
+
 impl Session {
     /// A queue that the channel publishes to gets full.
     pub(super) fn slow_down(&mut self, channel: u16, cell: &Arc<QueueCell>) {

@@ -66,6 +66,11 @@ impl HeldPublishes {
         !self.channels.is_empty() && self.channels.contains_key(&channel)
     }
 
+    /// Bytes of memory that they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     const fn is_beyond_allowance(&self) -> bool {
         self.count >= ALLOWED || self.bytes >= ALLOWED_BYTES
     }

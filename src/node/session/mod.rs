@@ -6,12 +6,14 @@ mod confirms;
 mod deliver;
 mod description;
 mod errand;
+mod events;
 mod flow;
 mod held;
 mod publish;
 mod random;
 mod request;
 mod settle;
+mod trace;
 mod uncommitted;
 mod waiting;
 mod windows;
@@ -25,11 +27,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use leveret_protocol::{PROTOCOL_HEADER, ReplyCode, ShortString, basic, fast, frame};
+use leveret_protocol::{Method, PROTOCOL_HEADER, ReplyCode, ShortString, basic, channel, fast, frame};
 
 use self::confirms::Confirms;
 use self::deliver::News;
-pub use self::description::{ConnectionReport, Waiting};
+pub use self::description::{ConnectionMemory, ConnectionReport, Waiting};
 pub(in crate::node) use self::errand::publish as publish_alone;
 use self::flow::Flow;
 use self::held::HeldPublishes;
@@ -74,6 +76,8 @@ pub struct Session {
     actor: Option<Actor>,
     vhost: Option<Arc<RunningVhost>>,
     cache: RouteCache,
+    /// The vhost is traced, as this batch sees it.
+    tracing: bool,
     random: Random,
     batch: Batch,
     /// Publishes of this connection so far.
@@ -99,6 +103,8 @@ pub struct Session {
     written: BTreeMap<ConsumerId, Written>,
     /// The end of what this connection last put into the log.
     appended: Position,
+    /// The end of the log after messages of this connection came into it for want of memory.
+    written_out: Position,
     confirms: Confirms,
     /// A request whose answer has to wait for the store.
     later: Option<Later>,
@@ -108,9 +114,12 @@ pub struct Session {
 }
 
 /// What has been written of a consumer's deliveries but not told to its queue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Written {
     queue: QueueId,
+    /// Where the consumer is, and what it is called: for who watches.
+    channel: u16,
+    consumer_tag: ShortString,
     window: usize,
     cost: usize,
 }
@@ -134,6 +143,7 @@ impl Session {
             actor: None,
             vhost: None,
             cache: RouteCache::default(),
+            tracing: false,
             random: Random::default(),
             batch: Batch::default(),
             published: 0,
@@ -150,6 +160,7 @@ impl Session {
             news: News::default(),
             written: BTreeMap::new(),
             appended: Position::default(),
+            written_out: Position::default(),
             confirms: Confirms::default(),
             later: None,
             windows: Windows::default(),
@@ -198,6 +209,7 @@ impl Session {
     pub fn receive(&mut self, input: &[u8], limit: usize, work: &mut Workspace, out: &mut BytesMut) -> usize {
         let now = self.node.clock.now();
         self.hear_of_alarms(now, work, out);
+        self.look_for_tracing();
         let mut consumed = 0;
         loop {
             let rest = input.get(consumed..).unwrap_or_default();
@@ -239,6 +251,7 @@ impl Session {
             self.execute(now, &mut work.effects, out);
         }
         self.node.outboxes.remove(&self.id);
+        self.tell_closed();
         self.slot = None;
     }
 
@@ -300,7 +313,7 @@ impl Session {
             Effect::Publish { .. } | Effect::Settle { .. } => {}
             Effect::SendProtocolHeader => out.extend_from_slice(&PROTOCOL_HEADER),
             Effect::SendHeartbeat => out.extend_from_slice(&frame::HEARTBEAT),
-            Effect::Send { channel, method } => method.write_frame(channel, out),
+            Effect::Send { channel, method } => self.send(channel, method, out),
             Effect::Confirm { channel, first, through } => {
                 self.owe_confirm(channel, first, through, out);
             }
@@ -344,9 +357,16 @@ impl Session {
         None
     }
 
+    fn send(&self, channel: u16, method: Method, out: &mut BytesMut) {
+        if matches!(method, Method::Channel(channel::Method::OpenOk(_))) {
+            self.tell_channel_created(channel);
+        }
+        method.write_frame(channel, out);
+    }
+
     /// Keeps nothing of a consumer, or of what stands for a channel, that is given up.
     fn forget(&mut self, queue: QueueId, consumer: ConsumerId) {
-        self.written.remove(&consumer);
+        self.consumer_gone(consumer);
         let mut getters = self.getters.range((queue, 0)..=(queue, u16::MAX));
         if let Some((&getter, _)) = getters.find(|(_, getter)| **getter == consumer) {
             self.getters.remove(&getter);
@@ -358,6 +378,7 @@ impl Session {
         if let Err(reason) = &found {
             tracing::warn!(peer = %self.peer, "{} login refused: {reason}", mechanism.name());
         }
+        self.tell_login(mechanism, login, found.as_ref().err());
         self.user = found.ok();
     }
 
@@ -388,6 +409,7 @@ impl Session {
         self.actor = Some(Actor { connection: self.id, user: Arc::clone(user), permissions });
         self.vhost = Some(vhost);
         self.slot = Some(slot);
+        self.tell_created();
         Ok(())
     }
 
@@ -422,7 +444,7 @@ impl Session {
             self.run_queue(now, queue, Input::Unsubscribe(consumer));
         }
         while self.write_deliveries(usize::MAX, out) {}
-        self.written.remove(&consumer);
+        self.consumer_gone(consumer);
         self.share_windows(now, self.written.len());
         self.connection.consumer_ended(consumer);
     }
@@ -439,6 +461,7 @@ impl Session {
         if self.taken_channels.remove(&channel) {
             self.node.return_channel();
         }
+        self.tell_channel_closed(channel);
     }
 
     fn release_exclusive(&self, now: Timestamp) {
@@ -462,7 +485,7 @@ impl Session {
             exchange: name(message.exchange()),
             routing_key: name(message.routing_key()),
         };
-        leveret_protocol::Method::from(method).write_frame(channel, out);
+        Method::from(method).write_frame(channel, out);
         fast::write_content(out, channel, message.header(), message.body(), self.connection.body_max());
     }
 

@@ -126,6 +126,7 @@ impl Session {
             _ => self.publish_to_all(now),
         };
         self.appended = self.appended.max(position.unwrap_or_default());
+        self.note_written_out();
         self.refused.extend(refused.into_iter().map(|index| self.batch.origin(index).1));
         if !self.batch.arrivals.is_empty() {
             let rest = std::mem::take(&mut self.batch.arrivals);
@@ -276,7 +277,9 @@ impl Session {
         };
         let kept = if route.delayed { for_later(&message, &checked.copies, &route) } else { None };
         let targets: Targets = vhost.cells_of(&route);
-        if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
+        if self.tracing {
+            self.trace_publish(now, channel, &message, &targets);
+        } else if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
             self.cache =
                 RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }

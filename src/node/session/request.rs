@@ -21,6 +21,7 @@ use crate::node::{Node, Requester};
 
 /// What the request is about, found once.
 struct Place {
+    channel: u16,
     vhost: Arc<RunningVhost>,
     actor: Actor,
 }
@@ -45,7 +46,7 @@ impl Session {
         out: &mut BytesMut,
     ) {
         let (Some(vhost), Some(actor)) = (self.vhost.clone(), self.actor.clone()) else { return };
-        let place = Place { vhost, actor };
+        let place = Place { channel, vhost, actor };
         let answer = match request {
             Request::DeclareExchange(wanted) => place
                 .vhost
@@ -153,8 +154,11 @@ impl Session {
         })?;
         let Subscription { consumer, no_ack, window, .. } = subscription;
         let id = cell.entry.id;
-        self.written.insert(consumer, Written { queue: id, window, cost: 0 });
-        Ok(Reply::Consuming { consumer_tag: named(consumer_tag), consumer, queue: Some(id), no_ack })
+        let (channel, consumer_tag) = (place.channel, named(consumer_tag));
+        let tag = consumer_tag.clone();
+        self.written.insert(consumer, Written { queue: id, channel, consumer_tag: tag, window, cost: 0 });
+        self.tell_consumer_created(&subscription, arguments);
+        Ok(Reply::Consuming { consumer_tag, consumer, queue: Some(id), no_ack })
     }
 
     /// Why basic.consume of a direct reply-to token is refused: it is another channel's, or consumed from already.
@@ -211,6 +215,9 @@ impl Session {
     ) {
         let queue = (!no_ack).then_some(cell.entry.id);
         let Some(delivery_tag) = self.connection.deliver_got(channel, queue, delivery) else { return };
+        if self.is_traced() {
+            self.trace_delivery(self.node.clock.now(), channel, cell, delivery);
+        }
         let message = &delivery.message;
         let name = |octets: &[u8]| ShortString::new(octets).unwrap_or_default();
         let method = basic::GetOk {

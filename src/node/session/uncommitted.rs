@@ -54,6 +54,11 @@ impl Uncommitted {
         Ok(())
     }
 
+    /// Bytes of memory that they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Messages of a channel's transaction.
     pub(super) fn count(&self, channel: u16) -> usize {
         self.kept.get(&channel).map_or(0, Vec::len)

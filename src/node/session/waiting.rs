@@ -35,7 +35,19 @@ impl Session {
     /// Whether this connection has put more into the log than the disk has taken so far.
     pub(super) fn outruns_the_log(&self) -> bool {
         let Some(storage) = &self.node.storage else { return false };
-        self.appended > storage.log.durable() && storage.log.lag() > LOG_LAG_LIMIT
+        self.logged() > storage.log.durable() && storage.log.lag() > LOG_LAG_LIMIT
+    }
+
+    /// The end of what this connection put into the log, whether or not anybody waits for it.
+    fn logged(&self) -> Position {
+        self.appended.max(self.written_out)
+    }
+
+    /// Messages went to the disk that need not survive, since memory is short: the disk has to keep up with these, too.
+    pub(super) fn note_written_out(&mut self) {
+        if let Some(storage) = self.node.storage.as_ref().filter(|storage| storage.is_scarce()) {
+            self.written_out = storage.log.end();
+        }
     }
 
     /// Asks the log to wake this connection for what it waits for.
@@ -45,7 +57,7 @@ impl Session {
             Some(Later::Commit { position, .. }) => Some(position),
             Some(Later::Get { .. }) | None => None,
         };
-        let held_up = self.outruns_the_log().then_some(self.appended);
+        let held_up = self.outruns_the_log().then_some(self.logged());
         let Some(position) = self.confirms.last_position().max(commit).max(held_up) else { return };
         let waiter: Arc<dyn Waiter> = Arc::clone(&self.outbox) as Arc<dyn Waiter>;
         if !storage.log.wake_when_durable(position, &waiter) {

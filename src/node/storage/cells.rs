@@ -31,6 +31,13 @@ impl Cells {
         self.moves.read_recursive()
     }
 
+    /// Does something with each of them.
+    pub(in crate::node) fn each(&self, act: impl Fn(&Arc<QueueCell>)) {
+        // Not while the map is locked: a queue that acts may add others.
+        let cells: Vec<_> = self.cells.iter().filter_map(|cell| cell.value().upgrade()).collect();
+        cells.iter().for_each(act);
+    }
+
     fn get(&self, queue: QueueKey) -> Option<Arc<QueueCell>> {
         self.cells.get(&QueueId(queue.0))?.upgrade()
     }

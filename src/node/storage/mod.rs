@@ -1,6 +1,7 @@
 //! The store as the running node uses it: records of messages, the memory that ready messages may take, and what is read
 //! back from disk. Decides nothing about queues.
 
+mod accounts;
 mod cells;
 mod gone;
 mod loader;
@@ -8,14 +9,18 @@ mod payload;
 mod place;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use self::accounts::Accounts;
+pub(super) use self::accounts::Holding;
 pub(super) use self::cells::Cells;
 pub(super) use self::gone::Gone;
 pub(super) use self::loader::{Loader, LoaderThread};
 pub(super) use self::payload::Payload;
 pub(super) use self::place::{extent, key, location, place, run};
 use crate::broker::queue::Arrival;
+use crate::node::cell::QueueCell;
+use crate::node::watermarks::Watermarks;
 use crate::store::Log;
 
 /// Ready messages that one queue keeps in memory before those on disk stay there alone.
@@ -23,6 +28,9 @@ const QUEUE_MEMORY: usize = 4 * 1024 * 1024;
 
 /// As `QUEUE_MEMORY`, once all queues together have used up the node's budget.
 const SCARCE_QUEUE_MEMORY: usize = 64 * 1024;
+
+/// What a consumer may hold unacked while unacked messages are what makes memory short.
+const SCARCE_HOLDING: usize = 4 * 1024 * 1024;
 
 /// An upper bound on what a record takes besides payload and targets.
 const RECORD_BOUND: usize = 64;
@@ -36,14 +44,31 @@ pub(super) struct Storage {
     pub(super) log: Arc<Log>,
     pub(super) loader: Loader,
     pub(super) cells: Cells,
-    /// Bytes of ready messages in memory, of all queues.
-    loaded: AtomicUsize,
-    budget: usize,
+    pub(super) watermarks: Arc<Watermarks>,
+    pub(super) accounts: Accounts,
+    /// The process uses so much memory that the alarm is near.
+    pressed: AtomicBool,
+    /// Consumers are being held back.
+    holding: AtomicBool,
 }
 
 impl Storage {
-    pub(super) fn new(log: Arc<Log>, loader: Loader, budget: usize) -> Self {
-        Self { log, loader, cells: Cells::default(), loaded: AtomicUsize::new(0), budget }
+    pub(super) fn new(log: Arc<Log>, loader: Loader, watermarks: Arc<Watermarks>) -> Self {
+        Self {
+            log,
+            loader,
+            cells: Cells::default(),
+            watermarks,
+            accounts: Accounts::default(),
+            pressed: AtomicBool::new(false),
+            holding: AtomicBool::new(false),
+        }
+    }
+
+    /// Bytes that messages in queues may take in memory. The other half of what the alarm allows is for what is on its way,
+    /// for the log, for connections and for what the allocator loses.
+    fn budget(&self) -> usize {
+        usize::try_from(self.watermarks.memory() / 2).unwrap_or(usize::MAX)
     }
 
     /// Bytes of ready messages that a queue may keep in memory now, beyond which new ones are left on disk.
@@ -53,15 +78,29 @@ impl Storage {
 
     /// Whether memory is so short that even messages which need not be kept are written to disk.
     pub(super) fn is_scarce(&self) -> bool {
-        self.loaded.load(Ordering::Relaxed) > self.budget
+        self.pressed.load(Ordering::Relaxed) || self.accounts.total() > self.budget()
     }
 
-    /// A queue's loaded bytes went from one number to another.
-    pub(super) fn account(&self, before: usize, after: usize) {
-        if after > before {
-            self.loaded.fetch_add(after - before, Ordering::Relaxed);
-        } else if after < before {
-            self.loaded.fetch_sub(before - after, Ordering::Relaxed);
+    /// Bytes that a consumer may hold unacked before it has to settle some to get more; `None`: any number. Bodies of unacked
+    /// messages stay in memory, so that nothing else bounds what a client takes that never settles.
+    pub(super) fn holding_limit(&self) -> Option<usize> {
+        if !self.is_scarce() || self.accounts.unacked() <= self.budget() / 2 {
+            return None;
+        }
+        self.holding.store(true, Ordering::Relaxed);
+        Some(SCARCE_HOLDING)
+    }
+
+    /// So much memory is used, or is not, that messages have to leave it.
+    pub(super) fn press(&self, pressed: bool) {
+        self.pressed.store(pressed, Ordering::Relaxed);
+    }
+
+    /// Lets consumers go on that were held back, once there is no need to.
+    pub(super) fn relieve(&self) {
+        if self.holding.load(Ordering::Relaxed) && self.holding_limit().is_none() {
+            self.holding.store(false, Ordering::Relaxed);
+            self.cells.each(QueueCell::relieve);
         }
     }
 }

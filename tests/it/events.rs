@@ -1,0 +1,147 @@
+//! What the broker tells to amq.rabbitmq.event.
+
+use lapin::message::Delivery;
+use lapin::options::{BasicCancelOptions, QueueBindOptions, QueueDeleteOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Consumer, ExchangeKind};
+use serde_json::json;
+
+use crate::api::Api;
+use crate::client::{Client, next, with_broker, with_lasting_broker, with_settings, within};
+use crate::support::server::Ending;
+
+const EVENTS: &str = "amq.rabbitmq.event";
+
+/// A consumer of the events whose keys match.
+async fn watch(client: &Client, keys: &[&str]) -> Consumer {
+    client.queue("events").await;
+    for key in keys {
+        client.bind("events", EVENTS, key).await;
+    }
+    client.consume("events").await
+}
+
+fn header(event: &Delivery, name: &str) -> Option<AMQPValue> {
+    event.properties.headers().as_ref().and_then(|headers| headers.inner().get(name).cloned())
+}
+
+fn word(event: &Delivery, name: &str) -> String {
+    match header(event, name) {
+        Some(AMQPValue::LongString(text)) => text.to_string(),
+        other => panic!("{name} is {other:?}"),
+    }
+}
+
+/// The next event's key and one of its headers.
+async fn seen(events: &mut Consumer, name: &str) -> (String, String) {
+    let event = next(events).await;
+    (event.routing_key.to_string(), word(&event, name))
+}
+
+fn pair(key: &str, value: &str) -> (String, String) {
+    (key.to_owned(), value.to_owned())
+}
+
+#[test]
+fn queues_exchanges_and_bindings_are_told_of_in_order() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let mut events = watch(&client, &["queue.*", "exchange.*", "binding.*"]).await;
+        // The binding for bindings was made while the others were there.
+        let own = next(&mut events).await;
+        assert_eq!((own.routing_key.as_str(), word(&own, "source_name")), ("binding.created", EVENTS.to_owned()));
+        client.queue("q").await;
+        let event = next(&mut events).await;
+        assert_eq!((event.routing_key.as_str(), word(&event, "name")), ("queue.created", "q".to_owned()));
+        assert_eq!((word(&event, "vhost"), word(&event, "user_who_performed_action")), ("/".into(), "guest".into()));
+        assert_eq!(header(&event, "durable"), Some(AMQPValue::Boolean(false)));
+        assert!(event.data.is_empty() && *event.properties.delivery_mode() == Some(2));
+        let millis = header(&event, "timestamp_in_ms");
+        assert!(matches!(millis, Some(AMQPValue::LongLongInt(ms)) if ms > 1_700_000_000_000), "{millis:?}");
+        client.exchange("x", ExchangeKind::Fanout).await;
+        client.bind("q", "x", "k").await;
+        let (bind, none) = (QueueBindOptions::default(), FieldTable::default());
+        within(client.queue_bind("q".into(), "x".into(), "k".into(), bind, none)).await.unwrap();
+        within(client.queue_delete("q".into(), QueueDeleteOptions::default())).await.unwrap();
+        assert_eq!(seen(&mut events, "name").await, pair("exchange.created", "x"));
+        assert_eq!(seen(&mut events, "routing_key").await, pair("binding.created", "k"));
+        let mut last =
+            [seen(&mut events, "user_who_performed_action").await.0, next(&mut events).await.routing_key.to_string()];
+        last.sort_unstable();
+        assert_eq!(last, ["binding.deleted", "queue.deleted"], "a binding that is there already is no news");
+    });
+}
+
+#[test]
+fn clients_are_told_of_as_they_come_and_go() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let mut events = watch(&client, &["connection.*", "channel.*", "consumer.*", "user.authentication.*"]).await;
+        assert_eq!(seen(&mut events, "queue").await, pair("consumer.created", "events"));
+        let other = broker.connect().await;
+        let channel = Client::on(&other).await;
+        channel.queue("q").await;
+        let consumer = channel.consume("q").await;
+        let login = next(&mut events).await;
+        assert_eq!((login.routing_key.as_str(), word(&login, "name")), ("user.authentication.success", "guest".into()));
+        let created = next(&mut events).await;
+        assert_eq!((created.routing_key.as_str(), word(&created, "user")), ("connection.created", "guest".into()));
+        assert!(matches!(header(&created, "client_properties"), Some(AMQPValue::FieldTable(_))));
+        let name = word(&created, "name");
+        assert_eq!(seen(&mut events, "connection").await, pair("channel.created", &name));
+        assert_eq!(seen(&mut events, "queue").await, pair("consumer.created", "q"));
+        within(channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())).await.unwrap();
+        assert_eq!(seen(&mut events, "queue").await, pair("consumer.deleted", "q"));
+        within(other.close(200, "done".into())).await.unwrap();
+        assert_eq!(seen(&mut events, "name").await, pair("channel.closed", &format!("{name} (1)")));
+        assert_eq!(seen(&mut events, "name").await, pair("connection.closed", &name));
+    });
+}
+
+#[test]
+fn policies_are_told_of() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let mut events = watch(&client, &["policy.*", "parameter.*"]).await;
+        let api = Api::of(&broker.server);
+        let policy = json!({ "pattern": "^q", "definition": { "max-length": 5 } }).to_string();
+        for kind in ["policies", "operator-policies"] {
+            let path = format!("/{kind}/%2F/p");
+            tokio::task::block_in_place(|| {
+                assert_eq!(api.put(&path, &policy).status, 201);
+                assert_eq!(api.delete(&path).status, 204);
+            });
+        }
+        for key in ["policy.set", "policy.cleared", "parameter.set", "parameter.cleared"] {
+            assert_eq!(seen(&mut events, "name").await, pair(key, "p"));
+        }
+    });
+}
+
+#[test]
+fn a_durable_binding_is_told_to_after_a_restart_and_an_unbound_queue_no_more() {
+    with_lasting_broker(async |broker| {
+        let client = broker.client().await;
+        let durable = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
+        client.declare("events", durable).await.unwrap();
+        client.bind("events", EVENTS, "queue.*").await;
+        broker.server.restart(Ending::Kill);
+        let client = broker.client().await;
+        client.queue("q").await;
+        let mut events = client.consume("events").await;
+        assert_eq!(seen(&mut events, "name").await, pair("queue.created", "q"));
+        let none = FieldTable::default();
+        within(client.queue_unbind("events".into(), EVENTS.into(), "queue.*".into(), none)).await.unwrap();
+        client.queue("other").await;
+        assert!(client.sees_nothing(&mut events).await);
+    });
+}
+
+#[test]
+fn there_is_no_such_exchange_where_events_are_off() {
+    with_settings(&[("event_exchange.enabled", "false")], async |broker| {
+        let api = Api::of(&broker.server);
+        let reply = tokio::task::block_in_place(|| api.get("/exchanges/%2F/amq.rabbitmq.event"));
+        assert_eq!(reply.status, 404);
+    });
+}
