@@ -34,6 +34,9 @@ const LIMITS: Limits = Limits { leases: 65_536, leases_of_user: 16_384, polls: 2
 /// The longest time to sleep without a look: nothing depends on it.
 const LONG: Duration = Duration::from_hours(1);
 
+/// Leases that end together before others of the thread have their turn.
+const AT_ONCE: usize = 64;
+
 /// How much longer than its lease a message may stay unacked as far as the queue is concerned.
 const MARGIN: Duration = Duration::from_mins(1);
 
@@ -52,6 +55,26 @@ struct Lent {
     ends: BTreeSet<(Timestamp, String)>,
     taken: Taken,
     waiting: Taken,
+}
+
+impl Lent {
+    /// Whether it is the next one to end.
+    fn add(&mut self, token: String, lease: Lease) -> bool {
+        let first = self.ends.first().is_none_or(|(first, _)| lease.until < *first);
+        self.ends.insert((lease.until, token.clone()));
+        self.leases.insert(token, lease);
+        first
+    }
+
+    /// Takes a user's lease out: who gets it ends it, nobody else.
+    fn take(&mut self, user: &ShortString, token: &str) -> Option<Lease> {
+        if self.leases.get(token)?.user != *user {
+            return None;
+        }
+        let lease = self.leases.remove(token)?;
+        self.ends.remove(&(lease.until, token.to_owned()));
+        Some(lease)
+    }
 }
 
 /// How much of something is taken.
@@ -84,7 +107,7 @@ impl Taken {
 }
 
 /// A message that is lent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lease {
     pub(super) cell: Arc<QueueCell>,
     pub(super) consumer: ConsumerId,
@@ -136,25 +159,15 @@ impl Leases {
 
     fn add(&self, now: Timestamp, token: String, lease: Lease) {
         lease.hold(now);
-        let mut lent = self.lent.lock();
-        let first = lent.ends.first().is_none_or(|(first, _)| lease.until < *first);
-        lent.ends.insert((lease.until, token.clone()));
-        lent.leases.insert(token, lease);
-        drop(lent);
+        let first = self.lent.lock().add(token, lease);
+        self.call_if(first);
+    }
+
+    /// The next lease to end is another one.
+    fn call_if(&self, first: bool) {
         if first {
             self.earlier.notify_one();
         }
-    }
-
-    /// Takes a user's lease out: who gets it ends it, nobody else.
-    fn take(&self, user: &ShortString, token: &str) -> Option<Lease> {
-        let mut lent = self.lent.lock();
-        if lent.leases.get(token)?.user != *user {
-            return None;
-        }
-        let lease = lent.leases.remove(token)?;
-        lent.ends.remove(&(lease.until, token.to_owned()));
-        Some(lease)
     }
 
     fn give_back(&self, lease: &Lease) {
@@ -163,7 +176,7 @@ impl Leases {
 
     /// Settles the message; false: there is no such lease any more.
     pub(super) fn end(&self, now: Timestamp, user: &ShortString, token: &str, outcome: Outcome) -> bool {
-        let Some(lease) = self.take(user, token) else { return false };
+        let Some(lease) = self.lent.lock().take(user, token) else { return false };
         let settled = lease.end(now, outcome);
         self.give_back(&lease);
         settled
@@ -171,28 +184,34 @@ impl Leases {
 
     /// Lets the lease end at another time; false: there is no such lease any more.
     pub(super) fn extend(&self, now: Timestamp, user: &ShortString, token: &str, until: Timestamp) -> bool {
-        let Some(lease) = self.take(user, token) else { return false };
-        self.add(now, token.to_owned(), Lease { until, ..lease });
-        true
+        self.put_off(now, user, token, until, token.to_owned())
     }
 
-    /// As `extend`, but nobody has a token for it any more: the message comes back at that time.
+    /// As `extend`, and the lease has another token from now on. One that nobody is told makes the message come back at that
+    /// time, whatever happens. It is never out of the store meanwhile: who settles it at the same moment finds it.
     pub(super) fn put_off(
         &self,
         now: Timestamp,
         user: &ShortString,
         token: &str,
         until: Timestamp,
-        hidden: String,
+        new_token: String,
     ) -> bool {
-        let Some(lease) = self.take(user, token) else { return false };
-        self.add(now, hidden, Lease { until, ..lease });
+        let mut lent = self.lent.lock();
+        let Some(lease) = lent.take(user, token) else { return false };
+        let lease = Lease { until, ..lease };
+        let held = lease.clone();
+        let first = lent.add(new_token, lease);
+        drop(lent);
+        // Settled meanwhile, it is held by nobody.
+        held.hold(now);
+        self.call_if(first);
         true
     }
 
-    /// Ends the leases whose time has come: their deliveries have failed. When the next one ends.
+    /// Ends leases whose time has come, many at once but not more: their deliveries have failed. When the next one ends.
     pub(super) fn expire(&self, now: Timestamp) -> Option<Timestamp> {
-        loop {
+        for _ in 0..AT_ONCE {
             let mut lent = self.lent.lock();
             let (until, _) = lent.ends.first()?;
             if *until > now {
@@ -205,6 +224,7 @@ impl Leases {
                 self.give_back(&lease);
             }
         }
+        self.lent.lock().ends.first().map(|(until, _)| *until)
     }
 
     /// Ends leases at their times, for ever.

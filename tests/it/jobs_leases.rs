@@ -42,10 +42,49 @@ fn a_message_comes_as_it_is_and_is_done_when_its_lease_is_deleted() {
         (reply.header("x-leveret-redelivered"), reply.header("x-leveret-lease-seconds")),
         (Some("false"), Some("60"))
     );
+    assert_eq!(reply.header("content-security-policy"), Some("sandbox"), "whatever it is, no browser runs it");
     assert_eq!(counts(&api), (json!(0), json!(1)));
     assert_eq!(jobs.ack(&lease).status, 204);
     assert_eq!(jobs.ack(&lease).error(), (404, "not_found".to_owned()), "once");
     assert_eq!(counts(&api), (json!(0), json!(0)));
+}
+
+#[test]
+fn a_request_for_headers_alone_takes_nothing() {
+    let (_server, jobs, api) = with_queue();
+    jobs.publish("q", &[], b"x");
+    assert_eq!(jobs.request("HEAD", "/queues/%2F/q/messages", &[], b"").status, 405);
+    assert_eq!(counts(&api), (json!(1), json!(0)));
+}
+
+#[test]
+fn a_lease_can_be_ended_while_it_is_extended() {
+    let (_server, jobs, api) = with_queue();
+    for _ in 0..20 {
+        jobs.publish("q", &[], b"x");
+        let (lease, _) = jobs.take("q", "lease=60").leased();
+        let extending = thread::spawn({
+            let (jobs, lease) = (jobs.clone(), lease.clone());
+            move || while jobs.extend(&lease, 60).status == 204 {}
+        });
+        assert_eq!(jobs.ack(&lease).status, 204, "it is there at every moment");
+        extending.join().unwrap();
+    }
+    assert_eq!(counts(&api), (json!(0), json!(0)));
+}
+
+#[test]
+fn many_leases_that_end_together_all_come_back() {
+    let (_server, jobs, api) = with_queue();
+    for number in 0..200 {
+        jobs.publish("q", &[], number.to_string().as_bytes());
+    }
+    for _ in 0..2 {
+        assert_eq!(jobs.take("q", "max=100&lease=1").json()["messages"].as_array().unwrap().len(), 100);
+    }
+    assert_eq!(counts(&api), (json!(0), json!(200)));
+    api.until("/queues/%2F/q", |queue| queue["messages_ready"] == 200);
+    assert_eq!(jobs.take("q", "").leased().1, "0");
 }
 
 #[test]

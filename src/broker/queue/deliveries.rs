@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Queue;
 use super::dead::DeathReason;
 use super::effect::Effect;
+use super::job::JobState;
 use super::place::Run;
 use super::unacked::Held;
 use crate::broker::delivery_count::DeliveryCount;
@@ -61,6 +62,7 @@ impl Queue {
     /// A message comes back from whom it was handed out to; dies, where a delivery of it has failed too often.
     #[inline]
     pub(super) fn come_back(&mut self, held: Held, failed: bool, effects: &mut Vec<Effect>) {
+        self.tell(&held.message, JobState::Ready, effects);
         if self.settings.counts_deliveries() {
             return self.count(held, failed, effects);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::job::JobState;
 use super::place::{Place, Run};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
@@ -43,6 +44,13 @@ pub enum Effect {
         sequence: SequenceNumber,
         /// How often.
         count: u64,
+    },
+    /// How far a message is; told only by queues that are asked to.
+    Job {
+        /// Which message, as it was published.
+        message: Message,
+        /// How far.
+        state: JobState,
     },
     /// There are dead messages: to be answered with `TakeDead`.
     Died,

@@ -5,6 +5,7 @@ use super::Queue;
 use super::dead::{DeathReason, Departure};
 use super::effect::Effect;
 use super::input::{Arrival, Outcome};
+use super::job::JobState;
 use super::place::{Place, Run};
 use super::places::Turn;
 use super::retry::RetryOn;
@@ -235,6 +236,7 @@ impl Queue {
             match self.next_attempt(now, &held) {
                 Some(message) => {
                     self.deliveries.forget(held.sequence);
+                    self.tell(&held.message, JobState::Ready, effects);
                     effects.push(Effect::Retried { message, stored: held.place.map(|place| (held.sequence, place)) });
                 }
                 None if outcome == Outcome::Discard => self.die(held, DeathReason::Rejected, effects),

@@ -13,6 +13,7 @@ mod expiry;
 mod groups;
 mod holding;
 mod input;
+mod job;
 mod lanes;
 mod length;
 mod numbering;
@@ -47,6 +48,7 @@ pub use self::entry::QueueEntry;
 use self::expiry::TimeToLive;
 pub use self::holding::Scheduled;
 pub use self::input::{Arrival, Input, Outcome};
+pub use self::job::JobState;
 use self::lanes::Lanes;
 use self::length::Promised;
 pub use self::numbering::Numbering;
@@ -352,6 +354,7 @@ impl Queue {
             effects.extend(arrival.place.map(|place| Effect::Gone { sequence, place }));
             return;
         }
+        self.tell(&arrival.message, JobState::Ready, effects);
         self.accept(now, sequence, arrival);
     }
 
@@ -428,6 +431,7 @@ impl Queue {
             return;
         }
         let apart = match outcome {
+            Outcome::Ack | Outcome::Discard | Outcome::Requeue | Outcome::Fail if self.settings.track_status => true,
             Outcome::Ack => !self.deliveries.is_empty(),
             Outcome::Discard => self.settings.dead_letter.is_some() || !self.deliveries.is_empty(),
             Outcome::Requeue | Outcome::Fail => self.settings.counts_deliveries(),
@@ -452,6 +456,7 @@ impl Queue {
                 Outcome::Discard => self.die(held, DeathReason::Rejected, effects),
                 Outcome::Ack => {
                     self.deliveries.forget(held.sequence);
+                    self.tell(&held.message, JobState::Done, effects);
                     effects.extend(held.gone());
                 }
             }
@@ -503,6 +508,7 @@ impl Queue {
         };
         // What is left is counted without what has expired behind it.
         self.expire(now, NOTHING_FRESH, effects);
+        self.tell(&held.message, JobState::handed_out(no_ack), effects);
         let (redelivered, gone, sequence) = (held.redelivered, held.gone(), held.sequence);
         let told = self.deliveries.of(sequence).and_then(|count| count.told_in(&held.message));
         let message = told.unwrap_or_else(|| held.message.clone());
@@ -563,6 +569,10 @@ impl Queue {
             && let Some(consumer) = self.consumers.find(id).filter(|consumer| consumer.has_room())
             && let Some(held) = self.ready.take_first()
         {
+            if self.settings.track_status {
+                let state = JobState::handed_out(consumer.subscription.no_ack);
+                effects.push(Effect::Job { message: held.message.clone(), state });
+            }
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
             if self.timeouts.is_used() && !consumer.subscription.no_ack {
                 self.timeouts.note(now, &mut consumer.unacked);
@@ -606,6 +616,10 @@ impl Queue {
                 continue;
             }
             let Some(held) = self.ready.take_first() else { break };
+            if self.settings.track_status {
+                let state = JobState::handed_out(consumer.subscription.no_ack);
+                effects.push(Effect::Job { message: held.message.clone(), state });
+            }
             self.drained += u64::from(consumer.subscription.no_ack);
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
             if self.timeouts.is_used() && !consumer.subscription.no_ack {

@@ -47,6 +47,8 @@ pub struct Settings {
     pub hold: Option<Hold>,
     /// How messages are tried again that consumers do not want now (`x-retry-delays` and others).
     pub retry: Option<Retry>,
+    /// It is told what becomes of each message (`x-track-status`, our own). Fixed when the queue is declared.
+    pub track_status: bool,
 }
 
 /// Which messages wait before they are ready.
@@ -140,6 +142,7 @@ impl Settings {
             group_by: arguments::group_by(arguments),
             hold: arguments::hold_until_header(arguments).map(Hold::Until),
             retry: arguments::retry(arguments),
+            track_status: arguments::track_status(arguments),
         }
     }
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::{HeaderMap, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use hyper::{StatusCode, Uri};
 use leveret_protocol::{ContentHeader, FieldTable, Properties, ShortString};
 use serde_json::{Value, json};
@@ -134,6 +134,11 @@ pub(super) async fn take(
     Ok(alone(leased, lease, room))
 }
 
+/// HEAD would take a message and throw it away.
+pub(super) async fn refuse() -> Response {
+    empty(StatusCode::METHOD_NOT_ALLOWED)
+}
+
 /// A message as it is.
 fn alone(leased: &Leased, lease: u64, room: OwnedSemaphorePermit) -> Response {
     let mut response = Response::new(Body::from(leased.message.body().to_vec()));
@@ -142,6 +147,9 @@ fn alone(leased: &Leased, lease: u64, room: OwnedSemaphorePermit) -> Response {
     if let Ok(token) = HeaderValue::from_str(&leased.token) {
         headers.insert("x-leveret-lease", token);
     }
+    // A browser that is led here must not run what somebody put into a queue.
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert("x-leveret-lease-seconds", lease.into());
     headers
         .insert("x-leveret-redelivered", HeaderValue::from_static(if leased.redelivered { "true" } else { "false" }));

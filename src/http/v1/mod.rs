@@ -4,6 +4,7 @@
 mod description;
 mod failure;
 mod headers;
+mod jobs;
 mod leases;
 mod messages;
 
@@ -20,7 +21,11 @@ type Answer = Result<Response, ApiError>;
 pub(super) fn routes() -> Routes {
     Router::new()
         .route("/v1/openapi.json", get(description::show))
-        .route("/v1/queues/{vhost}/{queue}/messages", get(messages::take).post(messages::publish))
+        .route(
+            "/v1/queues/{vhost}/{queue}/messages",
+            get(messages::take).head(messages::refuse).post(messages::publish),
+        )
+        .route("/v1/queues/{vhost}/{queue}/jobs/{message_id}", get(jobs::show))
         .route("/v1/leases", axum::routing::patch(leases::extend_all))
         .route("/v1/leases/ack", post(leases::acknowledge_all))
         .route("/v1/leases/nack", post(leases::give_back_all))

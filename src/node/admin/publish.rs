@@ -13,6 +13,7 @@ use crate::broker::error::ChannelError;
 use crate::broker::queue::Hold;
 use crate::broker::resource::Resource;
 use crate::node::Node;
+use crate::node::cell::QueueCell;
 use crate::node::outbox::Outbox;
 use crate::node::session::publish_alone;
 use crate::store::{Position, Waiter};
@@ -76,11 +77,7 @@ impl Access {
     /// # Errors
     /// 403 without the permission to write to the default exchange, 404 where there is no such queue.
     pub fn target(&self, queue: &ShortString) -> Result<Target, ChannelError> {
-        let default_exchange = Resource::exchange(&ShortString::default(), &self.vhost.name);
-        self.actor.require(Permission::Write, &default_exchange)?;
-        let topology = self.vhost.topology();
-        let cell = topology.queue(queue.as_bytes()).and_then(|entry| self.vhost.cell(entry.id));
-        let cell = cell.ok_or_else(|| self.no_queue(queue))?;
+        let cell = self.writable(queue)?;
         let held_until_header = match cell.settings().hold {
             Some(Hold::Until(header)) => Some(header),
             Some(Hold::ForExchange) | None => None,
@@ -97,6 +94,14 @@ impl Access {
             (true, position) => Ok(position),
             (false, _) => Err(self.no_queue(queue).into()),
         }
+    }
+
+    pub(super) fn writable(&self, queue: &ShortString) -> Result<Arc<QueueCell>, ChannelError> {
+        let default_exchange = Resource::exchange(&ShortString::default(), &self.vhost.name);
+        self.actor.require(Permission::Write, &default_exchange)?;
+        let topology = self.vhost.topology();
+        let cell = topology.queue(queue.as_bytes()).and_then(|entry| self.vhost.cell(entry.id));
+        cell.ok_or_else(|| self.no_queue(queue))
     }
 
     fn no_queue(&self, queue: &ShortString) -> ChannelError {

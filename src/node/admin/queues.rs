@@ -15,6 +15,7 @@ use crate::broker::vhost::{QueueDeclaration, Topology};
 use crate::node::Node;
 use crate::node::cell::QueueCell;
 use crate::node::drain;
+use crate::node::jobs::JobStatus;
 
 /// A queue at one moment.
 #[derive(Clone, Debug)]
@@ -118,6 +119,23 @@ impl Access {
     pub fn purge_queue(&self, name: &ShortString) -> Result<usize, ChannelError> {
         let cell = self.readable(name)?;
         Ok(cell.run(self.node.clock.now(), Input::Purge).map_or(0, |outcome| outcome.removed))
+    }
+
+    /// How far a message is: for who may read from the queue, or write to it; `None`: it is not known, or no longer.
+    /// Whether the queue keeps track at all.
+    ///
+    /// # Errors
+    /// 403 with neither permission, 404 where there is no such queue.
+    pub fn job(
+        &self,
+        queue: &ShortString,
+        message_id: &ShortString,
+    ) -> Result<(Option<JobStatus>, bool), ChannelError> {
+        let cell = match self.readable(queue) {
+            Err(ChannelError::PermissionRefused { .. }) => self.writable(queue)?,
+            other => other?,
+        };
+        Ok(cell.job(self.node.clock.now(), message_id))
     }
 
     /// A queue as the vhost knows it: its arguments may have changed since it came to run.

@@ -111,8 +111,10 @@ impl QueueCell {
         if let Ok(Some(settings)) = dedup::Settings::parse(&entry.arguments) {
             queue.deduplicate(settings);
         }
+        let jobs = queue.settings().track_status.then(Box::default);
         let running = Mutex::new(Running {
             queue,
+            jobs,
             outboxes: BTreeMap::new(),
             effects: Vec::new(),
             getters: Vec::new(),

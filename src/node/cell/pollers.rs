@@ -1,8 +1,12 @@
-//! Those who wait for a message of a queue without being its consumers.
+//! Those who wait for a message of a queue without being its consumers, or ask what became of one.
 
 use std::sync::Arc;
 
+use leveret_protocol::ShortString;
+
 use super::{Outcome, QueueCell, Running};
+use crate::broker::time::Timestamp;
+use crate::node::jobs::JobStatus;
 use crate::node::outbox::Outbox;
 
 impl QueueCell {
@@ -23,6 +27,13 @@ impl QueueCell {
             running.pollers.retain(|poller| !Arc::ptr_eq(poller, outbox));
             Ok(())
         });
+    }
+
+    /// How far a message is; `None`: it is not known, or no longer. Whether the queue keeps track at all.
+    pub(in crate::node) fn job(&self, now: Timestamp, message_id: &ShortString) -> (Option<JobStatus>, bool) {
+        let jobs = &mut self.running.lock().jobs;
+        let tracks = jobs.is_some();
+        (jobs.as_mut().and_then(|jobs| jobs.status(now, message_id)), tracks)
     }
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::Outcome;
 use crate::broker::ids::ConsumerId;
-use crate::broker::queue::{Effect, Input, Queue, Refusal};
+use crate::broker::message::Message;
+use crate::broker::queue::{Effect, Input, JobState, Queue, Refusal};
 use crate::broker::time::Timestamp;
 use crate::node::drain::Drain;
+use crate::node::jobs::Jobs;
 use crate::node::line::Line;
 use crate::node::outbox::{Content, Outbox, TimedOut};
 use crate::store::FileNumber;
@@ -33,6 +35,8 @@ pub(super) struct Running {
     pub(super) pollers: VecDeque<Arc<Outbox>>,
     /// How fast consumers get done.
     pub(super) drain: Drain,
+    /// What becomes of its messages, where that is asked for.
+    pub(super) jobs: Option<Box<Jobs>>,
 }
 
 impl Running {
@@ -81,16 +85,20 @@ impl Running {
             | Input::EndLease
             | Input::Delete { .. } => None,
         };
+        let purges = matches!(input, Input::Purge);
         self.queue.handle(now, input, &mut self.effects)?;
+        if let Some(jobs) = self.jobs.as_mut().filter(|_| purges) {
+            jobs.forget_ready();
+        }
         if let Some(consumer) = gone {
             self.outboxes.remove(&consumer);
         }
-        self.distribute(outcome);
+        self.distribute(now, outcome);
         Ok(())
     }
 
     /// Puts effects where they belong, under the queue's lock: the order of deliveries is the order in the outbox.
-    fn distribute(&mut self, outcome: &mut Outcome) {
+    fn distribute(&mut self, now: Timestamp, outcome: &mut Outcome) {
         let mut effects = self.effects.drain(..).peekable();
         while let Some(effect) = effects.next() {
             match effect {
@@ -120,6 +128,7 @@ impl Running {
                         outcome.wake(outbox);
                     }
                 }
+                Effect::Job { message, state } => note_job(self.jobs.as_deref_mut(), now, &message, state),
                 Effect::Taken(taken) => outcome.taken = taken,
                 Effect::Unused => outcome.unused = true,
                 // Seen to after the lock is released, like whatever died before.
@@ -150,6 +159,14 @@ impl Running {
         if self.effects.capacity() > KEPT_EFFECTS && self.outboxes.is_empty() {
             self.effects = Vec::new();
         }
+    }
+}
+
+/// Notes how far a message is, out of the way of queues that keep no track.
+#[cold]
+fn note_job(jobs: Option<&mut Jobs>, now: Timestamp, message: &Message, state: JobState) {
+    if let Some(jobs) = jobs {
+        jobs.note(now, message, state);
     }
 }
 

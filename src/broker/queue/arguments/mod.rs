@@ -36,6 +36,7 @@ mod retry;
 mod single_active_consumer;
 mod stream_filter_size_bytes;
 mod stream_max_segment_size_bytes;
+mod track_status;
 
 #[cfg(test)]
 mod tests;
@@ -63,6 +64,7 @@ pub use self::queue_type::{
 };
 pub(super) use self::retry::value as retry;
 pub(super) use self::single_active_consumer::value as single_active_consumer;
+pub(super) use self::track_status::value as track_status;
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::resource::Resource;
 
@@ -101,7 +103,7 @@ impl Argument {
 }
 
 /// Every argument that RabbitMQ knows of, in the order in which it looks at them; behind them our own.
-static ARGUMENTS: [Argument; 39] = [
+static ARGUMENTS: [Argument; 40] = [
     expires::ARGUMENT,
     message_ttl::ARGUMENT,
     dead_letter_exchange::ARGUMENT,
@@ -134,6 +136,7 @@ static ARGUMENTS: [Argument; 39] = [
     initial_cluster_size::ARGUMENT,
     hold_until_header::ARGUMENT,
     group_by::ARGUMENT,
+    track_status::ARGUMENT,
     retry::DELAYS,
     retry::FIRST,
     retry::LONGEST,

@@ -206,6 +206,14 @@ fn single_active_consumer_is_a_bool() {
 }
 
 #[test]
+fn track_status_is_a_bool() {
+    for valid in [true, false] {
+        accepted(&[("x-track-status", FieldValue::Bool(valid))]);
+    }
+    invalid("x-track-status", text("true"), "{unacceptable_type,longstr}");
+}
+
+#[test]
 fn a_dead_letter_exchange_may_have_any_name() {
     accepted(&[("x-dead-letter-exchange", text("dlx"))]);
     accepted(&[("x-dead-letter-exchange", text(""))]);

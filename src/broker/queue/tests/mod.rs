@@ -6,6 +6,7 @@ mod deliveries;
 mod groups;
 mod groups_model;
 mod holding_limit;
+mod jobs;
 mod length;
 mod model;
 mod paged;

@@ -206,8 +206,7 @@ impl Model {
                     assert!(prefetch == 0 || held <= usize::from(prefetch));
                 }
                 Effect::Got(Some((delivery, left))) => {
-                    let no_ack = self.got_later;
-                    self.deliver(&delivery, no_ack);
+                    self.deliver(&delivery, self.got_later);
                     assert_eq!(left, self.ready.len() + self.returned.len());
                 }
                 Effect::Got(None) => assert!(self.is_empty()),
@@ -249,6 +248,7 @@ impl Model {
                 | Effect::Wanting(_)
                 | Effect::Taken(_)
                 | Effect::Fetch(_)
+                | Effect::Job { .. }
                 | Effect::Retried { .. }
                 | Effect::ConsumerCancelled(_)
                 | Effect::Emptied(_) => unreachable!("{effect:?}"),

@@ -147,6 +147,7 @@ impl Model {
                 | Effect::Load(_)
                 | Effect::Failed { .. }
                 | Effect::TimedOut { .. }
+                | Effect::Job { .. }
                 | Effect::Retried { .. }
                 | Effect::Emptied(_) => unreachable!("{effect:?}"),
             }
