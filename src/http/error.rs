@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::node::PolicyError;
-use crate::node::admin::{EnterError, PublishError};
+use crate::node::admin::{EnterError, MoveError, PublishError};
 
 /// Seconds after which a publisher may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("5");
@@ -135,6 +135,16 @@ impl From<EnterError> for ApiError {
         match error {
             EnterError::NotFound => Self::not_found(),
             EnterError::Refused => Self::not_authorised(error.to_string()),
+        }
+    }
+}
+
+impl From<MoveError> for ApiError {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Channel(error) => error.into(),
+            MoveError::Circle => Self::bad_request(error.to_string()),
+            MoveError::TooMany => Self::come_back("busy", error.to_string()),
         }
     }
 }

@@ -12,5 +12,6 @@ mod names;
 mod patient;
 mod routes;
 mod server;
+mod wanted;
 
 pub use self::server::{HttpServer, HttpServerError, bind};

@@ -21,8 +21,8 @@ use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
-    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Numbering, Overflow, Place, Queue, QueueEntry,
-    QueueType, Refusal, Run, Scheduled, SequenceRange, Settings, Subscription,
+    Arrival, Bound, Contents, Dead, DeadLetter, Delivery, Effect, Input, Listed, Numbering, Overflow, Place, Queue,
+    QueueEntry, QueueType, Refusal, Run, Scheduled, SequenceRange, Settings, Spot, Subscription,
 };
 use crate::broker::time::Timestamp;
 use crate::store::{FileNumber, Position, QueueKey, RecoveredQueue, Waiter as _};
@@ -581,6 +581,27 @@ impl QueueCell {
         });
     }
 
+    /// Ready messages, see [`Queue::list`].
+    pub(super) fn list(&self, after: Option<Spot>, most: usize) -> Vec<Listed> {
+        self.running.lock().queue.list(after, most)
+    }
+
+    /// What to list behind for one message to come first.
+    pub(super) fn before(&self, sequence: SequenceNumber) -> Spot {
+        self.running.lock().queue.before(sequence)
+    }
+
+    /// The number that the next message gets, but for its lane; `None`: the queue is deleted.
+    pub(super) fn next_number(&self) -> Option<u64> {
+        let queue = &self.running.lock().queue;
+        (!queue.is_deleted()).then(|| queue.next_sequence().0)
+    }
+
+    /// Whether there is room for messages with bodies of these lengths, all of them.
+    pub(super) fn has_room_for(&self, bodies: &[u64]) -> bool {
+        self.running.lock().queue.room_for(bodies.iter().copied()) == bodies.len()
+    }
+
     /// Messages that wait, see [`Queue::scheduled`].
     pub(super) fn scheduled(&self, after: Option<(Timestamp, SequenceNumber)>, most: usize) -> Vec<Scheduled> {
         self.running.lock().queue.scheduled(after, most)
@@ -816,6 +837,7 @@ impl Running {
             | Input::Loaded { .. }
             | Input::Fetched { .. }
             | Input::Cancel(_)
+            | Input::Pick(_)
             | Input::Relocate { .. }
             | Input::Purge
             | Input::Configure(_)

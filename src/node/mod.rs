@@ -18,6 +18,7 @@ mod keeper;
 mod line;
 mod memories;
 mod memory;
+mod moves;
 mod open;
 mod outbox;
 mod own_messages;
@@ -53,6 +54,7 @@ pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
 use self::events::Events;
 use self::fail_stop::fail_stop;
+use self::moves::Jobs;
 use self::open::Durable;
 pub use self::open::OpenError;
 pub use self::outbox::Outbox;
@@ -133,6 +135,7 @@ pub struct Node {
     requesters: DashMap<Vec<u8>, Requester>,
     definitions: Arc<Definitions>,
     events: Arc<Events>,
+    moves: Jobs,
     last_id: AtomicU64,
     /// Where what has to survive is kept; `None`: in memory alone.
     storage: Option<Arc<Storage>>,
@@ -189,6 +192,7 @@ impl Node {
             requesters: DashMap::new(),
             definitions,
             events,
+            moves: Jobs::default(),
             last_id: AtomicU64::new(0),
             storage,
             durable: None,

@@ -48,6 +48,7 @@ mod http_connections;
 mod http_login;
 mod http_messages;
 mod http_objects;
+mod http_operations;
 mod http_peers;
 mod http_policies;
 mod kill_loop;

@@ -2,6 +2,7 @@
 //! It decides alone; whoever has an input runs it. Names and bindings are the vhost's.
 
 pub mod arguments;
+mod browse;
 pub mod consumer_arguments;
 mod consumers;
 mod dead;
@@ -36,6 +37,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use self::arguments::QueueType;
+pub use self::browse::{Listed, Pick, Spot};
 pub use self::consumers::Subscription;
 use self::consumers::{Consumer, Consumers};
 use self::dead::Dying;
@@ -277,6 +279,7 @@ impl Queue {
             Input::Loaded { run, messages } => self.take_loaded(now, run, messages, effects),
             Input::Fetched { runs, messages } => self.take_fetched(runs, messages, effects),
             Input::Cancel(turns) => self.cancel(turns, effects),
+            Input::Pick(picks) => self.pick(picks, effects),
             Input::Relocate { from, runs, singles } => {
                 effects.push(Effect::Relocated(self.relocate(from, runs, singles)));
             }
