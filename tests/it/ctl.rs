@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::api::Api;
 use crate::client::with_broker;
 use crate::support::server::Server;
 
@@ -60,6 +61,20 @@ fn lists_are_tables_with_the_columns_asked_for() {
         let consumers = said(&ctl(server, &["list_consumers", "-s", "queue_name", "ack_required"]));
         assert_eq!(consumers, "a queue\ttrue\n");
         assert_eq!(said(&ctl(server, &["list_vhosts", "-s"])), "/\n");
+    });
+}
+
+#[test]
+fn tracing_is_turned_on_and_off() {
+    with_broker(async |broker| {
+        let server = &broker.server;
+        for (command, on) in [("trace_on", true), ("trace_off", false)] {
+            assert_eq!(said(&ctl(server, &[command])), "");
+            let vhost = tokio::task::block_in_place(|| Api::of(server).get("/vhosts/%2F").body);
+            assert_eq!(vhost["tracing"], on);
+        }
+        let (code, text) = failed(&ctl(server, &["trace_on", "--vhost", "nowhere"]));
+        assert_eq!((code, text.as_str()), (64, "leveret: No such virtual host was found\n"));
     });
 }
 

@@ -11,6 +11,9 @@ use crate::store::{Extent, ReadProblem};
 /// Messages that are listed under one lock.
 const AT_ONCE: usize = 512;
 
+/// Bytes of messages after which a page has no further ones: what is moved of it becomes one record of the log.
+const PAGE_BYTES: usize = 4 << 20;
+
 /// How often a run is looked for again that is copied to another file meanwhile.
 const TRIES: usize = 3;
 
@@ -29,14 +32,15 @@ pub struct Peeked {
     pub message: Message,
 }
 
-/// Messages behind a spot, a few hundred or what is in one piece on disk, and where to go on. `None`: there are no more.
+/// Messages behind a spot, a few hundred or a few megabytes or what is in one piece on disk, and where to go on. `None`: there are no more.
 pub(in crate::node) fn next_page(cell: &QueueCell, after: Option<Spot>, most: usize) -> Option<(Vec<Peeked>, Spot)> {
     let mut tries = TRIES;
     'again: loop {
         let listed = cell.list(after, most.min(AT_ONCE));
-        let last = listed.last()?.last();
-        let mut page = Vec::new();
+        let mut last = listed.last()?.last();
+        let (mut page, mut bytes) = (Vec::new(), 0);
         for listed in listed {
+            let (end, before) = (listed.last(), page.len());
             match listed {
                 Listed::Here { spot, sequence, redelivered, message } => {
                     page.push(Peeked { spot, sequence, place: None, redelivered, message });
@@ -47,6 +51,11 @@ pub(in crate::node) fn next_page(cell: &QueueCell, after: Option<Spot>, most: us
                         continue 'again;
                     }
                 }
+            }
+            bytes += page.iter().skip(before).map(|peeked| peeked.message.cost()).sum::<usize>();
+            if bytes >= PAGE_BYTES {
+                last = end;
+                break;
             }
         }
         return Some((page, last));

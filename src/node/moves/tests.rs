@@ -141,3 +141,19 @@ fn removing_one_message_leaves_its_neighbours_wherever_they_are() {
     assert_eq!(numbers(&node, "from"), left);
     node.close(false);
 }
+
+#[test]
+fn large_messages_make_short_pages() {
+    let node = Node::new(&Config::default()).unwrap();
+    declare(&node, "from");
+    let (queue, now) = (cell(&node, "from"), node.clock.now());
+    let body = vec![7; 3 << 20];
+    for _ in 0..3 {
+        let message = compose(&name(""), &name("from"), Properties::default(), &body, 1 << 30, now).unwrap();
+        queue.publish(now, &mut vec![message.into()]).unwrap();
+    }
+    let (first, after) = next_page(&queue, None, 100).unwrap();
+    let (rest, after) = next_page(&queue, Some(after), 100).unwrap();
+    assert_eq!((first.len(), rest.len()), (2, 1));
+    assert_eq!(next_page(&queue, Some(after), 100), None);
+}
