@@ -91,6 +91,53 @@ impl Letter {
     }
 }
 
+/// Which of a message's deaths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WhichDeath {
+    /// The first one.
+    First,
+    /// The last one.
+    Last,
+}
+
+/// Where a dead message was before: its queue, and as what it was published to that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The queue.
+    pub queue: ShortString,
+    /// The exchange it was published to.
+    pub exchange: ShortString,
+    /// The routing key it was published with.
+    pub routing_key: ShortString,
+}
+
+/// Where a message was when it died, by its own history. `None`: the broker knows of no death of it.
+#[must_use]
+pub fn home(message: &Message, which: WhichDeath) -> Option<Home> {
+    let headers = HeaderView::parse(message.header()).ok()?.properties().ok()?.headers?;
+    let deaths = history(message, &headers);
+    let queue_of = |death: &FieldValue| death.as_table()?.get("queue")?.as_bytes().map(<[u8]>::to_vec);
+    let queue = match which {
+        // An entry that is counted up comes to the front: the first death need not be the last entry.
+        WhichDeath::First => headers.get("x-first-death-queue")?.as_bytes()?.to_vec(),
+        WhichDeath::Last => queue_of(deaths.first()?)?,
+    };
+    let death = deaths.iter().find(|death| queue_of(death).as_ref() == Some(&queue))?.as_table()?;
+    let name = |value: &FieldValue| ShortString::new(value.as_bytes()?).ok();
+    Some(Home {
+        queue: ShortString::new(queue).ok()?,
+        exchange: name(death.get("exchange")?)?,
+        routing_key: name(death.get("routing-keys")?.as_array()?.first()?)?,
+    })
+}
+
+/// Why a message died last, in RabbitMQ's word. `None`: the broker knows of no death of it.
+#[must_use]
+pub fn last_reason(message: &Message, headers: &FieldTable) -> Option<String> {
+    let deaths = history(message, headers);
+    deaths.first()?.as_table()?.get("reason")?.as_str().map(str::to_owned)
+}
+
 /// A death with what the message was until then.
 struct Died<'a> {
     message: &'a Message,
@@ -236,6 +283,30 @@ mod tests {
 
     fn die(message: &Message, queue: &str, reason: DeathReason, to: &DeadLetter) -> Letter {
         Letter::new(message, &Death { queue: &name(queue), reason, to, now: NOW }).unwrap()
+    }
+
+    #[test]
+    fn a_dead_message_knows_where_it_was_first_and_last() {
+        let alive = message(Properties::default());
+        assert_eq!(home(&alive, WhichDeath::First), None);
+        let once = die(&alive, "one", DeathReason::Rejected, &to(Some("again"))).message;
+        let twice = die(&once, "two", DeathReason::Expired, &to(None)).message;
+        let home_in = |queue, exchange, routing_key| {
+            Some(Home { queue: name(queue), exchange: name(exchange), routing_key: name(routing_key) })
+        };
+        for (message, first, last) in [
+            (&once, home_in("one", "ex", "key"), home_in("one", "ex", "key")),
+            (&twice, home_in("one", "ex", "key"), home_in("two", "dlx", "again")),
+        ] {
+            assert_eq!((home(message, WhichDeath::First), home(message, WhichDeath::Last)), (first, last));
+        }
+        let back = die(&twice, "one", DeathReason::Rejected, &to(None));
+        assert_eq!(
+            home(&back.message, WhichDeath::First).map(|home| home.queue),
+            Some(name("one")),
+            "though counted up"
+        );
+        assert_eq!(last_reason(&back.message, &back.headers).as_deref(), Some("rejected"));
     }
 
     fn deaths(letter: &Letter) -> Vec<(String, String, i64)> {

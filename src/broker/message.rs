@@ -2,7 +2,7 @@
 //! layout of messages; knows nothing of queues.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use leveret_protocol::HeaderView;
+use leveret_protocol::{HeaderView, ShortString};
 
 use crate::broker::time::Timestamp;
 
@@ -218,6 +218,20 @@ impl Message {
         Self { bytes: bytes.freeze(), names_length: self.names_length, traits: self.traits, header_length }
     }
 
+    /// The same message under other names, as if it arrived now: for what the broker moves. `None`: it is too long.
+    #[must_use]
+    pub fn readdressed(&self, exchange: &ShortString, routing_key: &ShortString, now: Timestamp) -> Option<Self> {
+        let mut bytes = BytesMut::with_capacity(self.bytes.len() + exchange.len() + routing_key.len() + 2);
+        for name in [exchange, routing_key] {
+            bytes.put_u8(u8::try_from(name.len()).ok()?);
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        let names = bytes.len();
+        bytes.extend_from_slice(self.header());
+        bytes.extend_from_slice(self.body());
+        Self::from_parts(bytes, names, self.header().len(), self.traits, now)
+    }
+
     fn names_end(&self) -> usize {
         usize::from(self.names_length)
     }
@@ -334,6 +348,16 @@ mod tests {
     fn refuses_lengths_that_exceed_the_bytes() {
         assert_eq!(Message::from_parts(BytesMut::from(&b"abc"[..]), 2, 2, Traits::default(), ARRIVAL), None);
         assert_eq!(Message::from_whole(Bytes::from_static(b"12345678901"), 2, 2, Traits::default()), None);
+    }
+
+    #[test]
+    fn a_moved_message_has_other_names_and_is_as_young_as_if_it_came_now() {
+        let name = |name| ShortString::from_static(name);
+        let (before, now) = (message(b"body"), Timestamp::from_millis(99));
+        let moved = before.readdressed(&name("other"), &name(""), now).unwrap();
+        assert_eq!((moved.exchange(), moved.routing_key()), (&b"other"[..], &b""[..]));
+        assert_eq!((moved.header(), moved.body(), moved.traits()), (&b"header"[..], &b"body"[..], before.traits()));
+        assert_eq!(moved.arrived(), now);
     }
 
     #[test]

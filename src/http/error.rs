@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 
 use crate::broker::error::{BrokerError, ChannelError};
 use crate::node::PolicyError;
-use crate::node::admin::{EnterError, PublishError};
+use crate::node::admin::{EnterError, MoveError, PublishError};
 
 /// Seconds after which a publisher may try again while an alarm is on: nobody knows how long that will be.
 const ALARM_RETRY: u64 = 5;
+
+/// Seconds after which a request may come again that found too many moves at work.
+const BUSY_RETRY: u64 = 5;
 
 /// RabbitMQ's words; browsers show the realm.
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
@@ -141,6 +144,16 @@ impl From<EnterError> for ApiError {
         match error {
             EnterError::NotFound => Self::not_found(),
             EnterError::Refused => Self::not_authorised(error.to_string()),
+        }
+    }
+}
+
+impl From<MoveError> for ApiError {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Channel(error) => error.into(),
+            MoveError::Circle => Self::bad_request(error.to_string()),
+            MoveError::TooMany => Self::come_back("busy", error.to_string(), BUSY_RETRY),
         }
     }
 }

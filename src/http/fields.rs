@@ -33,6 +33,11 @@ impl Fields {
         Err(ApiError::bad_request(format!("[{}]", list.join(","))))
     }
 
+    /// The names of all fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }

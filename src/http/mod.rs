@@ -13,5 +13,6 @@ mod patient;
 mod routes;
 mod server;
 mod v1;
+mod wanted;
 
 pub use self::server::{HttpServer, HttpServerError, bind};

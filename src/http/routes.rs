@@ -13,8 +13,8 @@ use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use super::api::{
-    bindings, channels, connections, consumers, exchanges, health, messages, nodes, overview, policies, queues,
-    scheduled, vhosts, whoami,
+    bindings, channels, connections, consumers, contents, exchanges, health, messages, moves, nodes, overview,
+    policies, queues, scheduled, vhosts, whoami,
 };
 use super::error::ApiError;
 use super::server::Shared;
@@ -32,6 +32,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .merge(node_routes())
         .merge(health_routes())
         .merge(vhost_routes())
+        .merge(message_routes())
         .merge(policy_routes())
         .merge(connection_routes())
         .merge(v1::routes())
@@ -107,6 +108,18 @@ fn vhost_routes() -> Routes {
         )
         .route("/api/consumers", get(consumers::list_all))
         .route("/api/consumers/{vhost}", get(consumers::list))
+}
+
+fn message_routes() -> Routes {
+    Router::new()
+        .route("/api/queues/{vhost}/{queue}/messages", get(contents::list))
+        .route("/api/queues/{vhost}/{queue}/messages/{id}", delete(contents::remove))
+        .route("/api/queues/{vhost}/{queue}/purge", post(contents::purge))
+        .route("/api/queues/{vhost}/{queue}/move", post(moves::start))
+        .route("/api/queues/{vhost}/{queue}/redrive", post(moves::redrive))
+        .route("/api/moves", get(moves::list_all))
+        .route("/api/moves/{vhost}", get(moves::list))
+        .route("/api/moves/{vhost}/{id}", get(moves::show).delete(moves::cancel))
 }
 
 fn policy_routes() -> Routes {

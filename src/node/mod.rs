@@ -22,6 +22,7 @@ mod line;
 mod memories;
 mod memory;
 mod memory_alarm;
+mod moves;
 mod open;
 mod outbox;
 mod own_messages;
@@ -60,6 +61,7 @@ use self::events::Events;
 use self::fail_stop::fail_stop;
 pub use self::jobs::JobStatus;
 use self::leases::Leases;
+use self::moves::Jobs;
 use self::open::Durable;
 pub use self::open::OpenError;
 pub use self::outbox::Outbox;
@@ -145,6 +147,7 @@ pub struct Node {
     leases: Arc<Leases>,
     definitions: Arc<Definitions>,
     events: Arc<Events>,
+    moves: Jobs,
     last_id: AtomicU64,
     /// Where what has to survive is kept; `None`: in memory alone.
     storage: Option<Arc<Storage>>,
@@ -207,6 +210,7 @@ impl Node {
             leases: Arc::default(),
             definitions,
             events,
+            moves: Jobs::default(),
             last_id: AtomicU64::new(0),
             storage,
             durable: None,

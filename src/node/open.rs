@@ -182,6 +182,7 @@ impl Node {
     /// Writes what is left to write. `orderly`: every connection has ended, so that it is known which messages were
     /// delivered before; the next start then need not suspect all of them.
     pub fn close(&self, orderly: bool) {
+        self.moves.stop();
         let (Some(durable), Some(storage)) = (&self.durable, &self.storage) else { return };
         durable.threads.stop();
         if !orderly {

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::api::Api;
 use crate::client::with_broker;
 use crate::support::server::Server;
 
@@ -64,6 +65,20 @@ fn lists_are_tables_with_the_columns_asked_for() {
 }
 
 #[test]
+fn tracing_is_turned_on_and_off() {
+    with_broker(async |broker| {
+        let server = &broker.server;
+        for (command, on) in [("trace_on", true), ("trace_off", false)] {
+            assert_eq!(said(&ctl(server, &[command])), "");
+            let vhost = tokio::task::block_in_place(|| Api::of(server).get("/vhosts/%2F").body);
+            assert_eq!(vhost["tracing"], on);
+        }
+        let (code, text) = failed(&ctl(server, &["trace_on", "--vhost", "nowhere"]));
+        assert_eq!((code, text.as_str()), (64, "leveret: No such virtual host was found\n"));
+    });
+}
+
+#[test]
 fn a_queue_is_purged_and_deleted_and_a_connection_closed() {
     with_broker(async |broker| {
         let (server, client) = (&broker.server, broker.client().await);
@@ -101,7 +116,7 @@ fn status_tells_how_the_broker_is() {
 #[test]
 fn limits_are_set_until_the_next_start() {
     let server = Server::start_with(&[("total_memory_available_override_value", "10GB")]);
-    let api = crate::api::Api::of(&server);
+    let api = Api::of(&server);
     let limits = || {
         let node = api.get("/nodes").body[0].clone();
         (node["mem_limit"].as_u64().unwrap(), node["disk_free_limit"].as_u64().unwrap())

@@ -36,7 +36,7 @@ pub enum Effect {
     Got(Option<(Delivery, usize)>),
     /// The answer to `Get` when there are messages but none in memory: ask again once the load is done.
     GotLater,
-    /// The answer to `Purge`, `Cancel` and `Delete`: how many messages went.
+    /// The answer to `Purge`, `Cancel`, `Pick` and `Delete`: how many messages went.
     Removed(usize),
     /// A delivery of a stored message has failed, so many times by now.
     Failed {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::browse::Pick;
 use super::consumers::Subscription;
 use super::dead::Dead;
 use super::place::{Place, Run};
@@ -130,6 +131,9 @@ pub enum Input<'a> {
     },
     /// Remove messages that wait; answered with `Removed`.
     Cancel(&'a [(Timestamp, SequenceNumber)]),
+    /// Take ready messages out, as far as they are where `Queue::list` has shown them; only those stay in the list. Answered
+    /// with `Removed`.
+    Pick(&'a mut Vec<Pick>),
     /// Remove all ready messages, and those that wait.
     Purge,
     /// What the queue keeps to from now on. Messages that came before keep their time to live.

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use leveret_protocol::ShortString;
 
+use super::browse::Pick;
 use super::effect::Effect;
 use super::groups::Grouped;
 use super::input::Arrival;
@@ -270,6 +271,18 @@ impl Lanes {
         self.each().flat_map(|ready| ready.delivered().into_inner()).collect()
     }
 
+    /// Takes messages of one lane out, see [`Ready::pick`].
+    pub(super) fn pick(&mut self, picks: &[Pick]) -> Vec<(SequenceNumber, Option<Place>)> {
+        match self {
+            Self::One(ready) => ready.pick(picks),
+            Self::Many(lanes) => {
+                let lane = picks.first().map_or(0, |pick| pick.spot.lane);
+                lanes.change(lane, |ready| ready.pick(picks))
+            }
+            Self::Grouped(grouped) => grouped.pick(picks),
+        }
+    }
+
     fn each(&self) -> impl Iterator<Item = &Ready> {
         let (one, many) = match self {
             Self::One(ready) => (Some(ready), None),
@@ -314,6 +327,16 @@ impl ByPriority {
         let Some(first) = runs.first() else { return };
         let redelivered = runs.iter().flat_map(|run| redelivered.within(*run)).collect();
         self.change(first.first.lane(), |ready| *ready = Ready::recovered(runs.to_vec(), redelivered));
+    }
+
+    /// Lanes from one on, with those that are served first in front.
+    pub(super) fn from(&self, first: u8) -> impl Iterator<Item = (u8, &Ready)> {
+        self.lanes.range(first..).map(|(lane, ready)| (*lane, ready))
+    }
+
+    /// A lane, if it has been made.
+    pub(super) fn of(&self, lane: u8) -> Option<&Ready> {
+        self.lanes.get(&lane)
     }
 
     /// The lane whose turn it is.

@@ -2,6 +2,7 @@
 //! It decides alone; whoever has an input runs it. Names and bindings are the vhost's.
 
 pub mod arguments;
+mod browse;
 pub mod consumer_arguments;
 mod consumers;
 mod dead;
@@ -38,6 +39,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use self::arguments::QueueType;
+pub use self::browse::{Listed, Pick, Spot};
 pub use self::consumers::Subscription;
 use self::consumers::{Consumer, Consumers};
 use self::dead::Dying;
@@ -301,16 +303,14 @@ impl Queue {
             Input::Loaded { run, messages } => self.take_loaded(now, run, messages, effects),
             Input::Fetched { runs, messages } => self.take_fetched(runs, messages, effects),
             Input::Cancel(turns) => self.cancel(turns, effects),
+            Input::Pick(picks) => self.pick(picks, effects),
             Input::Relocate { from, runs, singles } => {
                 effects.push(Effect::Relocated(self.relocate(from, runs, singles)));
             }
             Input::Purge => self.purge(effects),
             Input::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects)?,
             Input::Configure(settings) => self.configure(now, *settings),
-            Input::Tick => {
-                self.check_timeouts(now, effects);
-                self.check_lease(now, effects);
-            }
+            Input::Tick => self.tick(now, effects),
             Input::Touch => self.last_used = now,
             Input::Refused(arrival) => self.bury(arrival, effects),
             Input::EndLease => self.end_lease(now, effects)?,
@@ -318,6 +318,12 @@ impl Queue {
         }
         self.dispatch(now, fresh, effects);
         Ok(())
+    }
+
+    /// What the passing of time asks for, apart from what is seen to at each input.
+    fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.check_timeouts(now, effects);
+        self.check_lease(now, effects);
     }
 
     /// Takes messages in, and gives them numbers; the first of these.

@@ -11,11 +11,11 @@ use crate::broker::ids::SequenceNumber;
 
 #[derive(Debug, Default)]
 pub(super) struct Paged {
-    runs: VecDeque<Run>,
+    pub(super) runs: VecDeque<Run>,
     /// All of them are behind the first run.
-    stranded: BTreeMap<SequenceNumber, Held>,
+    pub(super) stranded: BTreeMap<SequenceNumber, Held>,
     /// Messages in `runs`.
-    count: usize,
+    pub(super) count: usize,
     /// What has been asked for. It may have been purged or relocated since.
     loading: Option<Run>,
 }

@@ -19,25 +19,25 @@ pub(super) struct Ready {
     /// Messages that came back, by number or by the order of their return, and those that have waited. They go first; by
     /// number, the former are older than any in `loaded`, since the oldest is always handed out first (apart from reserved
     /// numbers that come late, for which there is no order).
-    returned: BTreeMap<SequenceNumber, Held>,
-    loaded: VecDeque<Held>,
+    pub(super) returned: BTreeMap<SequenceNumber, Held>,
+    pub(super) loaded: VecDeque<Held>,
     /// Behind all in `loaded`.
-    paged: Paged,
+    pub(super) paged: Paged,
     /// What the messages in memory cost.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// Bytes of the bodies of all messages. Of those that a restart left on disk the length of the record counts until they
     /// are loaded.
-    body_bytes: u64,
+    pub(super) body_bytes: u64,
     /// The first number of which that is not so.
-    weighed_from: SequenceNumber,
+    pub(super) weighed_from: SequenceNumber,
     /// From how many bytes on stored messages are paged out.
     limit: usize,
     /// basic.get found nothing in memory.
     wanted: bool,
     /// Paged messages that were handed out before a restart.
-    redelivered: Ranges,
+    pub(super) redelivered: Ranges,
     /// Where messages are served in the order in which they came back: how many have.
-    returns: Option<u64>,
+    pub(super) returns: Option<u64>,
 }
 
 impl Default for Ready {
@@ -266,7 +266,7 @@ impl Ready {
         self.unstrand();
     }
 
-    fn unstrand(&mut self) {
+    pub(super) fn unstrand(&mut self) {
         while let Some(held) = self.paged.pop_stranded() {
             self.load(held);
         }

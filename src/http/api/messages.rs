@@ -7,9 +7,10 @@ use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use leveret_protocol::ContentHeader;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Answer, properties};
+use crate::broker::message::Message;
 use crate::http::body::{JsonBody, held_until_sent, take_room};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
@@ -57,8 +58,7 @@ fn payload(fields: &Fields) -> Result<Vec<u8>, ApiError> {
 struct Wanted {
     limits: GetLimits,
     after: AfterGet,
-    base64: bool,
-    truncate: usize,
+    form: Form,
 }
 
 pub(in crate::http) async fn get(
@@ -89,29 +89,51 @@ impl Wanted {
         Ok(Self {
             limits: GetLimits { count: usize::try_from(count).unwrap_or_default(), bytes: GET_BYTES },
             after: after(fields.text("ackmode")?)?,
-            base64: match fields.text("encoding")? {
-                "auto" => false,
-                "base64" => true,
-                _ => return Err(ApiError::bad_request("Unsupported encoding. Please use auto or base64.")),
+            form: Form {
+                base64: match fields.text("encoding")? {
+                    "auto" => false,
+                    "base64" => true,
+                    _ => return Err(ApiError::bad_request("Unsupported encoding. Please use auto or base64.")),
+                },
+                truncate: truncate.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX),
             },
-            truncate: truncate.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX),
         })
     }
 
     fn show(&self, fetched: &Fetched) -> Value {
-        let message = &fetched.message;
+        let mut shown = self.form.show(&fetched.message, fetched.redelivered);
+        shown.insert("message_count".to_owned(), json!(fetched.ready));
+        shown.into()
+    }
+}
+
+/// How bodies are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    pub(super) base64: bool,
+    /// Bytes after which they are cut.
+    pub(super) truncate: usize,
+}
+
+impl Form {
+    pub(super) fn show(&self, message: &Message, redelivered: bool) -> Map<String, Value> {
         let properties = ContentHeader::decode(message.header()).map(|header| header.properties).unwrap_or_default();
         let body = message.body();
         let shown = body.get(..self.truncate).unwrap_or(body);
         let text = std::str::from_utf8(shown).ok().filter(|_| !self.base64);
         let (payload, encoding) =
             text.map_or_else(|| (STANDARD.encode(shown), "base64"), |text| (text.to_owned(), "string"));
-        json!({
-            "payload_bytes": body.len(), "redelivered": fetched.redelivered,
-            "exchange": String::from_utf8_lossy(message.exchange()),
-            "routing_key": String::from_utf8_lossy(message.routing_key()), "message_count": fetched.ready,
-            "properties": properties::show(&properties), "payload": payload, "payload_encoding": encoding,
-        })
+        let text_of = |octets: &[u8]| json!(String::from_utf8_lossy(octets));
+        let fields = [
+            ("payload_bytes", json!(body.len())),
+            ("redelivered", json!(redelivered)),
+            ("exchange", text_of(message.exchange())),
+            ("routing_key", text_of(message.routing_key())),
+            ("properties", properties::show(&properties)),
+            ("payload", json!(payload)),
+            ("payload_encoding", json!(encoding)),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 

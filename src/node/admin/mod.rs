@@ -4,6 +4,7 @@
 
 mod bindings;
 mod connections;
+mod contents;
 mod exchanges;
 mod get;
 mod leases;
@@ -23,6 +24,7 @@ use leveret_protocol::ShortString;
 use thiserror::Error;
 
 pub use self::connections::ConsumerReport;
+pub use self::contents::{MoveError, PeekLimits, PeekedPage, Removed};
 pub use self::get::{AfterGet, Fetched, GetLimits};
 pub use self::leases::{LeaseEnd, LeaseError, Leased};
 pub use self::login::LoginRefused;
@@ -30,6 +32,7 @@ pub use self::publish::{PublishError, Target};
 pub use self::queues::{QueueContent, QueueReport, QueueWanted};
 pub use self::status::{Alarmed, MemoryUse, Totals};
 use super::Node;
+pub use super::moves::{Destination, Filter, JobReport, JobState, Peeked, Wanted};
 use super::vhost::RunningVhost;
 use crate::broker::auth::{Actor, Permissions, User};
 use crate::broker::ids::ConnectionId;

@@ -159,6 +159,11 @@ impl QueueCell {
         self.running.lock().queue.room_for(std::iter::once(0)) == 0
     }
 
+    /// Whether there is room for messages with bodies of these lengths, all of them.
+    pub(in crate::node) fn has_room_for(&self, bodies: &[u64]) -> bool {
+        self.running.lock().queue.room_for(bodies.iter().copied()) == bodies.len()
+    }
+
     /// Takes numbers for messages that come with `insert`, as many as there is room for; what gives them, and how many.
     /// The messages are told of by the bytes of their bodies.
     pub(in crate::node) fn reserve(&self, now: Timestamp, bodies: &[u64]) -> Result<(Numbering, usize), Refusal> {

@@ -264,6 +264,12 @@ impl QueueCell {
         (running.queue.ready_count(), running.queue.consumer_count())
     }
 
+    /// The number that the next message gets, but for its lane; `None`: the queue is deleted.
+    pub(super) fn next_number(&self) -> Option<u64> {
+        let queue = &self.running.lock().queue;
+        (!queue.is_deleted()).then(|| queue.next_sequence().0)
+    }
+
     /// What the queue holds now.
     pub(super) fn content(&self) -> crate::node::admin::QueueContent {
         let drain_rate = self.drain_rate(self.clock().now());

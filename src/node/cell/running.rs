@@ -75,6 +75,7 @@ impl Running {
             | Input::Loaded { .. }
             | Input::Fetched { .. }
             | Input::Cancel(_)
+            | Input::Pick(_)
             | Input::Relocate { .. }
             | Input::Purge
             | Input::Configure(_)

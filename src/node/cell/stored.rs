@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::QueueCell;
 use crate::broker::ids::SequenceNumber;
 use crate::broker::message::Message;
-use crate::broker::queue::{Contents, Input, Place, Run, Scheduled, SequenceRange};
+use crate::broker::queue::{Contents, Input, Listed, Place, Run, Scheduled, SequenceRange, Spot};
 use crate::broker::time::Timestamp;
 use crate::node::storage::{self, Gone, Storage};
 
@@ -52,6 +52,16 @@ impl QueueCell {
             }
             running.run(now, Input::Fetched { runs, messages }, outcome)
         });
+    }
+
+    /// Ready messages, see [`Queue::list`].
+    pub(in crate::node) fn list(&self, after: Option<Spot>, most: usize) -> Vec<Listed> {
+        self.running.lock().queue.list(after, most)
+    }
+
+    /// What to list behind for one message to come first.
+    pub(in crate::node) fn before(&self, sequence: SequenceNumber) -> Spot {
+        self.running.lock().queue.before(sequence)
     }
 
     /// Messages that wait, see [`Queue::scheduled`].

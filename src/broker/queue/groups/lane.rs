@@ -144,6 +144,20 @@ impl Grouped {
         self.table.in_memory()
     }
 
+    /// Takes a message out that is set aside.
+    pub(in crate::broker::queue) fn remove_aside(&mut self, sequence: SequenceNumber) -> Option<Held> {
+        self.take_aside(sequence).map(|(_, held)| held)
+    }
+
+    pub(in crate::broker::queue) fn is_aside(&self, sequence: SequenceNumber) -> bool {
+        self.table.get(sequence).is_some()
+    }
+
+    /// Those set aside behind one, or all, by number.
+    pub(in crate::broker::queue) fn aside_behind(&self, after: Option<SequenceNumber>) -> impl Iterator<Item = &Held> {
+        self.table.behind(after)
+    }
+
     /// Which messages were handed out before.
     pub(in crate::broker::queue) fn delivered(&self) -> Vec<SequenceRange> {
         let aside = self.aside().filter(|held| held.redelivered).map(|held| (held.sequence.0, held.sequence.0));

@@ -10,7 +10,7 @@ use super::effect::Effect;
 use super::input::Input;
 use super::lanes::Lanes;
 use super::unacked::Held;
-use super::{DeathReason, NOTHING_FRESH, Queue, hand_out};
+use super::{DeathReason, JobState, NOTHING_FRESH, Queue, hand_out};
 use crate::broker::ids::ConsumerId;
 use crate::broker::time::Timestamp;
 
@@ -46,6 +46,7 @@ impl Queue {
             | Input::Relocate { .. }
             | Input::Fetched { .. }
             | Input::Cancel(_)
+            | Input::Pick(_)
             | Input::Purge
             | Input::Configure(_)
             | Input::Touch
@@ -77,6 +78,11 @@ impl Queue {
             }
             let holder = Some(consumer.subscription.consumer).filter(|_| !consumer.subscription.no_ack);
             let Some(held) = grouped.take(next, holder) else { return };
+            if self.settings.track_status {
+                let state = JobState::handed_out(consumer.subscription.no_ack);
+                effects.push(Effect::Job { message: held.message.clone(), state });
+            }
+            self.drained += u64::from(consumer.subscription.no_ack);
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
             if self.timeouts.is_used() && !consumer.subscription.no_ack {
                 self.timeouts.note(now, &mut consumer.unacked);
@@ -102,6 +108,11 @@ impl Queue {
             let no_ack = consumer.subscription.no_ack;
             let Some(held) = self.take_in_groups(now, id, no_ack, effects) else { break };
             let Some(consumer) = self.consumers.find(id) else { break };
+            if self.settings.track_status {
+                let state = JobState::handed_out(no_ack);
+                effects.push(Effect::Job { message: held.message.clone(), state });
+            }
+            self.drained += u64::from(no_ack);
             hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
             if self.timeouts.is_used() && !no_ack {
                 self.timeouts.note(now, &mut consumer.unacked);

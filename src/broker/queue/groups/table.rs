@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::ops::Bound;
 
 use leveret_protocol::ShortString;
 
@@ -101,6 +102,12 @@ impl GroupTable {
 
     pub(super) fn in_memory(&self) -> impl Iterator<Item = &Held> {
         self.aside.values().map(|(_, held)| held)
+    }
+
+    /// Those set aside behind one, or all, by number.
+    pub(super) fn behind(&self, after: Option<SequenceNumber>) -> impl Iterator<Item = &Held> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.aside.range((start, Bound::Unbounded)).map(|(_, (_, held))| held)
     }
 
     /// Whether anything of a group is in flight or set aside.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::broker::queue::lanes::Lanes;
-use crate::broker::queue::{Delays, Overflow, Retry, RetryOn, Settings, TimeoutAction};
+use crate::broker::queue::{Delays, Listed, Overflow, Pick, Retry, RetryOn, Settings, TimeoutAction};
 
 pub(super) fn grouped_message(body: &str) -> Message {
     let group = body.get(..1).unwrap_or_default();
@@ -413,4 +413,46 @@ fn the_store_finds_and_moves_what_is_set_aside() {
     assert_eq!(queue.delivered_ranges(), delivered);
     let gone = handle(&mut queue, Input::Purge);
     assert!(gone.contains(&Effect::Gone { sequence: SequenceNumber(2), place: moved }), "{gone:?}");
+}
+
+#[test]
+fn how_far_messages_are_is_told_in_groups_too() {
+    let mut queue = queue_of(Settings { track_status: true, ..settings() });
+    attach(&mut queue, ANN, 1);
+    let told = |effects: &[Effect]| {
+        let states = effects.iter().filter_map(|effect| {
+            let Effect::Job { message, state } = effect else { return None };
+            Some(format!("{} {}", String::from_utf8_lossy(message.body()), state.name()))
+        });
+        states.collect::<Vec<_>>()
+    };
+    let mut arrivals = ["a1", "a2"].map(|body| grouped_message(body).into()).into();
+    let effects = handle(&mut queue, Input::Publish(&mut arrivals));
+    assert_eq!(told(&effects), ["a1 ready", "a2 ready", "a1 in_flight"]);
+    assert_eq!(told(&settle(&mut queue, ANN, 1, Outcome::Ack)), ["a1 done", "a2 in_flight"]);
+}
+
+#[test]
+fn what_is_set_aside_is_listed_last_and_can_be_taken_out() {
+    let mut queue = with_two(1);
+    assert_eq!(put(&mut queue, &["a1", "a2", "a3", "b1", "c1"]), ["1 a1", "2 b1"]);
+    let listed = queue.list(None, 10);
+    let (spots, bodies): (Vec<_>, Vec<_>) = listed.iter().map(|listed| (listed.last(), body_of(listed))).unzip();
+    assert_eq!(bodies, ["c1", "a2", "a3"]);
+    for (at, spot) in spots.iter().enumerate() {
+        let rest: Vec<_> = queue.list(Some(*spot), 10).iter().map(body_of).collect();
+        assert_eq!(rest, bodies[at + 1..]);
+        assert_eq!(queue.list(Some(queue.before(listed[at].first())), 1), listed[at..=at]);
+    }
+    let pick = |at: usize| Pick { spot: spots[at], sequence: listed[at].first(), place: None, body: 2 };
+    let mut picks = vec![pick(1), pick(0)];
+    assert!(handle(&mut queue, Input::Pick(&mut picks)).contains(&Effect::Removed(2)));
+    assert_eq!(picks.len(), 2);
+    assert_eq!((queue.ready_count(), queue.ready_bytes()), (1, 2));
+    assert_eq!(ack(&mut queue, ANN, 1), ["1 a3"]);
+}
+
+fn body_of(listed: &Listed) -> String {
+    let Listed::Here { message, .. } = listed else { panic!("{listed:?}") };
+    String::from_utf8_lossy(message.body()).into_owned()
 }

@@ -115,6 +115,7 @@ impl Model {
                 | Effect::LeaseEnded
                 | Effect::Fetch(_)
                 | Effect::Retried { .. }
+                | Effect::Job { .. }
                 | Effect::GoneRun(_)
                 | Effect::Lost(_)
                 | Effect::Emptied(_)

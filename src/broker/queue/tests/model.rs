@@ -13,7 +13,7 @@ use super::{message, urgent};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::message::Message;
 use crate::broker::queue::{
-    Arrival, Contents, Delivery, Effect, Input, Outcome, Place, Queue, Run, Settings, Subscription,
+    Arrival, Contents, Delivery, Effect, Input, Listed, Outcome, Pick, Place, Queue, Run, Settings, Spot, Subscription,
 };
 use crate::broker::time::Timestamp;
 
@@ -37,6 +37,10 @@ enum Step {
     /// In pieces of so many messages at most.
     Copy(Index, u32),
     Relocate,
+    /// In pages of so many.
+    List(usize),
+    /// Which of those that were listed; whether that is long ago.
+    Pick(Vec<Index>, bool),
     Purge,
     Restart,
 }
@@ -64,6 +68,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::NextFile),
         1 => (any::<Index>(), 1..20_u32).prop_map(|(file, most)| Step::Copy(file, most)),
         2 => Just(Step::Relocate),
+        2 => (1..9_usize).prop_map(Step::List),
+        3 => (prop::collection::vec(any::<Index>(), 1..6), prop::bool::weighted(0.3))
+            .prop_map(|(which, stale)| Step::Pick(which, stale)),
         1 => Just(Step::Purge),
         1 => Just(Step::Restart),
     ]
@@ -155,6 +162,10 @@ struct Model {
     gone: Vec<u64>,
     got_later: bool,
     relocated: Option<usize>,
+    /// What was listed last.
+    listed: Vec<Pick>,
+    /// So many messages are picked in this step.
+    picked: Option<usize>,
 }
 
 const GETTER: ConsumerId = ConsumerId(0);
@@ -197,6 +208,10 @@ impl Model {
     fn run(&mut self, input: Input<'_>) {
         let mut effects = Vec::new();
         self.queue.handle(Timestamp::ZERO, input, &mut effects).unwrap();
+        self.look_at(effects);
+    }
+
+    fn look_at(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Deliver(delivery) => {
@@ -234,6 +249,7 @@ impl Model {
                         self.ready.remove(&sequence).unwrap();
                     }
                 }
+                Effect::Removed(count) if self.picked.is_some() => assert_eq!(self.picked.take(), Some(count)),
                 Effect::Removed(count) => {
                     assert_eq!(count, self.ready.len() + self.returned.len());
                     let all = std::mem::take(&mut self.ready).into_iter().chain(std::mem::take(&mut self.returned));
@@ -474,9 +490,81 @@ impl Model {
             Step::Relocate => {
                 self.relocate();
             }
+            Step::List(most) => self.list(most),
+            Step::Pick(which, stale) => self.pick(&which, stale),
             Step::Purge => self.run(Input::Purge),
             Step::Restart => self.restart(),
         }
+    }
+
+    /// Lists everything, which has to be there in the order in which it will be delivered.
+    fn list(&mut self, most: usize) {
+        let (mut found, mut after) = (Vec::new(), None);
+        self.listed.clear();
+        while let listed = self.queue.list(after, most)
+            && let Some(last) = listed.last()
+        {
+            after = Some(last.last());
+            for listed in listed {
+                self.expand(listed, &mut found);
+            }
+        }
+        let mut expected: Vec<(u64, bool)> = Vec::new();
+        let lanes: BTreeSet<u64> =
+            self.ready.keys().chain(self.returned.keys()).map(|number| *lane_of(*number).start()).collect();
+        for lane in lanes.into_iter().map(lane_of) {
+            let in_order = self.returned.range(lane.clone()).chain(self.ready.range(lane));
+            expected.extend(in_order.map(|(sequence, item)| (*sequence, item.delivered)));
+        }
+        assert_eq!(found, expected);
+    }
+
+    fn expand(&mut self, listed: Listed, found: &mut Vec<(u64, bool)>) {
+        let mut see = |spot, sequence: SequenceNumber, place, message: &Message, redelivered| {
+            assert_eq!(*message, message_of(sequence, self.highest));
+            let begins_with = self.queue.list(Some(self.queue.before(sequence)), 1).into_iter().next();
+            assert!(begins_with.is_some_and(|listed| listed.first() == sequence));
+            self.listed.push(Pick { spot, sequence, place, body: message.body_length() });
+            found.push((sequence.0, redelivered));
+        };
+        match listed {
+            Listed::Here { spot, sequence, redelivered, message } => see(spot, sequence, None, &message, redelivered),
+            Listed::Stored { run, from, redelivered } => {
+                let lane = run.first.lane();
+                for (sequence, place, message) in self.disk.read(run) {
+                    if sequence >= from {
+                        let spot =
+                            Spot { lane: if self.highest == 0 { 0 } else { lane }, in_turn: true, number: sequence.0 };
+                        let again = redelivered.iter().any(|(first, last)| (*first..=*last).contains(&sequence.0));
+                        see(spot, sequence, Some(place), &message, again);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Picks messages, which are all there if they have just been listed.
+    fn pick(&mut self, which: &[Index], stale: bool) {
+        if !stale {
+            self.list(3);
+        }
+        if self.listed.is_empty() {
+            return;
+        }
+        let mut picks: Vec<Pick> = which.iter().map(|at| *at.get(&self.listed)).collect();
+        picks.sort_unstable();
+        picks.dedup();
+        let wanted = picks.clone();
+        let mut effects = Vec::new();
+        self.queue.handle(Timestamp::ZERO, Input::Pick(&mut picks), &mut effects).unwrap();
+        assert!(stale || picks == wanted, "all of them are there");
+        for pick in &picks {
+            let item = self.ready.remove(&pick.sequence.0).or_else(|| self.returned.remove(&pick.sequence.0));
+            let item = item.expect("it was there");
+            self.leaving.extend(item.stored.then_some(pick.sequence.0));
+        }
+        self.picked = Some(picks.len());
+        self.look_at(effects);
     }
 
     fn settle(&mut self, at: Index, which: &[Index], outcome: Outcome) {
