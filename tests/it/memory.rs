@@ -222,8 +222,9 @@ fn who_was_held_back_for_others_goes_on_when_they_settle() {
 #[test]
 fn large_messages_do_not_outgrow_the_limit() {
     const LARGE: usize = 16 * MIB;
-    const COUNT: usize = 30;
-    let server = limited();
+    const COUNT: usize = 40;
+    let limit = 2 * LIMIT;
+    let server = Server::start_with(&[("vm_memory_high_watermark.absolute", &limit.to_string())]);
     let mut peer = Peer::open(server.address());
     peer.call(1, &declare("jobs"), "queue.declare-ok");
     flood(&mut peer, "jobs", 0..COUNT, LARGE);
@@ -234,7 +235,7 @@ fn large_messages_do_not_outgrow_the_limit() {
         assert_eq!((number(&body), body.len()), (expected, LARGE));
     }
     println!("{} MiB at most", server.peak() / MIB);
-    assert!(server.peak() < LIMIT + 4 * LARGE, "{} MiB", server.peak() / MIB);
+    assert!(server.peak() < limit, "{} MiB", server.peak() / MIB);
 }
 
 #[test]
@@ -371,5 +372,6 @@ fn what_memory_is_used_for_is_told_to_the_byte() {
     let whole = published(&publish("", "jobs"), &numbered(0, 100_000));
     other.raw.send(&whole[..whole.len() / 2]);
     let readers = || api.get("/nodes/leveret%40localhost/memory").body["memory"]["connection_readers"].as_u64();
-    assert_eq!(readers(), Some(0), "part of a frame is not part of a message yet");
+    // Its header has come, and part of a frame is not part of a message yet: no more is kept ready than for a beginning.
+    wait_until("it has begun", || readers().is_some_and(|bytes| (1..8192).contains(&bytes)));
 }
