@@ -267,11 +267,9 @@ impl MessageArena {
         traits: Traits,
         arrived: Timestamp,
     ) -> Option<Message> {
-        let own = self.fit(names.len() + header.len() + body.len() + ARRIVED);
-        let mut own = own.map(BytesMut::with_capacity);
-        let bytes = own.as_mut().unwrap_or(&mut self.chunk);
-        fill(bytes, names, header, body, arrived);
-        Message::from_whole(bytes.split().freeze(), names.len(), header.len(), traits)
+        let length = names.len() + header.len() + body.len() + ARRIVED;
+        let bytes = self.with_room(length, |room| fill(room, names, header, body, arrived));
+        Message::from_whole(bytes, names.len(), header.len(), traits)
     }
 
     /// As `store`, for bytes as [`Message::bytes`] gave them.
@@ -282,23 +280,23 @@ impl MessageArena {
         header_length: usize,
         traits: Traits,
     ) -> Option<Message> {
-        let own = self.fit(bytes.len());
-        let mut own = own.map(BytesMut::with_capacity);
-        let room = own.as_mut().unwrap_or(&mut self.chunk);
-        room.extend_from_slice(bytes);
-        Message::from_whole(room.split().freeze(), names_length, header_length, traits)
+        let bytes = self.with_room(bytes.len(), |room| room.extend_from_slice(bytes));
+        Message::from_whole(bytes, names_length, header_length, traits)
     }
 
-    /// Makes room in the chunk for so many bytes, or gives them back where they are too many for it.
+    /// Has so many bytes written, to the chunk or, where they are too many for that, to an allocation of their own.
     #[inline]
-    fn fit(&mut self, length: usize) -> Option<usize> {
+    fn with_room(&mut self, length: usize, write: impl Fn(&mut BytesMut)) -> Bytes {
         if length >= OWN_ALLOCATION {
-            return Some(length);
+            let mut own = BytesMut::with_capacity(length);
+            write(&mut own);
+            return own.freeze();
         }
         if self.chunk.capacity() < length {
             self.chunk = BytesMut::with_capacity(CHUNK);
         }
-        None
+        write(&mut self.chunk);
+        self.chunk.split().freeze()
     }
 }
 

@@ -124,7 +124,7 @@ impl Queue {
             picks.chunk_by(|one, next| (one.spot.lane, one.spot.in_turn) == (next.spot.lane, next.spot.in_turn))
         {
             for (sequence, place) in self.ready.pick(picks) {
-                self.deliveries.forget(sequence);
+                self.hand_outs.deliveries.forget(sequence);
                 effects.extend(place.map(|place| Effect::Gone { sequence, place }));
                 taken.insert(sequence);
             }

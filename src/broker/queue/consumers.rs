@@ -243,9 +243,10 @@ impl Consumers {
         self.get(id).is_some_and(Consumer::ready) && self.may_serve(id)
     }
 
-    /// The consumer whose turn it is, which then goes to the end of its priority's line.
-    pub(super) fn next(&mut self) -> Option<&mut Consumer> {
-        let id = loop {
+    /// The consumer whose turn it is, which then goes to the end of its priority's line, and whether it is alone in that: then
+    /// its turn comes again as long as it can take a message.
+    pub(super) fn next(&mut self) -> Option<(&mut Consumer, bool)> {
+        let (id, alone) = loop {
             let mut first = self.rotation.first_entry()?;
             let Some(id) = first.get_mut().pop_front() else {
                 first.remove();
@@ -254,11 +255,11 @@ impl Consumers {
             let Some(consumer) = self.all.get_mut(&id) else { continue };
             if consumer.ready() {
                 first.get_mut().push_back(id);
-                break id;
+                break (id, first.get().len() == 1);
             }
             consumer.rotating = false;
         };
-        self.all.get_mut(&id)
+        self.all.get_mut(&id).map(|consumer| (consumer, alone))
     }
 
     /// Takes a consumer out of the rotation, until it is woken.

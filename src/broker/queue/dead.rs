@@ -65,7 +65,7 @@ pub(super) struct Dying {
 impl Queue {
     /// A message dies: it waits for its dead-letter exchange, or is gone at once where the queue has none.
     pub(super) fn die(&mut self, held: Held, reason: DeathReason, effects: &mut Vec<Effect>) {
-        self.deliveries.forget(held.sequence);
+        self.hand_outs.deliveries.forget(held.sequence);
         self.tell(&held.message, self.end_of(reason), effects);
         if self.settings.dead_letter.is_none() {
             effects.extend(held.gone());

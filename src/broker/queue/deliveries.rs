@@ -55,7 +55,7 @@ impl Queue {
     /// How often deliveries of live messages have failed, by their numbers.
     #[must_use]
     pub fn failures(&self) -> BTreeMap<u64, u64> {
-        let failed = self.deliveries.0.iter().filter(|(_, count)| count.failed > 0);
+        let failed = self.hand_outs.deliveries.0.iter().filter(|(_, count)| count.failed > 0);
         failed.map(|(sequence, count)| (sequence.0, count.failed)).collect()
     }
 
@@ -70,7 +70,7 @@ impl Queue {
     }
 
     fn count(&mut self, held: Held, failed: bool, effects: &mut Vec<Effect>) {
-        let count = self.deliveries.came_back(held.sequence, failed);
+        let count = self.hand_outs.deliveries.came_back(held.sequence, failed);
         if self.settings.most_failures().is_some_and(|most| count.failed > most) {
             return self.die(held, DeathReason::DeliveryLimit, effects);
         }
@@ -82,23 +82,23 @@ impl Queue {
 
     /// Ready messages have been purged.
     pub(super) fn forget_purged(&mut self) {
-        if self.deliveries.is_empty() {
+        if self.hand_outs.deliveries.is_empty() {
             return;
         }
         let unacked: BTreeSet<_> =
             self.unacked().flat_map(|unacked| unacked.iter().map(|held| held.sequence)).collect();
-        self.deliveries.0.retain(|sequence, _| unacked.contains(sequence));
+        self.hand_outs.deliveries.0.retain(|sequence, _| unacked.contains(sequence));
     }
 
     /// Messages could not be read, as effects tell.
     pub(super) fn forget_lost(&mut self, effects: &[Effect]) {
-        if self.deliveries.is_empty() {
+        if self.hand_outs.deliveries.is_empty() {
             return;
         }
         for effect in effects {
             if let Effect::Lost(run) = effect {
                 let lost = |sequence: SequenceNumber| (run.first..Run::end(run)).contains(&sequence);
-                self.deliveries.0.retain(|sequence, _| !lost(*sequence));
+                self.hand_outs.deliveries.0.retain(|sequence, _| !lost(*sequence));
             }
         }
     }

@@ -73,15 +73,20 @@ impl Queue {
         }
         let head = self.ready.first().filter(|_| self.ttl.is_used()).and_then(|held| self.ttl.deadline(held));
         let waiting = self.waiting.as_ref().and_then(|waiting| waiting.next_deadline());
-        head.into_iter().chain(self.lease_end()).chain(waiting).chain(self.timeouts.due()).min()
+        head.into_iter().chain(self.lease_end()).chain(waiting).chain(self.hand_outs.timeouts.due()).min()
     }
 
     /// Expires what is at the head, up to the first message that lives. Of those that have only just come none: a consumer
     /// that waits may have one whose time to live is 0.
+    #[inline]
     pub(super) fn expire(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
-        if !self.ttl.is_used() {
-            return;
+        if self.ttl.is_used() {
+            self.expire_head(now, fresh, effects);
         }
+    }
+
+    #[inline(never)]
+    fn expire_head(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
         while let Some(head) = self.ready.first()
             && self.ttl.is_over(head, now, fresh)
             && let Some(held) = self.ready.take_first()

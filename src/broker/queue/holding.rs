@@ -115,21 +115,20 @@ impl Queue {
     #[inline(always)]
     pub(super) fn accept(&mut self, now: Timestamp, sequence: SequenceNumber, arrival: Arrival) {
         self.ttl.note(arrival.message.traits());
-        let arrival = if self.holds { self.set_aside(now, sequence, arrival) } else { Some(arrival) };
-        if let Some(arrival) = arrival {
-            self.ready.add(sequence, arrival);
+        if self.holds {
+            return self.accept_or_hold(now, sequence, arrival);
         }
+        self.ready.add(sequence, arrival);
     }
 
-    #[cold]
-    fn set_aside(&mut self, now: Timestamp, sequence: SequenceNumber, arrival: Arrival) -> Option<Arrival> {
+    #[inline(never)]
+    fn accept_or_hold(&mut self, now: Timestamp, sequence: SequenceNumber, arrival: Arrival) {
         let waits = |wait: &Wait| wait.due > now || wait.redelivered || self.settings.hold == Some(Hold::ForExchange);
         let Some(Wait { due, redelivered }) = self.settings.wait(&arrival.message).filter(waits) else {
-            return Some(arrival);
+            return self.ready.add(sequence, arrival);
         };
         let Arrival { message, place } = arrival;
         self.waiting_room().add(due, Held { sequence, message, place, redelivered });
-        None
     }
 
     fn waiting_room(&mut self) -> &mut Waiting {
@@ -235,7 +234,7 @@ impl Queue {
         for held in back {
             match self.next_attempt(now, &held) {
                 Some(message) => {
-                    self.deliveries.forget(held.sequence);
+                    self.hand_outs.deliveries.forget(held.sequence);
                     self.tell(&held.message, JobState::Ready, effects);
                     effects.push(Effect::Retried { message, stored: held.place.map(|place| (held.sequence, place)) });
                 }

@@ -12,8 +12,10 @@ mod effective;
 mod entry;
 mod expiry;
 mod groups;
+mod hand_outs;
 mod holding;
 mod input;
+mod intake;
 mod job;
 mod lanes;
 mod length;
@@ -27,6 +29,7 @@ mod ready;
 mod relocate;
 mod retry;
 mod settings;
+mod settling;
 mod single_active;
 mod stored;
 mod timeouts;
@@ -41,13 +44,14 @@ use std::collections::BTreeMap;
 pub use self::arguments::QueueType;
 pub use self::browse::{Listed, Pick, Spot};
 pub use self::consumers::Subscription;
-use self::consumers::{Consumer, Consumers};
+use self::consumers::Consumers;
 use self::dead::Dying;
 pub use self::dead::{Dead, DeathReason, Departure};
 use self::deliveries::Deliveries;
 pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
 use self::expiry::TimeToLive;
+use self::hand_outs::HandOuts;
 pub use self::holding::Scheduled;
 pub use self::input::{Arrival, Input, Outcome};
 pub use self::job::JobState;
@@ -60,11 +64,10 @@ pub use self::ranges::SequenceRange;
 pub use self::retry::{Delays, Retry, RetryOn};
 pub use self::settings::{Bound, DeadLetter, Hold, Overflow, Settings, TimeoutAction};
 pub use self::stored::Contents;
-use self::timeouts::Timeouts;
-use self::unacked::{Held, Unacked};
+use self::unacked::Unacked;
 use self::waiting::Waiting;
 use crate::broker::dedup::{self, Deduplicator};
-use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
+use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::time::Timestamp;
 
 /// A queue.
@@ -79,7 +82,8 @@ pub struct Queue {
     departed: BTreeMap<ConsumerId, Unacked>,
     /// What channels hold by basic.get. Also those that hold nothing: their hand-outs are counted while they live.
     getters: BTreeMap<ConsumerId, Unacked>,
-    unacked_bytes: usize,
+    /// What it keeps of what it hands out.
+    hand_outs: HandOuts,
     settings: Settings,
     ttl: TimeToLive,
     /// When somebody last used it, consumers apart.
@@ -89,14 +93,10 @@ pub struct Queue {
     promised: Promised,
     /// What tells messages that it has taken before, where that was asked for.
     deduplicator: Option<Box<Deduplicator>>,
-    deliveries: Deliveries,
     /// Messages that come have to be looked at for whether they wait.
     holds: bool,
     /// Those that are not ready before a time, once there has been one.
     waiting: Option<Box<Waiting>>,
-    timeouts: Timeouts,
-    /// How many messages consumers are done with: settled for good, or handed out without a need to.
-    drained: u64,
 }
 
 /// Unacked messages of a consumer of a quorum queue that asks for no limit (RabbitMQ).
@@ -130,7 +130,7 @@ impl Queue {
         if settings.is_quorum() {
             self.ready.keep_order_of_return();
         }
-        self.timeouts.configure(&settings);
+        self.hand_outs.configure(&settings);
         self.settings = settings;
         self.begin_to_hold();
         self
@@ -139,7 +139,7 @@ impl Queue {
     /// A queue after a restart, with how often deliveries of its messages failed before.
     #[must_use]
     pub fn having_failed(mut self, failed: impl IntoIterator<Item = (SequenceNumber, u64)>) -> Self {
-        self.deliveries = Deliveries::recovered(failed);
+        self.hand_outs.deliveries = Deliveries::recovered(failed);
         self
     }
 
@@ -208,7 +208,7 @@ impl Queue {
     /// Bytes of memory that unacked messages cost.
     #[must_use]
     pub const fn unacked_bytes(&self) -> usize {
-        self.unacked_bytes
+        self.hand_outs.unacked_bytes
     }
 
     /// From how many bytes of ready messages in memory on those that have a place are paged out. At first there is no
@@ -242,7 +242,7 @@ impl Queue {
     /// need to be. Those that expired or were dropped or purged do not count.
     #[must_use]
     pub const fn drained(&self) -> u64 {
-        self.drained
+        self.hand_outs.drained
     }
 
     /// From now on takes no message twice.
@@ -326,52 +326,6 @@ impl Queue {
         self.check_lease(now, effects);
     }
 
-    /// Takes messages in, and gives them numbers; the first of these.
-    #[inline]
-    fn publish(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>, effects: &mut Vec<Effect>) -> u64 {
-        let first = self.numbering.next_number();
-        for arrival in arrivals.drain(..) {
-            let sequence = self.numbering.take(&arrival.message);
-            self.take_in(now, sequence, arrival, effects);
-        }
-        first
-    }
-
-    /// Takes messages in that have numbers; the first of these.
-    fn insert(
-        &mut self,
-        now: Timestamp,
-        arrivals: &mut Vec<(SequenceNumber, Arrival)>,
-        effects: &mut Vec<Effect>,
-    ) -> u64 {
-        let first = arrivals.first().map_or(NOTHING_FRESH, |(sequence, _)| sequence.number());
-        for (sequence, arrival) in arrivals.drain(..) {
-            self.keep_promise(&arrival);
-            self.take_in(now, sequence, arrival, effects);
-        }
-        first
-    }
-
-    #[inline]
-    fn take_in(&mut self, now: Timestamp, sequence: SequenceNumber, arrival: Arrival, effects: &mut Vec<Effect>) {
-        if let Some(deduplicator) = &mut self.deduplicator
-            && !deduplicator.admits_message(now, &arrival.message)
-        {
-            effects.extend(arrival.place.map(|place| Effect::Gone { sequence, place }));
-            return;
-        }
-        self.tell(&arrival.message, JobState::Ready, effects);
-        self.accept(now, sequence, arrival);
-    }
-
-    /// Takes messages that have been here before, in another form: nobody takes them for duplicates of themselves.
-    fn publish_again(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>) {
-        for arrival in arrivals.drain(..) {
-            let sequence = self.numbering.take(&arrival.message);
-            self.accept(now, sequence, arrival);
-        }
-    }
-
     fn configure(&mut self, now: Timestamp, settings: Settings) {
         self.ttl.change(self.next_sequence(), settings.message_ttl);
         if settings.expires != self.settings.expires {
@@ -411,130 +365,6 @@ impl Queue {
         }
     }
 
-    fn abandon(&mut self, now: Timestamp, id: ConsumerId, effects: &mut Vec<Effect>) {
-        self.unsubscribe(now, id, effects);
-        for mut unacked in [self.departed.remove(&id), self.getters.remove(&id)].into_iter().flatten() {
-            for held in unacked.take_all() {
-                self.unacked_bytes -= held.message.cost();
-                self.ready.let_go(&held);
-                self.come_back(held, true, effects);
-            }
-        }
-    }
-
-    fn settle(
-        &mut self,
-        now: Timestamp,
-        id: ConsumerId,
-        checkouts: &[CheckoutId],
-        outcome: Outcome,
-        effects: &mut Vec<Effect>,
-    ) {
-        if matches!(outcome, Outcome::Ack | Outcome::Discard) {
-            self.drained += checkouts.len() as u64;
-        }
-        if self.settings.retry.is_some() && self.try_again(now, id, checkouts, outcome, effects) {
-            return;
-        }
-        let apart = match outcome {
-            Outcome::Ack | Outcome::Discard | Outcome::Requeue | Outcome::Fail if self.settings.track_status => true,
-            Outcome::Ack => !self.deliveries.is_empty(),
-            Outcome::Discard => self.settings.dead_letter.is_some() || !self.deliveries.is_empty(),
-            Outcome::Requeue | Outcome::Fail => self.settings.counts_deliveries(),
-        };
-        if apart {
-            return self.settle_apart(id, checkouts, outcome, effects);
-        }
-        self.check_in(id, checkouts, |ready, held| match outcome {
-            Outcome::Requeue | Outcome::Fail => ready.give_back(held),
-            Outcome::Ack | Outcome::Discard => effects.extend(held.gone()),
-        });
-    }
-
-    /// As `settle`, where more is to be done with a message than to take it out.
-    fn settle_apart(&mut self, id: ConsumerId, checkouts: &[CheckoutId], outcome: Outcome, effects: &mut Vec<Effect>) {
-        let mut settled = Vec::with_capacity(checkouts.len());
-        self.check_in(id, checkouts, |_, held| settled.push(held));
-        for held in settled {
-            match outcome {
-                Outcome::Requeue => self.come_back(held, false, effects),
-                Outcome::Fail => self.come_back(held, true, effects),
-                Outcome::Discard => self.die(held, DeathReason::Rejected, effects),
-                Outcome::Ack => {
-                    self.deliveries.forget(held.sequence);
-                    self.tell(&held.message, JobState::Done, effects);
-                    effects.extend(held.gone());
-                }
-            }
-        }
-    }
-
-    /// Takes what a consumer holds out of its hands.
-    fn check_in(&mut self, id: ConsumerId, checkouts: &[CheckoutId], mut take: impl FnMut(&mut Lanes, Held)) {
-        let Self { consumers, departed, getters, ready, unacked_bytes, .. } = self;
-        let mut settle = |unacked: &mut Unacked| {
-            for held in checkouts.iter().filter_map(|checkout| unacked.settle(*checkout)) {
-                *unacked_bytes -= held.message.cost();
-                ready.let_go(&held);
-                take(ready, held);
-            }
-        };
-        let mut attached = false;
-        consumers.change(id, |consumer| {
-            attached = true;
-            settle(&mut consumer.unacked);
-        });
-        if attached {
-            return;
-        }
-        if let Some(unacked) = getters.get_mut(&id) {
-            settle(unacked);
-        } else if let Some(unacked) = departed.get_mut(&id) {
-            settle(unacked);
-            if unacked.len() == 0 {
-                departed.remove(&id);
-            }
-        }
-    }
-
-    fn get(&mut self, now: Timestamp, id: ConsumerId, no_ack: bool, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
-        if self.settings.single_active && self.settings.is_quorum() {
-            return Err(Refusal::ExclusiveUse);
-        }
-        self.last_used = now;
-        self.expire(now, NOTHING_FRESH, effects);
-        let held = if self.ready.is_grouped() {
-            self.take_in_groups(now, id, no_ack, effects)
-        } else {
-            self.ready.take_first()
-        };
-        let Some(held) = held else {
-            effects.push(if self.ready.want() { Effect::GotLater } else { Effect::Got(None) });
-            return Ok(());
-        };
-        // What is left is counted without what has expired behind it.
-        self.expire(now, NOTHING_FRESH, effects);
-        self.tell(&held.message, JobState::handed_out(no_ack), effects);
-        let (redelivered, gone, sequence) = (held.redelivered, held.gone(), held.sequence);
-        let told = self.deliveries.of(sequence).and_then(|count| count.told_in(&held.message));
-        let message = told.unwrap_or_else(|| held.message.clone());
-        let unacked = self.getters.entry(id).or_default();
-        let checkout = if no_ack {
-            self.drained += 1;
-            self.deliveries.forget(sequence);
-            unacked.next_checkout()
-        } else {
-            self.unacked_bytes += held.message.cost();
-            let checkout = unacked.check_out(held);
-            self.timeouts.note(now, unacked);
-            checkout
-        };
-        let delivery = Delivery { consumer: id, checkout, redelivered, message };
-        effects.push(Effect::Got(Some((delivery, self.ready_count()))));
-        effects.extend(gone.filter(|_| no_ack));
-        Ok(())
-    }
-
     fn purge(&mut self, effects: &mut Vec<Effect>) {
         let waiting = self.waiting.as_mut().map_or(0, |waiting| waiting.clear(effects));
         let count = self.ready.purge(effects) + waiting;
@@ -558,124 +388,5 @@ impl Queue {
         effects.push(Effect::Removed(self.ready_count()));
         *self = Self { deleted: true, dying, settings, ..Self::default() };
         Ok(())
-    }
-
-    /// Hands a consumer as much as its channel has room for. If it wants more, `dispatch` announces it again.
-    fn offer(&mut self, now: Timestamp, id: ConsumerId, room: usize, effects: &mut Vec<Effect>) {
-        self.consumers.change(id, Consumer::unannounce);
-        self.expire(now, NOTHING_FRESH, effects);
-        if self.ready.is_grouped() {
-            let taken = self.offer_groups(now, id, room, effects);
-            effects.push(Effect::Taken(taken));
-            return;
-        }
-        let mut taken = 0;
-        while taken < room
-            && self.consumers.may_serve(id)
-            && let Some(consumer) = self.consumers.find(id).filter(|consumer| consumer.has_room())
-            && let Some(held) = self.ready.take_first()
-        {
-            if self.settings.track_status {
-                let state = JobState::handed_out(consumer.subscription.no_ack);
-                effects.push(Effect::Job { message: held.message.clone(), state });
-            }
-            hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
-            if self.timeouts.is_used() && !consumer.subscription.no_ack {
-                self.timeouts.note(now, &mut consumer.unacked);
-            }
-            self.drained += u64::from(consumer.subscription.no_ack);
-            taken += 1;
-            self.expire(now, NOTHING_FRESH, effects);
-        }
-        effects.push(Effect::Taken(taken));
-    }
-
-    /// Hands ready messages to consumers until one of them runs out; then those go that have expired or are too many. Sees
-    /// to it that more are loaded.
-    fn dispatch(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
-        if self.waiting.is_some() {
-            self.release(now, effects);
-        }
-        self.expire(now, fresh, effects);
-        if self.ready.is_grouped() {
-            self.dispatch_groups(now, fresh, effects);
-        } else {
-            self.dispatch_in_order(now, fresh, effects);
-        }
-        self.expire(now, NOTHING_FRESH, effects);
-        self.shorten(effects);
-        let unseen = self.ttl.is_used() && !self.ready.is_loaded();
-        if let Some(run) = self.ready.next_load(self.consumers.len() > 0 || unseen || self.is_too_long()) {
-            effects.push(Effect::Load(run));
-        }
-        if self.waiting.is_some() {
-            self.fetch(now, effects);
-        }
-    }
-
-    #[inline]
-    fn dispatch_in_order(&mut self, now: Timestamp, fresh: u64, effects: &mut Vec<Effect>) {
-        while self.ready.is_loaded() {
-            let Some(consumer) = self.consumers.next() else { break };
-            if consumer.subscription.channel_limited {
-                effects.push(Effect::Wanting(consumer.announce()));
-                continue;
-            }
-            let Some(held) = self.ready.take_first() else { break };
-            if self.settings.track_status {
-                let state = JobState::handed_out(consumer.subscription.no_ack);
-                effects.push(Effect::Job { message: held.message.clone(), state });
-            }
-            self.drained += u64::from(consumer.subscription.no_ack);
-            hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
-            if self.timeouts.is_used() && !consumer.subscription.no_ack {
-                self.timeouts.note(now, &mut consumer.unacked);
-            }
-            self.expire(now, fresh, effects);
-        }
-    }
-}
-
-/// Hands a message to a consumer that can take it.
-#[inline]
-fn hand_out(
-    consumer: &mut Consumer,
-    held: Held,
-    unacked_bytes: &mut usize,
-    deliveries: &mut Deliveries,
-    effects: &mut Vec<Effect>,
-) {
-    let no_ack = consumer.subscription.no_ack;
-    let (sequence, place, again) = (held.sequence, held.place, held.redelivered);
-    if !no_ack {
-        *unacked_bytes += held.message.cost();
-    }
-    // Not `push`: that makes the effect elsewhere and moves it, which takes longer than making it (measured: 10 ns).
-    effects.extend(std::iter::once_with(|| Effect::Deliver(consumer.hand_out(held))));
-    if again {
-        tell_count(consumer, sequence, deliveries, effects.last_mut());
-    }
-    if no_ack && let Some(place) = place {
-        effects.push(Effect::Gone { sequence, place });
-    }
-}
-
-/// Tells the consumer how often the message was delivered before, where that is counted.
-#[cold]
-fn tell_count(
-    consumer: &mut Consumer,
-    sequence: SequenceNumber,
-    deliveries: &mut Deliveries,
-    delivery: Option<&mut Effect>,
-) {
-    let Some(count) = deliveries.of(sequence) else { return };
-    if consumer.subscription.no_ack {
-        deliveries.forget(sequence);
-    }
-    if let Some(Effect::Deliver(delivery)) = delivery
-        && let Some(told) = count.told_in(&delivery.message)
-    {
-        consumer.charge(told.cost().saturating_sub(delivery.message.cost()));
-        delivery.message = told;
     }
 }

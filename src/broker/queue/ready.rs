@@ -204,12 +204,28 @@ impl Ready {
     }
 
     /// Takes out the oldest message in memory.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_first(&mut self) -> Option<Held> {
-        let held = if self.returned.is_empty() { self.loaded.pop_front()? } else { self.returned.pop_first()?.1 };
-        self.bytes -= held.message.cost();
-        self.body_bytes = self.body_bytes.saturating_sub(held.message.body_length());
+        if !self.returned.is_empty() {
+            return self.take_returned();
+        }
+        // Counted before it is moved: to read it right after that would stall, see `Held`.
+        let message = &self.loaded.front()?.message;
+        let (cost, body_length) = (message.cost(), message.body_length());
+        self.count_out(cost, body_length);
+        self.loaded.pop_front()
+    }
+
+    #[cold]
+    fn take_returned(&mut self) -> Option<Held> {
+        let (_, held) = self.returned.pop_first()?;
+        self.count_out(held.message.cost(), held.message.body_length());
         Some(held)
+    }
+
+    fn count_out(&mut self, cost: usize, body_length: u64) {
+        self.bytes -= cost;
+        self.body_bytes = self.body_bytes.saturating_sub(body_length);
     }
 
     /// Nothing is in memory: whether there is something to wait for, which is loaded then.

@@ -101,35 +101,35 @@ impl Queue {
     /// How long deliveries may stay unacked where neither queue nor consumer says; zero: for ever; `None`: as RabbitMQ has
     /// it, which is half an hour in quorum queues, and for ever in others.
     pub fn set_default_timeout(&mut self, timeout: Option<Duration>) {
-        self.timeouts.of_node = timeout;
-        self.timeouts.configure(&self.settings);
+        self.hand_outs.timeouts.of_node = timeout;
+        self.hand_outs.configure(&self.settings);
     }
 
     /// Whether deliveries may time out.
     #[must_use]
     pub const fn times_out(&self) -> bool {
-        self.timeouts.is_used()
+        self.hand_outs.timeouts.is_used()
     }
 
     /// A consumer comes with a wish of its own.
     pub(super) fn note_timeout(&mut self, wanted: Option<Duration>) {
-        self.timeouts.asked_for |= wanted.is_some_and(|wanted| !wanted.is_zero());
+        self.hand_outs.timeouts.asked_for |= wanted.is_some_and(|wanted| !wanted.is_zero());
     }
 
     /// The settings have changed: what is unacked by now counts from now on, where no time is known for it.
     pub(super) fn reset_timeouts(&mut self, now: Timestamp) {
-        let before = self.timeouts.span;
-        self.timeouts.configure(&self.settings);
-        if self.timeouts.span == before {
+        let before = self.hand_outs.timeouts.span;
+        self.hand_outs.configure(&self.settings);
+        if self.hand_outs.timeouts.span == before {
             return;
         }
         self.each_unacked(|unacked| unacked.note_all(now));
-        self.timeouts.due = Some(now);
+        self.hand_outs.timeouts.due = Some(now);
     }
 
     /// Takes back what has been unacked for too long.
     pub(super) fn check_timeouts(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if self.timeouts.due.is_none_or(|due| now < due) {
+        if self.hand_outs.timeouts.due.is_none_or(|due| now < due) {
             return;
         }
         for (id, span) in self.overdue(now) {
@@ -138,14 +138,14 @@ impl Queue {
                 TimeoutAction::Requeue => self.requeue_overdue(now, id, span, effects),
             }
         }
-        let due = self.holders().filter_map(|(_, unacked)| unacked.deadline(self.timeouts.of(unacked.timeout)?)).min();
-        self.timeouts.due = due;
+        let due = self.holders().filter_map(|(_, unacked)| unacked.deadline(self.hand_outs.timeouts.of(unacked.timeout)?)).min();
+        self.hand_outs.timeouts.due = due;
     }
 
     /// Who holds something for too long, and how long that may be.
     fn overdue(&self, now: Timestamp) -> Vec<(ConsumerId, Duration)> {
         let overdue = self.holders().filter_map(|(id, unacked)| {
-            let span = self.timeouts.of(unacked.timeout)?;
+            let span = self.hand_outs.timeouts.of(unacked.timeout)?;
             unacked.deadline(span).filter(|deadline| *deadline <= now).map(|_| (id, span))
         });
         overdue.collect()
@@ -158,8 +158,8 @@ impl Queue {
         else {
             return;
         };
-        if self.timeouts.of(unacked.timeout).is_some() && unacked.extend(checkout, until) {
-            self.timeouts.due = Some(self.timeouts.due.map_or(until, |due| due.min(until)));
+        if self.hand_outs.timeouts.of(unacked.timeout).is_some() && unacked.extend(checkout, until) {
+            self.hand_outs.timeouts.due = Some(self.hand_outs.timeouts.due.map_or(until, |due| due.min(until)));
         }
     }
 
@@ -203,7 +203,7 @@ impl Queue {
 
     fn give_back_overdue(&mut self, held: Vec<Held>, effects: &mut Vec<Effect>) {
         for held in held {
-            self.unacked_bytes -= held.message.cost();
+            self.hand_outs.unacked_bytes -= held.message.cost();
             self.ready.let_go(&held);
             self.come_back(held, false, effects);
         }

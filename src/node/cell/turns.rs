@@ -40,6 +40,11 @@ impl QueueCell {
         loop {
             let room = running.queue.room_for(arrivals.iter().map(|arrival| arrival.message.body_length()));
             let admitted = running.line.admits(outbox, room);
+            // All of it, as a rule: the list stays, and with it its memory for the next time.
+            if admitted >= arrivals.len() {
+                self.take(now, running, arrivals, outcome)?;
+                break;
+            }
             let mut later = arrivals.split_off(admitted);
             if !arrivals.is_empty() {
                 self.take(now, running, arrivals, outcome)?;

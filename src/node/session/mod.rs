@@ -263,7 +263,9 @@ impl Session {
         let mut answers = Vec::new();
         let mut effects = effects.drain(..);
         while let Some(effect) = effects.next() {
-            if let Some(channel) = effect.channel().filter(|channel| failed.contains(channel)) {
+            if !failed.is_empty()
+                && let Some(channel) = effect.channel().filter(|channel| failed.contains(channel))
+            {
                 self.drop_effect(now, channel, &effect);
                 continue;
             }

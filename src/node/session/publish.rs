@@ -73,6 +73,8 @@ impl Batch {
 }
 
 impl Session {
+    // Inline, so that the message is moved once.
+    #[inline(always)]
     pub(super) fn publish(
         &mut self,
         now: Timestamp,
@@ -99,6 +101,20 @@ impl Session {
             self.batch.push(channel, self.published, message.into());
             return Ok(());
         }
+        self.publish_anew(now, channel, message, mandatory, in_transaction, out)
+    }
+
+    /// Publishes a message of which nobody remembers where it goes.
+    #[inline(never)]
+    fn publish_anew(
+        &mut self,
+        now: Timestamp,
+        channel: u16,
+        message: Message,
+        mandatory: bool,
+        in_transaction: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), ChannelError> {
         let (message, targets, admitted) = self.route(now, channel, message)?;
         if in_transaction {
             let kept = Kept { arrival: message.into(), targets, mandatory, admitted };

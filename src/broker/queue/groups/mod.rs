@@ -10,7 +10,7 @@ use super::effect::Effect;
 use super::input::Input;
 use super::lanes::Lanes;
 use super::unacked::Held;
-use super::{DeathReason, JobState, NOTHING_FRESH, Queue, hand_out};
+use super::{DeathReason, NOTHING_FRESH, Queue};
 use crate::broker::ids::ConsumerId;
 use crate::broker::time::Timestamp;
 
@@ -69,7 +69,7 @@ impl Queue {
             let Lanes::Grouped(grouped) = &mut self.ready else { return };
             let consumer = match next {
                 Next::Owned(id, _) => self.consumers.find(id),
-                Next::Free(_) | Next::Head(_) => self.consumers.next(),
+                Next::Free(_) | Next::Head(_) => self.consumers.next().map(|(consumer, _)| consumer),
             };
             let Some(consumer) = consumer else { return };
             if consumer.subscription.channel_limited {
@@ -78,15 +78,7 @@ impl Queue {
             }
             let holder = Some(consumer.subscription.consumer).filter(|_| !consumer.subscription.no_ack);
             let Some(held) = grouped.take(next, holder) else { return };
-            if self.settings.track_status {
-                let state = JobState::handed_out(consumer.subscription.no_ack);
-                effects.push(Effect::Job { message: held.message.clone(), state });
-            }
-            self.drained += u64::from(consumer.subscription.no_ack);
-            hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
-            if self.timeouts.is_used() && !consumer.subscription.no_ack {
-                self.timeouts.note(now, &mut consumer.unacked);
-            }
+            self.hand_outs.hand_out_apart(now, consumer, held, effects);
             self.expire(now, fresh, effects);
         }
     }
@@ -108,15 +100,7 @@ impl Queue {
             let no_ack = consumer.subscription.no_ack;
             let Some(held) = self.take_in_groups(now, id, no_ack, effects) else { break };
             let Some(consumer) = self.consumers.find(id) else { break };
-            if self.settings.track_status {
-                let state = JobState::handed_out(no_ack);
-                effects.push(Effect::Job { message: held.message.clone(), state });
-            }
-            self.drained += u64::from(no_ack);
-            hand_out(consumer, held, &mut self.unacked_bytes, &mut self.deliveries, effects);
-            if self.timeouts.is_used() && !no_ack {
-                self.timeouts.note(now, &mut consumer.unacked);
-            }
+            self.hand_outs.hand_out_apart(now, consumer, held, effects);
             taken += 1;
             self.expire(now, NOTHING_FRESH, effects);
         }

@@ -149,19 +149,19 @@ fn counts_go_with_their_messages() {
     for checkout in 1..=4 {
         settle(&mut queue, GETTER, checkout, Outcome::Requeue);
     }
-    assert_eq!(queue.deliveries.len(), 4);
+    assert_eq!(queue.hand_outs.deliveries.len(), 4);
     next(&mut queue);
     next(&mut queue);
     settle(&mut queue, GETTER, 5, Outcome::Ack);
     settle(&mut queue, GETTER, 6, Outcome::Discard);
-    assert_eq!(queue.deliveries.len(), 2);
+    assert_eq!(queue.hand_outs.deliveries.len(), 2);
     let last = handle(&mut queue, Input::Get { consumer: ANN, no_ack: false });
     assert!(matches!(&last[..], [Effect::Got(Some(_))]));
     handle(&mut queue, Input::Purge);
-    assert_eq!(queue.deliveries.len(), 1, "only the one that is held");
+    assert_eq!(queue.hand_outs.deliveries.len(), 1, "only the one that is held");
     settle(&mut queue, ANN, 1, Outcome::Requeue);
     handle(&mut queue, Input::Subscribe(Subscription { no_ack: true, ..consumer(BOB) }));
-    assert_eq!(queue.deliveries.len(), 0, "sent without acknowledgement");
+    assert_eq!(queue.hand_outs.deliveries.len(), 0, "sent without acknowledgement");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn counts_of_messages_that_cannot_be_read_any_more_are_forgotten() {
     let mut messages = vec![(SequenceNumber(2), lies_at(2), proper("b"))];
     let lost = Run { count: 1, ..run(1, 2) };
     assert_eq!(handle(&mut queue, Input::Loaded { run: run(1, 2), messages: &mut messages }), [Effect::Lost(lost)]);
-    assert_eq!(queue.deliveries.len(), 1);
+    assert_eq!(queue.hand_outs.deliveries.len(), 1);
     assert_eq!(next(&mut queue), some("b", 1, 1));
 }
 

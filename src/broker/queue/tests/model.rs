@@ -627,7 +627,7 @@ impl Model {
             self.run(Input::Settle { consumer, checkouts: &checkouts, outcome: Outcome::Ack });
         }
         assert_eq!((self.queue.loaded_bytes(), self.queue.unacked_bytes()), (0, 0));
-        assert!(self.queue.deliveries.is_empty(), "counts go with their messages");
+        assert!(self.queue.hand_outs.deliveries.is_empty(), "counts go with their messages");
     }
 
     /// The queue is deleted, which counts what is stored, file by file.
