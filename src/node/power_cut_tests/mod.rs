@@ -2,6 +2,7 @@
 //! many cuts in a row, with log files and segments so small that messages move from one to the other meanwhile.
 
 mod client;
+mod closing;
 mod confirmed;
 mod damage;
 mod delayed;
