@@ -14,7 +14,7 @@ pub fn octets_of(value: &FieldValue) -> Vec<u8> {
     if let Some(octets) = value.as_bytes() {
         return tagged(b'S', octets);
     }
-    if let Some(number) = float(value) {
+    if let Some(number) = value.as_float() {
         return tagged(b'd', &number.to_bits().to_be_bytes());
     }
     let table: FieldTable = std::iter::once((ShortString::default(), value.clone())).collect();
@@ -26,13 +26,6 @@ pub fn octets_of(value: &FieldValue) -> Vec<u8> {
 
 fn tagged(tag: u8, octets: &[u8]) -> Vec<u8> {
     [&[tag], octets].concat()
-}
-
-fn float(value: &FieldValue) -> Option<f64> {
-    if let FieldValue::F32(number) = value {
-        return Some(f64::from(*number));
-    }
-    if let FieldValue::F64(number) = value { Some(*number) } else { None }
 }
 
 #[cfg(test)]

@@ -165,6 +165,8 @@ fn a_value_of_the_wrong_type_names_line_key_and_what_is_expected() {
     );
     assert!(error("tcp_listen_options.nodelay = maybe").ends_with("expected true or false"));
     assert!(error("default_permissions.read = (").ends_with("expected a regular expression"));
+    let large = error(r"default_permissions.read = (?:\w{200}){200}");
+    assert!(large.ends_with("expected a regular expression that takes at most 1048576 bytes"), "{large}");
     assert!(error("frame_max = 4096").contains("0 for no limit, or a whole number from 8192"));
     assert!(error("auth_mechanisms.first = PLAIN").ends_with("expected a key that ends in a number"));
 }

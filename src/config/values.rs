@@ -260,9 +260,16 @@ pub(super) fn text(text: &str) -> Result<String, Expected> {
     if text.is_empty() { Err("a text that is not empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// Bytes that a permission's expression may take: who logs in has it compiled with the same bound.
+const PERMISSION_SIZE: usize = 1 << 20;
+
 /// Any text at all that is a regular expression; the empty one allows nothing, as RabbitMQ has it.
 pub(super) fn permission(text: &str) -> Result<String, Expected> {
-    regex::Regex::new(text).map(|_| text.to_owned()).map_err(|_| "a regular expression".to_owned())
+    let built = regex::bytes::RegexBuilder::new(text).size_limit(PERMISSION_SIZE).build();
+    built.map(|_| text.to_owned()).map_err(|error| match error {
+        regex::Error::CompiledTooBig(limit) => format!("a regular expression that takes at most {limit} bytes"),
+        _ => "a regular expression".to_owned(),
+    })
 }
 
 /// Bytes of a frame; 0 means no limit. RabbitMQ takes nothing below 8192, and a frame's size field has 32 bits.

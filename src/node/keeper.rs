@@ -46,7 +46,8 @@ impl Keeper {
     pub(super) fn run(mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
             if let Some(pause) = self.turn() {
-                thread::sleep(pause);
+                // Not asleep, so that who ends the node can wake it.
+                thread::park_timeout(pause);
             }
         }
     }

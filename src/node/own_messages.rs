@@ -6,6 +6,7 @@ use std::sync::Arc;
 use leveret_protocol::{FieldTable, HeaderView};
 
 use super::cell::QueueCell;
+use super::memories::Way;
 use super::together;
 use super::vhost::RunningVhost;
 use crate::broker::exchange::Envelope;
@@ -15,6 +16,16 @@ use crate::broker::time::Timestamp;
 impl RunningVhost {
     /// Publishes a message to the exchange that it names, with nothing locked.
     pub(super) fn publish_own(&self, now: Timestamp, message: Message) {
+        let Way { route, .. } = self.way_of(now, &message);
+        let mut targets: Vec<Arc<QueueCell>> = self.cells_of(&route).into_vec();
+        targets.retain(|target| !target.is_full());
+        if !targets.is_empty() {
+            let _position = together::publish(now, &targets, &[message.into()]);
+        }
+    }
+
+    /// Where the exchange that a message names leads it, whatever it carries.
+    pub(super) fn way_of(&self, now: Timestamp, message: &Message) -> Way {
         let view = HeaderView::parse(message.header()).ok();
         let headers = view.and_then(|view| view.headers()).and_then(|octets| FieldTable::decode(octets).ok());
         let headers = headers.map(|(table, _)| table);
@@ -24,11 +35,6 @@ impl RunningVhost {
             content_header: message.header(),
             random: rand::random(),
         };
-        let route = self.route(now, &self.topology(), &message, &envelope).route;
-        let mut targets: Vec<Arc<QueueCell>> = self.cells_of(&route).into_vec();
-        targets.retain(|target| !target.is_full());
-        if !targets.is_empty() {
-            let _position = together::publish(now, &targets, &[message.into()]);
-        }
+        self.route(now, &self.topology(), message, &envelope)
     }
 }

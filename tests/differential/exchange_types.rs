@@ -1,6 +1,7 @@
 //! Exchange types that RabbitMQ has in plugins or since version 4: x-consistent-hash, x-modulus-hash, x-random,
 //! x-local-random, x-recent-history. Which queue a hash leads to is each broker's own affair.
 
+use crate::conn::Conn;
 use crate::scenario::scenarios;
 use crate::script::Script;
 use crate::support::commands::{bind, bind_exchange, declare, declare_exchange, get, publish, unbind};
@@ -194,13 +195,19 @@ fn a_new_binding_gets_the_last_messages(s: &Script) {
     }
 }
 
-fn binding_again_brings_nothing_again(s: &Script) {
+/// A client, an exchange that has seen a message, and a queue.
+fn with_history(s: &Script) -> (Conn, String, String) {
     let mut c = s.connect();
     let (x, q) = (s.name("x"), s.name("q"));
     c.call(declare_exchange(&x, HISTORY));
     c.call(declare(&q));
     c.publish(&publish(&x, "k"), &Properties::none(), "first");
     c.sync();
+    (c, x, q)
+}
+
+fn binding_again_brings_nothing_again(s: &Script) {
+    let (mut c, x, q) = with_history(s);
     c.call(bind(&q, &x, ""));
     c.call(bind(&q, &x, ""));
     c.call(get(&q).flag("no-ack"));
@@ -211,12 +218,7 @@ fn binding_again_brings_nothing_again(s: &Script) {
 }
 
 fn a_second_binding_of_a_queue_brings_them_again(s: &Script) {
-    let mut c = s.connect();
-    let (x, q) = (s.name("x"), s.name("q"));
-    c.call(declare_exchange(&x, HISTORY));
-    c.call(declare(&q));
-    c.publish(&publish(&x, "k"), &Properties::none(), "first");
-    c.sync();
+    let (mut c, x, q) = with_history(s);
     c.call(bind(&q, &x, "one"));
     c.call(bind(&q, &x, "another"));
     for _ in 0..3 {
@@ -270,12 +272,7 @@ fn what_a_bound_exchange_cannot_route_of_a_history_is_dropped(s: &Script) {
 }
 
 fn a_deleted_exchange_leaves_no_history(s: &Script) {
-    let mut c = s.connect();
-    let (x, q) = (s.name("x"), s.name("q"));
-    c.call(declare_exchange(&x, HISTORY));
-    c.call(declare(&q));
-    c.publish(&publish(&x, "k"), &Properties::none(), "first");
-    c.sync();
+    let (mut c, x, q) = with_history(s);
     c.call(crate::support::commands::delete_exchange(&x));
     c.call(declare_exchange(&x, HISTORY));
     c.call(bind(&q, &x, ""));

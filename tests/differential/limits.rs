@@ -42,6 +42,21 @@ fn with(queue: &str, arguments: Table) -> Method {
     declare(queue).set("arguments", arguments)
 }
 
+/// A client and a queue with these arguments.
+fn limited(s: &Script, arguments: Table) -> (Conn, String) {
+    let mut c = s.connect();
+    let q = s.name("q");
+    c.call(with(&q, arguments));
+    (c, q)
+}
+
+/// Asks for so many messages, one by one.
+fn get_each(c: &mut Conn, queue: &str, count: usize) {
+    for _ in 0..count {
+        c.call(get(queue));
+    }
+}
+
 fn fill(c: &mut Conn, queue: &str, bodies: &[&str]) {
     for body in bodies {
         c.publish(&publish("", queue), &Properties::none(), body);
@@ -64,30 +79,21 @@ fn wait(s: &Script, c: &mut Conn, millis: i32) {
 }
 
 fn the_oldest_ready_messages_make_room(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-max-length", int(2))));
+    let (mut c, q) = limited(s, entry("x-max-length", int(2)));
     fill(&mut c, &q, &["one", "two", "three", "four"]);
-    c.call(get(&q));
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 3);
 }
 
 fn unacked_messages_do_not_count(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-max-length", int(1))));
+    let (mut c, q) = limited(s, entry("x-max-length", int(1)));
     fill(&mut c, &q, &["one"]);
     c.call(get(&q));
     fill(&mut c, &q, &["two"]);
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 2);
 }
 
 fn a_message_for_a_waiting_consumer_does_not_count(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-max-length", int(1))));
+    let (mut c, q) = limited(s, entry("x-max-length", int(1)));
     c.call(consume(&q, "waits"));
     for body in ["one", "two", "three"] {
         c.publish(&publish("", &q), &Properties::none(), body);
@@ -96,51 +102,37 @@ fn a_message_for_a_waiting_consumer_does_not_count(s: &Script) {
 }
 
 fn a_length_of_zero_keeps_nothing(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-max-length", int(0))));
+    let (mut c, q) = limited(s, entry("x-max-length", int(0)));
     fill(&mut c, &q, &["one"]);
     c.call(get(&q));
 }
 
 fn a_length_of_zero_serves_a_waiting_consumer(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-max-length", int(0))));
+    let (mut c, q) = limited(s, entry("x-max-length", int(0)));
     c.call(consume(&q, "waits"));
     c.publish(&publish("", &q), &Properties::none(), "one");
     c.expect("basic.deliver");
 }
 
 fn bytes_are_those_of_bodies(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-max-length-bytes", int(10))));
+    let (mut c, q) = limited(s, entry("x-max-length-bytes", int(10)));
     fill(&mut c, &q, &["12345", "67890", "", "a"]);
-    c.call(get(&q));
-    c.call(get(&q));
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 4);
 }
 
 fn a_message_larger_than_the_queue_goes_and_takes_all_with_it(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-max-length-bytes", int(10))));
+    let (mut c, q) = limited(s, entry("x-max-length-bytes", int(10)));
     fill(&mut c, &q, &["12345", "12345678901"]);
     c.call(get(&q));
 }
 
 fn a_requeue_into_a_full_queue_drops_the_head(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-max-length", int(1))));
+    let (mut c, q) = limited(s, entry("x-max-length", int(1)));
     fill(&mut c, &q, &["one"]);
     c.call(get(&q));
     fill(&mut c, &q, &["two"]);
     c.tell(&reject(1).flag("requeue"));
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 2);
 }
 
 fn refusing(max_length: i32) -> Table {
@@ -148,9 +140,7 @@ fn refusing(max_length: i32) -> Table {
 }
 
 fn a_full_queue_refuses_publishes_where_it_is_told_to(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, refusing(2)));
+    let (mut c, q) = limited(s, refusing(2));
     c.call(method("confirm.select"));
     for body in ["one", "two", "three", "four"] {
         c.publish(&publish("", &q), &Properties::none(), body);
@@ -159,24 +149,17 @@ fn a_full_queue_refuses_publishes_where_it_is_told_to(s: &Script) {
     c.call(get(&q));
     c.publish(&publish("", &q), &Properties::none(), "five");
     c.confirmed();
-    c.call(get(&q));
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 3);
 }
 
 fn a_full_queue_refuses_silently_without_confirms(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, refusing(1)));
+    let (mut c, q) = limited(s, refusing(1));
     fill(&mut c, &q, &["one", "two"]);
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 2);
 }
 
 fn a_queue_with_a_waiting_consumer_refuses_beyond_its_length(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, refusing(0)));
+    let (mut c, q) = limited(s, refusing(0));
     c.call(consume(&q, "waits"));
     c.call(method("confirm.select"));
     c.publish(&publish("", &q), &Properties::none(), "one");
@@ -184,15 +167,12 @@ fn a_queue_with_a_waiting_consumer_refuses_beyond_its_length(s: &Script) {
 }
 
 fn a_refused_message_of_a_transaction_is_an_error(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, refusing(1)));
+    let (mut c, q) = limited(s, refusing(1));
     c.call(method("tx.select"));
     c.publish(&publish("", &q), &Properties::none(), "one");
     c.publish(&publish("", &q), &Properties::none(), "two");
     c.attempt(method("tx.commit"));
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 2);
 }
 
 fn a_refused_message_may_be_dead_lettered(s: &Script) {
@@ -233,9 +213,7 @@ fn a_message_for_several_queues_is_refused_if_one_refuses(s: &Script) {
 }
 
 fn an_acked_message_makes_no_room_and_a_taken_one_does(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, refusing(1)));
+    let (mut c, q) = limited(s, refusing(1));
     c.call(prefetch(1));
     c.call(consume(&q, "taker"));
     c.publish(&publish("", &q), &Properties::none(), "taken");
@@ -250,9 +228,7 @@ fn an_acked_message_makes_no_room_and_a_taken_one_does(s: &Script) {
 }
 
 fn bytes_refuse_what_does_not_fit_and_take_what_does(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entries([("x-max-length-bytes", int(6)), ("x-overflow", text("reject-publish"))])));
+    let (mut c, q) = limited(s, entries([("x-max-length-bytes", int(6)), ("x-overflow", text("reject-publish"))]));
     c.call(method("confirm.select"));
     for body in ["1234", "567", "56", "", "7"] {
         c.publish(&publish("", &q), &Properties::none(), body);
@@ -261,9 +237,7 @@ fn bytes_refuse_what_does_not_fit_and_take_what_does(s: &Script) {
 }
 
 fn messages_expire_together_with_the_queue_setting(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-message-ttl", int(50))));
+    let (mut c, q) = limited(s, entry("x-message-ttl", int(50)));
     fill(&mut c, &q, &["one", "two"]);
     c.call(get(&q));
     wait(s, &mut c, 200);
@@ -293,14 +267,11 @@ fn a_message_expires_only_at_the_head(s: &Script) {
     c.publish(&publish("", &q), &Properties::none().text("expiration", "1"), "dies");
     wait(s, &mut c, 100);
     c.call(declare_passive(&q));
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 2);
 }
 
 fn a_time_of_zero_expires_unless_somebody_waits(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-message-ttl", int(0))));
+    let (mut c, q) = limited(s, entry("x-message-ttl", int(0)));
     fill(&mut c, &q, &["one"]);
     c.call(get(&q));
     c.call(consume(&q, "waits"));
@@ -314,14 +285,11 @@ fn an_expired_message_is_not_given_out(s: &Script) {
     c.call(declare(&q));
     c.publish(&publish("", &q), &Properties::none().text("expiration", "0"), "dies");
     c.publish(&publish("", &q), &Properties::none(), "lives");
-    c.call(get(&q));
-    c.call(get(&q));
+    get_each(&mut c, &q, 2);
 }
 
 fn a_requeued_message_expires_when_its_time_is_over(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-message-ttl", int(50))));
+    let (mut c, q) = limited(s, entry("x-message-ttl", int(50)));
     fill(&mut c, &q, &["one"]);
     c.call(get(&q));
     wait(s, &mut c, 200);
@@ -330,27 +298,21 @@ fn a_requeued_message_expires_when_its_time_is_over(s: &Script) {
 }
 
 fn an_unused_queue_expires(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-expires", int(50))));
+    let (mut c, q) = limited(s, entry("x-expires", int(50)));
     fill(&mut c, &q, &["one"]);
     wait(s, &mut c, 400);
     c.attempt(declare_passive(&q));
 }
 
 fn a_consumer_keeps_a_queue_that_would_expire(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-expires", int(100))));
+    let (mut c, q) = limited(s, entry("x-expires", int(100)));
     c.call(consume(&q, "keeper"));
     wait(s, &mut c, 400);
     c.call(declare_passive(&q));
 }
 
 fn declaring_again_renews_the_lease(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(with(&q, entry("x-expires", int(800))));
+    let (mut c, q) = limited(s, entry("x-expires", int(800)));
     for _ in 0..3 {
         wait(s, &mut c, 400);
         c.call(with(&q, entry("x-expires", int(800))));

@@ -1,5 +1,6 @@
 //! Transactions.
 
+use crate::conn::Conn;
 use crate::scenario::scenarios;
 use crate::script::Script;
 use crate::support::commands::{ack, declare, get, method, publish, reject};
@@ -26,6 +27,22 @@ scenarios!("tx":
     a_rolled_back_mandatory_message_is_not_returned,
 );
 
+/// A client in a transaction, and a queue.
+fn transactional(s: &Script) -> (Conn, String) {
+    let mut c = s.connect();
+    let q = s.name("q");
+    c.call(declare(&q));
+    c.call(method("tx.select"));
+    (c, q)
+}
+
+/// Asks for so many messages, one by one, without acknowledging them.
+fn take_each(c: &mut Conn, queue: &str, count: usize) {
+    for _ in 0..count {
+        c.call(get(queue).flag("no-ack"));
+    }
+}
+
 fn selecting_twice_succeeds(s: &Script) {
     let mut c = s.connect();
     c.call(method("tx.select"));
@@ -47,37 +64,26 @@ fn confirms_are_refused_on_a_transactional_channel(s: &Script) {
 }
 
 fn published_messages_appear_with_the_commit(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(declare(&q));
-    c.call(method("tx.select"));
+    let (mut c, q) = transactional(s);
     c.publish(&publish("", &q), &Properties::none(), "one");
     c.publish(&publish("", &q), &Properties::none(), "two");
     c.sync();
     c.call(get(&q).flag("no-ack"));
     c.call(method("tx.commit"));
-    c.call(get(&q).flag("no-ack"));
-    c.call(get(&q).flag("no-ack"));
+    take_each(&mut c, &q, 2);
 }
 
 fn rolled_back_messages_never_appear(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(declare(&q));
-    c.call(method("tx.select"));
+    let (mut c, q) = transactional(s);
     c.publish(&publish("", &q), &Properties::none(), "rolled back");
     c.call(method("tx.rollback"));
     c.publish(&publish("", &q), &Properties::none(), "committed");
     c.call(method("tx.commit"));
-    c.call(get(&q).flag("no-ack"));
-    c.call(get(&q).flag("no-ack"));
+    take_each(&mut c, &q, 2);
 }
 
 fn closing_the_channel_discards_the_transaction(s: &Script) {
-    let mut c = s.connect();
-    let q = s.name("q");
-    c.call(declare(&q));
-    c.call(method("tx.select"));
+    let (mut c, q) = transactional(s);
     c.publish(&publish("", &q), &Properties::none(), "discarded");
     c.call(method("channel.close").set("reply-code", 200));
     c.call(method("channel.open"));
@@ -144,8 +150,7 @@ fn acknowledgements_count_with_the_commit(s: &Script) {
     s.note("the second acknowledgement is lost with the channel");
     c.call(method("channel.close").set("reply-code", 200));
     c.call(method("channel.open"));
-    c.call(get(&q).flag("no-ack"));
-    c.call(get(&q).flag("no-ack"));
+    take_each(&mut c, &q, 2);
 }
 
 fn rolled_back_acknowledgements_can_be_given_again(s: &Script) {
@@ -188,8 +193,7 @@ fn messages_are_routed_by_the_bindings_at_the_publish(s: &Script) {
     c.call(crate::support::commands::unbind(&q, &x, ""));
     c.publish(&publish(&x, ""), &Properties::none(), "after");
     c.call(method("tx.commit"));
-    c.call(get(&q).flag("no-ack"));
-    c.call(get(&q).flag("no-ack"));
+    take_each(&mut c, &q, 2);
 }
 
 fn an_empty_transaction_can_be_committed_and_rolled_back(s: &Script) {

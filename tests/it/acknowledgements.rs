@@ -10,9 +10,7 @@ const REQUEUE: BasicNackOptions = BasicNackOptions { multiple: false, requeue: t
 fn an_ack_of_several_settles_all_up_to_its_tag_and_no_more() {
     with_broker(async |broker| {
         let client = broker.client().await;
-        client.queue("jobs").await;
-        client.fill("jobs", &["a", "b", "c", "d"]).await;
-        let mut consumer = client.consume("jobs").await;
+        let mut consumer = client.consume_filled("jobs", &["a", "b", "c", "d"]).await;
         next_shown(&mut consumer, 4).await;
         client.basic_ack(3, BasicAckOptions { multiple: true }).await.unwrap();
         client.settle().await;
@@ -25,9 +23,7 @@ fn an_ack_of_several_settles_all_up_to_its_tag_and_no_more() {
 fn an_ack_of_several_with_tag_zero_settles_everything() {
     with_broker(async |broker| {
         let client = broker.client().await;
-        client.queue("jobs").await;
-        client.fill("jobs", &["a", "b"]).await;
-        let mut consumer = client.consume("jobs").await;
+        let mut consumer = client.consume_filled("jobs", &["a", "b"]).await;
         next_shown(&mut consumer, 2).await;
         client.basic_ack(0, BasicAckOptions { multiple: true }).await.unwrap();
         client.close(200, "bye".into()).await.unwrap();
@@ -64,9 +60,7 @@ fn requeued_messages_go_back_to_their_places() {
 fn a_nack_of_several_requeues_all_of_them_in_order() {
     with_broker(async |broker| {
         let client = broker.client().await;
-        client.queue("jobs").await;
-        client.fill("jobs", &["a", "b", "c"]).await;
-        let mut consumer = client.consume("jobs").await;
+        let mut consumer = client.consume_filled("jobs", &["a", "b", "c"]).await;
         next_shown(&mut consumer, 3).await;
         client.basic_nack(2, BasicNackOptions { multiple: true, requeue: true }).await.unwrap();
         assert_eq!(next_shown(&mut consumer, 2).await, ["4 /jobs a redelivered", "5 /jobs b redelivered"]);
@@ -82,9 +76,7 @@ fn a_nack_of_several_requeues_all_of_them_in_order() {
 fn without_requeue_nack_and_reject_drop_the_message() {
     with_broker(async |broker| {
         let client = broker.client().await;
-        client.queue("jobs").await;
-        client.fill("jobs", &["a", "b", "c"]).await;
-        let mut consumer = client.consume("jobs").await;
+        let mut consumer = client.consume_filled("jobs", &["a", "b", "c"]).await;
         next_shown(&mut consumer, 3).await;
         client.basic_nack(1, BasicNackOptions::default()).await.unwrap();
         client.basic_reject(2, BasicRejectOptions::default()).await.unwrap();
@@ -151,9 +143,7 @@ fn what_several_consumers_of_a_channel_leave_comes_back_in_the_order_of_the_queu
 fn a_second_ack_of_a_delivery_closes_the_channel_and_the_others_come_back() {
     with_broker(async |broker| {
         let client = broker.client().await;
-        client.queue("jobs").await;
-        client.fill("jobs", &["a", "b"]).await;
-        let mut consumer = client.consume("jobs").await;
+        let mut consumer = client.consume_filled("jobs", &["a", "b"]).await;
         next_shown(&mut consumer, 2).await;
         client.basic_ack(1, BasicAckOptions::default()).await.unwrap();
         client.basic_ack(1, BasicAckOptions::default()).await.unwrap();

@@ -162,6 +162,13 @@ impl Client {
         self.consume_with(queue, BasicConsumeOptions::default(), &[]).await.expect("the consumer starts")
     }
 
+    /// A consumer of a new queue that has these messages.
+    pub(crate) async fn consume_filled(&self, queue: &str, bodies: &[&str]) -> Consumer {
+        self.queue(queue).await;
+        self.fill(queue, bodies).await;
+        self.consume(queue).await
+    }
+
     pub(crate) async fn consume_with(
         &self,
         queue: &str,

@@ -8,9 +8,7 @@ use crate::client::{next, next_shown, with_broker};
 fn recover_delivers_what_is_unacked_again_in_order_and_marked() {
     with_broker(async |broker| {
         let client = broker.client().await;
-        client.queue("jobs").await;
-        client.fill("jobs", &["a", "b", "c"]).await;
-        let mut consumer = client.consume("jobs").await;
+        let mut consumer = client.consume_filled("jobs", &["a", "b", "c"]).await;
         next(&mut consumer).await.ack(BasicAckOptions::default()).await.unwrap();
         next_shown(&mut consumer, 2).await;
         client.basic_recover(BasicRecoverOptions { requeue: true }).await.unwrap();

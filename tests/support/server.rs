@@ -1,7 +1,7 @@
 //! A Leveret server of its own for a test, on a free port of the loopback interface and with a data directory that is
 //! empty at first and outlives its restarts.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, PipeReader, pipe};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a server may take until it listens.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 
 /// How long a server may take to end after SIGTERM before it is killed.
-const STOP: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(30);
 
 /// Precedes the address on the line with which a server says that it listens.
 const READY: &str = "AMQP on ";
@@ -183,11 +183,15 @@ impl Process {
     }
 
     fn launch(command: &mut Command) -> Self {
+        // One pipe for both streams: whatever was written before the server said that it listens is in the log by then.
+        let (reader, writer) = pipe().expect("a pipe can be made");
+        command.stdout(writer.try_clone().expect("a pipe may have two ends to write to")).stderr(writer);
         let mut child = command.spawn().expect("the server can be started");
+        // Nobody but the server keeps the pipe open.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         let log = Arc::new(Mutex::new(String::new()));
         let (ready, listening) = channel();
-        drain(child.stdout.take().expect("standard output is piped"), &log, Some(ready));
-        drain(child.stderr.take().expect("standard error is piped"), &log, None);
+        drain(reader, &log, ready);
         let Some(address) = wait_until_ready(&listening) else {
             drop(child.kill());
             let status = child.wait();
@@ -237,19 +241,19 @@ fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
     None
 }
 
-/// Copies a stream of the child into the log, so that the child never blocks on it.
-fn drain(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>, ready: Option<Sender<SocketAddr>>) {
+/// Copies what the child writes into the log, so that the child never blocks on it.
+fn drain(stream: PipeReader, log: &Arc<Mutex<String>>, ready: Sender<SocketAddr>) {
     let log = Arc::clone(log);
     let reader = move || {
         for line in BufReader::new(stream).split(b'\n') {
             let Ok(line) = line else { return };
             let line = String::from_utf8_lossy(&line).into_owned();
-            if let (Some(ready), Some(address)) = (&ready, listening_address(&line)) {
-                let _ = ready.send(address);
-            }
             if let Ok(mut log) = log.lock() {
                 log.push_str(&line);
                 log.push('\n');
+            }
+            if let Some(address) = listening_address(&line) {
+                let _ = ready.send(address);
             }
         }
     };

@@ -112,6 +112,15 @@ impl FieldValue {
         None
     }
 
+    /// The number, if it is a float of either size.
+    #[must_use]
+    pub fn as_float(&self) -> Option<f64> {
+        if let Self::F32(value) = self {
+            return Some(f64::from(*value));
+        }
+        if let Self::F64(value) = self { Some(*value) } else { None }
+    }
+
     /// The octets of a long string or binary.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {

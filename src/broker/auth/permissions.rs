@@ -1,7 +1,11 @@
 //! The three permissions of a user in a vhost, as regular expressions over resource names (RabbitMQ extension).
 
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 use thiserror::Error;
+
+/// Bytes that a compiled expression may take, and as much again for what is found out while it runs. It runs in time linear
+/// in the name.
+const COMPILED: usize = 1 << 20;
 
 /// What a permission allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +53,12 @@ impl Pattern {
             ".*" => Ok(Self::Everything),
             // An empty expression means "nothing" in RabbitMQ, where it would match all names as a regex.
             "" | "^$" => Ok(Self::Nothing),
-            other => Regex::new(other)
-                .map(Self::Matching)
-                .map_err(|error| InvalidPattern { pattern: other.to_owned(), reason: error.to_string() }),
+            other => {
+                let built = RegexBuilder::new(other).size_limit(COMPILED).dfa_size_limit(COMPILED).build();
+                built
+                    .map(Self::Matching)
+                    .map_err(|error| InvalidPattern { pattern: other.to_owned(), reason: reason(&error) })
+            }
         }
     }
 
@@ -61,6 +68,13 @@ impl Pattern {
             Self::Nothing => name.is_empty(),
             Self::Matching(regex) => regex.is_match(name),
         }
+    }
+}
+
+fn reason(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(limit) => format!("it becomes larger than {limit} bytes"),
+        other => other.to_string(),
     }
 }
 
@@ -115,5 +129,20 @@ mod tests {
     fn names_the_pattern_that_is_no_regular_expression() {
         let error = Permissions::parse(".*", "(", ".*").unwrap_err();
         assert_eq!(error.pattern, "(");
+    }
+
+    #[test]
+    fn a_pattern_that_becomes_too_large_is_refused_with_the_reason() {
+        let pattern = r"(?:\w{200}){200}";
+        let error = Permissions::parse(".*", ".*", pattern).unwrap_err();
+        let expected = format!("'{pattern}' is no regular expression: it becomes larger than 1048576 bytes");
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn a_pattern_that_would_step_back_for_ever_is_done_at_once() {
+        let permissions = Permissions::parse("^(a+)+(a|aa)+(a*)*b$", "", "").unwrap();
+        assert!(!permissions.allow(Permission::Configure, &[b'a'; 255]));
+        assert!(permissions.allow(Permission::Configure, b"aaab"));
     }
 }

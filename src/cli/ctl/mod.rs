@@ -11,6 +11,7 @@ mod list_exchanges;
 mod list_queues;
 mod list_vhosts;
 mod listing;
+mod node_limit;
 mod ping;
 mod purge_queue;
 mod set_disk_free_limit;

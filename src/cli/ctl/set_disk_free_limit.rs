@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::api::Target;
-use crate::cli::{announcement::escaped, error::CliError};
+use super::node_limit::NodeLimit;
+use crate::cli::error::CliError;
 
 /// Options of `leveret ctl set_disk_free_limit`.
 #[derive(Debug, Args)]
@@ -16,14 +16,9 @@ pub(super) struct Arguments {
     limit: Vec<String>,
 }
 
+const LIMIT: NodeLimit =
+    NodeLimit { setting: "disk_free_limit", with_word: ("mem_relative", "relative"), alone: "absolute" };
+
 pub(super) fn run(target: &Target, arguments: &Arguments) -> Result<ExitCode, CliError> {
-    let limit = match arguments.limit.as_slice() {
-        [word, value] if word == "mem_relative" => json!({ "relative": value }),
-        // What is too much is refused where the limit is understood.
-        all => json!({ "absolute": all.join(" ") }),
-    };
-    let overview = target.get("/overview")?;
-    let node = overview.get("node").and_then(Value::as_str).unwrap_or_default();
-    target.put(&format!("/nodes/{}/disk_free_limit", escaped(node)), &limit, "node")?;
-    Ok(ExitCode::SUCCESS)
+    LIMIT.set(target, &arguments.limit)
 }

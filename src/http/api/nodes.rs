@@ -68,9 +68,7 @@ pub(in crate::http) async fn set_memory_limit(
 ) -> Answer {
     caller.require_administrator()?;
     require_this(&shared, &node)?;
-    let (text, relative) = limit(&fields)?;
-    let wanted = MemoryLimit::parse(&text, relative).map_err(|expected| refused(&text, &expected))?;
-    tracing::info!("user '{}' sets vm_memory_high_watermark to {text}", caller.0.user().name);
+    let wanted = wanted(&caller, "vm_memory_high_watermark", &fields, MemoryLimit::parse)?;
     caller.0.set_memory_limit(wanted);
     Ok(empty(StatusCode::NO_CONTENT))
 }
@@ -84,15 +82,26 @@ pub(in crate::http) async fn set_disk_limit(
 ) -> Answer {
     caller.require_administrator()?;
     require_this(&shared, &node)?;
-    let (text, relative) = limit(&fields)?;
-    let wanted = DiskFreeLimit::parse(&text, relative).map_err(|expected| refused(&text, &expected))?;
-    tracing::info!("user '{}' sets disk_free_limit to {text}", caller.0.user().name);
+    let wanted = wanted(&caller, "disk_free_limit", &fields, DiskFreeLimit::parse)?;
     caller.0.set_disk_limit(wanted);
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
 fn require_this(shared: &Shared, node: &str) -> Result<(), ApiError> {
     if node == shared.node.settings.cluster_name { Ok(()) } else { Err(ApiError::not_found()) }
+}
+
+/// The limit that an administrator asks for; `parse` understands it, and knows whether it is relative.
+fn wanted<T>(
+    caller: &Caller,
+    setting: &str,
+    fields: &Fields,
+    parse: impl FnOnce(&str, bool) -> Result<T, String>,
+) -> Result<T, ApiError> {
+    let (text, relative) = limit(fields)?;
+    let wanted = parse(&text, relative).map_err(|expected| refused(&text, &expected))?;
+    tracing::info!("user '{}' sets {setting} to {text}", caller.0.user().name);
+    Ok(wanted)
 }
 
 /// A limit as a request has it: `relative` or `absolute`, a number or a text, and which of the two.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use leveret_protocol::{FieldTable, HeaderView, ShortString};
+use leveret_protocol::ShortString;
 
 use crate::broker::auth::{Actor, Permission};
 use crate::broker::dead_letter::{Home, WhichDeath, home};
-use crate::broker::exchange::Envelope;
 use crate::broker::message::Message;
 use crate::broker::queue::Arrival;
 use crate::broker::time::Timestamp;
@@ -80,16 +79,7 @@ fn to_queue(vhost: &RunningVhost, actor: &Actor, queue: &ShortString, message: M
 }
 
 fn route(now: Timestamp, vhost: &RunningVhost, message: &Message) -> Option<Addressed> {
-    let view = HeaderView::parse(message.header()).ok();
-    let headers = view.and_then(|view| view.headers()).and_then(|octets| FieldTable::decode(octets).ok());
-    let headers = headers.map(|(table, _)| table);
-    let envelope = Envelope {
-        routing_keys: &[message.routing_key()],
-        headers: headers.as_ref(),
-        content_header: message.header(),
-        random: rand::random(),
-    };
-    let Way { route, admitted } = vhost.route(now, &vhost.topology(), message, &envelope);
+    let Way { route, admitted } = vhost.way_of(now, message);
     let targets = vhost.cells_of(&route).into_vec();
     (!targets.is_empty()).then(|| Addressed { admitted, ..Addressed::new(message.clone(), targets) })
 }

@@ -177,7 +177,12 @@ impl Routing for Table {
             Source::Header(_) | Source::Property(_) => true,
         }
     }
+}
 
+/// What it refuses.
+pub(super) struct Rules;
+
+impl super::Rules for Rules {
     fn validate_arguments(arguments: &FieldTable, exchange: &Resource) -> Result<(), ChannelError> {
         let header = text(arguments, HASH_HEADER, exchange)?;
         let property = text(arguments, HASH_PROPERTY, exchange)?;

@@ -44,7 +44,12 @@ impl Routing for Table {
     fn varies(&self) -> bool {
         self.routing.varies()
     }
+}
 
+/// What it refuses.
+pub(super) struct Rules;
+
+impl super::Rules for Rules {
     fn validate_arguments(arguments: &FieldTable, exchange: &Resource) -> Result<(), ChannelError> {
         let name = arguments.get(ROUTING_TYPE).and_then(FieldValue::as_bytes).ok_or(TypeRefusal::NoDelayedType)?;
         if name == ExchangeType::Delayed.name().as_bytes() {

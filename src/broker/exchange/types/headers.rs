@@ -87,7 +87,12 @@ impl Routing for Table {
     fn varies(&self) -> bool {
         true
     }
+}
 
+/// What it refuses.
+pub(super) struct Rules;
+
+impl super::Rules for Rules {
     fn validate_binding(_: &ShortString, arguments: &FieldTable, _: &Destination) -> Result<(), TypeRefusal> {
         let Some(value) = arguments.get(X_MATCH) else { return Ok(()) };
         let FieldValue::LongString(name) = value else {
@@ -108,30 +113,8 @@ fn same_value(a: &FieldValue, b: &FieldValue) -> bool {
     if let (Some(a), Some(b)) = (a.as_bytes(), b.as_bytes()) {
         return a == b;
     }
-    if let (Some(a), Some(b)) = (float(a), float(b)) {
+    if let (Some(a), Some(b)) = (a.as_float(), b.as_float()) {
         return a.total_cmp(&b).is_eq();
     }
     a == b
-}
-
-fn float(value: &FieldValue) -> Option<f64> {
-    match value {
-        FieldValue::F32(value) => Some(f64::from(*value)),
-        FieldValue::F64(value) => Some(*value),
-        FieldValue::Bool(_)
-        | FieldValue::I8(_)
-        | FieldValue::U8(_)
-        | FieldValue::I16(_)
-        | FieldValue::U16(_)
-        | FieldValue::I32(_)
-        | FieldValue::U32(_)
-        | FieldValue::I64(_)
-        | FieldValue::Decimal { .. }
-        | FieldValue::LongString(_)
-        | FieldValue::Array(_)
-        | FieldValue::Timestamp(_)
-        | FieldValue::Table(_)
-        | FieldValue::Void
-        | FieldValue::Binary(_) => None,
-    }
 }

@@ -1,35 +1,15 @@
 //! x-local-random: a message goes to one queue of the publisher's node, each as likely as any other. All queues are on
-//! this node. Only classic queues can be bound, without a binding key.
+//! this node: it routes as x-random does. Only classic queues can be bound, without a binding key.
 
 use leveret_protocol::{FieldTable, ShortString};
 
-use super::choices::Choices;
-use super::{Binding, Destination, Envelope, Routing, TypeRefusal};
+use super::{Destination, TypeRefusal};
 use crate::broker::queue::arguments::{QueueType, queue_type};
 
-/// All bindings.
-#[derive(Clone, Debug, Default)]
-pub struct Table {
-    choices: Choices,
-}
+/// What it refuses.
+pub(super) struct Rules;
 
-impl Routing for Table {
-    fn bind(&mut self, binding: &Binding) {
-        self.choices.add(&binding.destination);
-    }
-
-    fn unbind(&mut self, binding: &Binding) {
-        self.choices.remove(&binding.destination);
-    }
-
-    fn route(&self, envelope: &Envelope<'_>, found: &mut dyn FnMut(&Destination)) {
-        self.choices.pick(envelope.random).into_iter().for_each(found);
-    }
-
-    fn varies(&self) -> bool {
-        true
-    }
-
+impl super::Rules for Rules {
     fn validate_binding(
         binding_key: &ShortString,
         _: &FieldTable,

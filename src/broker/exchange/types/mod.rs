@@ -41,7 +41,7 @@ pub struct Envelope<'a> {
     pub random: u64,
 }
 
-/// What every type has to say. The defaults are those of a type that takes any arguments and routes by keys alone.
+/// How bindings are kept and messages find their way. The defaults are those of a type that routes by keys alone.
 trait Routing: Default {
     /// A table without bindings. Arguments that do not pass `validate_arguments` count as left out.
     fn new(_arguments: &FieldTable) -> Self {
@@ -61,7 +61,10 @@ trait Routing: Default {
     fn varies(&self) -> bool {
         false
     }
+}
 
+/// What a type refuses. The defaults are those of a type that takes any arguments and any binding.
+trait Rules {
     /// Whether an exchange may have these arguments.
     fn validate_arguments(_arguments: &FieldTable, _exchange: &Resource) -> Result<(), ChannelError> {
         Ok(())
@@ -77,9 +80,15 @@ trait Routing: Default {
     }
 }
 
-/// Declares the table of types: one line makes a type known everywhere.
+/// The rules of a type that refuses nothing.
+struct NoRules;
+
+impl Rules for NoRules {}
+
+/// Declares the table of types: one line makes a type known everywhere. A type may route with the table of another one and
+/// have rules of its own.
 macro_rules! exchange_types {
-    ($($(#[$doc:meta])* $variant:ident, $name:literal, $module:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident, $name:literal, $table:ty, $rules:ty;)*) => {
         /// A type of exchange.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ExchangeType {
@@ -89,7 +98,7 @@ macro_rules! exchange_types {
         /// The bindings of an exchange in the form that its type routes by. Persistent: a clone shares its content.
         #[derive(Clone, Debug)]
         pub enum BindingTable {
-            $($(#[$doc])* $variant($module::Table),)*
+            $($(#[$doc])* $variant($table),)*
         }
 
         impl ExchangeType {
@@ -117,7 +126,7 @@ macro_rules! exchange_types {
             #[must_use]
             pub fn empty_table(self, arguments: &FieldTable) -> BindingTable {
                 match self {
-                    $(Self::$variant => BindingTable::$variant($module::Table::new(arguments)),)*
+                    $(Self::$variant => BindingTable::$variant(<$table>::new(arguments)),)*
                 }
             }
 
@@ -127,7 +136,7 @@ macro_rules! exchange_types {
             /// 406 with the type's own text.
             pub fn validate_arguments(self, arguments: &FieldTable, exchange: &Resource) -> Result<(), ChannelError> {
                 match self {
-                    $(Self::$variant => $module::Table::validate_arguments(arguments, exchange),)*
+                    $(Self::$variant => <$rules>::validate_arguments(arguments, exchange),)*
                 }
             }
 
@@ -142,7 +151,7 @@ macro_rules! exchange_types {
                 destination: &Destination,
             ) -> Result<(), ChannelError> {
                 match self {
-                    $(Self::$variant => $module::Table::validate_binding(binding_key, arguments, destination)?,)*
+                    $(Self::$variant => <$rules>::validate_binding(binding_key, arguments, destination)?,)*
                 }
                 Ok(())
             }
@@ -183,27 +192,27 @@ macro_rules! exchange_types {
 
 exchange_types! {
     /// Routing key equals binding key (AMQP 0-9-1 3.1.3.1).
-    Direct, "direct", direct;
+    Direct, "direct", direct::Table, NoRules;
     /// Every binding (AMQP 0-9-1 3.1.3.2).
-    Fanout, "fanout", fanout;
+    Fanout, "fanout", fanout::Table, NoRules;
     /// Words with wildcards (AMQP 0-9-1 3.1.3.3).
-    Topic, "topic", topic;
+    Topic, "topic", topic::Table, NoRules;
     /// Message headers against binding arguments (AMQP 0-9-1 3.1.3.4).
-    Headers, "headers", headers;
+    Headers, "headers", headers::Table, headers::Rules;
 
     /// One destination by a hash of the routing key, a header or a property; weights by binding key (RabbitMQ
     /// extension).
-    ConsistentHash, "x-consistent-hash", consistent_hash;
+    ConsistentHash, "x-consistent-hash", consistent_hash::Table, consistent_hash::Rules;
     /// One binding by a hash of the routing key (RabbitMQ extension).
-    ModulusHash, "x-modulus-hash", modulus_hash;
+    ModulusHash, "x-modulus-hash", modulus_hash::Table, NoRules;
     /// One binding at random (RabbitMQ extension).
-    Random, "x-random", random;
+    Random, "x-random", random::Table, NoRules;
     /// One queue at random (RabbitMQ extension).
-    LocalRandom, "x-local-random", local_random;
+    LocalRandom, "x-local-random", random::Table, local_random::Rules;
     /// Every binding; a new one gets the last messages (RabbitMQ extension).
-    RecentHistory, "x-recent-history", recent_history;
+    RecentHistory, "x-recent-history", fanout::Table, recent_history::Rules;
     /// Every binding, but no message twice (a third party's RabbitMQ extension).
-    MessageDeduplication, "x-message-deduplication", message_deduplication;
+    MessageDeduplication, "x-message-deduplication", fanout::Table, message_deduplication::Rules;
     /// As another type, but later (RabbitMQ plugin).
-    Delayed, "x-delayed-message", delayed;
+    Delayed, "x-delayed-message", delayed::Table, delayed::Rules;
 }

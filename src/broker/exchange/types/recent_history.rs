@@ -4,34 +4,18 @@
 use leveret_protocol::erlang::erlang_term;
 use leveret_protocol::{FieldTable, FieldValue};
 
-use super::{Binding, Destination, Envelope, Routing, TypeRefusal};
+use super::TypeRefusal;
 use crate::broker::error::ChannelError;
-use crate::broker::exchange::destinations::Destinations;
 use crate::broker::resource::Resource;
 
 const LENGTH: &str = "x-recent-history-length";
 const NO_STORE: &str = "x-recent-history-no-store";
 const DEFAULT_LENGTH: usize = 20;
 
-/// All destinations.
-#[derive(Clone, Debug, Default)]
-pub struct Table {
-    destinations: Destinations,
-}
+/// What it refuses.
+pub(super) struct Rules;
 
-impl Routing for Table {
-    fn bind(&mut self, binding: &Binding) {
-        self.destinations.add(&binding.destination);
-    }
-
-    fn unbind(&mut self, binding: &Binding) {
-        self.destinations.remove(&binding.destination);
-    }
-
-    fn route(&self, _: &Envelope<'_>, found: &mut dyn FnMut(&Destination)) {
-        self.destinations.iter().for_each(found);
-    }
-
+impl super::Rules for Rules {
     fn validate_arguments(arguments: &FieldTable, _: &Resource) -> Result<(), ChannelError> {
         match arguments.get(LENGTH) {
             Some(value) if positive(value).is_none() => Err(TypeRefusal::HistoryLength(erlang_term(value)).into()),

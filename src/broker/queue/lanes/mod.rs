@@ -1,11 +1,15 @@
 //! The ready messages of a queue: in one lane, or in one for each priority, of which the highest that has messages is
 //! served until it is empty, or in one with groups. What a message's lane is says its number.
 
-use std::collections::{BTreeMap, VecDeque};
+mod by_priority;
+mod lane_set;
+
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use leveret_protocol::ShortString;
 
+use self::by_priority::ByPriority;
 use super::browse::Pick;
 use super::effect::Effect;
 use super::groups::Grouped;
@@ -290,173 +294,5 @@ impl Lanes {
             Self::Grouped(grouped) => (Some(&grouped.ready), None),
         };
         one.into_iter().chain(many.into_iter().flat_map(|lanes| lanes.lanes.values()))
-    }
-}
-
-/// One lane for each priority.
-#[derive(Debug)]
-pub(super) struct ByPriority {
-    /// The highest first. A lane is made when its first message comes.
-    lanes: BTreeMap<u8, Ready>,
-    /// Lanes that have messages.
-    occupied: LaneSet,
-    /// Lanes that have messages on disk alone.
-    paged: LaneSet,
-    /// All lanes together.
-    total: Weight,
-    /// From how many bytes on stored messages are paged out, of all lanes together.
-    limit: usize,
-    /// How many lanes there can be.
-    count: usize,
-}
-
-impl ByPriority {
-    fn new(highest: u8) -> Self {
-        Self {
-            lanes: BTreeMap::new(),
-            occupied: LaneSet::default(),
-            paged: LaneSet::default(),
-            total: Weight::default(),
-            limit: usize::MAX,
-            count: usize::from(highest) + 1,
-        }
-    }
-
-    /// Fills a lane with what a restart left of it on disk.
-    fn recover(&mut self, runs: &[Run], redelivered: &Ranges) {
-        let Some(first) = runs.first() else { return };
-        let redelivered = runs.iter().flat_map(|run| redelivered.within(*run)).collect();
-        self.change(first.first.lane(), |ready| *ready = Ready::recovered(runs.to_vec(), redelivered));
-    }
-
-    /// Lanes from one on, with those that are served first in front.
-    pub(super) fn from(&self, first: u8) -> impl Iterator<Item = (u8, &Ready)> {
-        self.lanes.range(first..).map(|(lane, ready)| (*lane, ready))
-    }
-
-    /// A lane, if it has been made.
-    pub(super) fn of(&self, lane: u8) -> Option<&Ready> {
-        self.lanes.get(&lane)
-    }
-
-    /// The lane whose turn it is.
-    fn head(&self) -> Option<&Ready> {
-        self.lanes.get(&self.occupied.first()?)
-    }
-
-    // Out of line, for the sake of queues without priorities.
-    #[inline(never)]
-    fn add(&mut self, sequence: SequenceNumber, arrival: Arrival) {
-        self.change(sequence.lane(), |ready| ready.add(sequence, arrival));
-    }
-
-    #[inline(never)]
-    fn take_first(&mut self) -> Option<Held> {
-        self.change(self.occupied.first()?, Ready::take_first)
-    }
-
-    /// Changes a lane, and what is known of all together.
-    fn change<T>(&mut self, lane: u8, change: impl FnOnce(&mut Ready) -> T) -> T {
-        let ready = self.lanes.entry(lane).or_default();
-        let others = self.total.without(Weight::of(ready));
-        ready.set_limit(share(self.limit, self.count, others.bytes));
-        let result = change(ready);
-        self.total = others.with(Weight::of(ready));
-        self.occupied.set(lane, ready.len() > 0);
-        self.paged.set(lane, ready.has_paged());
-        result
-    }
-
-    fn change_all(&mut self, mut change: impl FnMut(&mut Ready) -> usize) -> usize {
-        let lanes: Vec<u8> = self.lanes.keys().copied().collect();
-        lanes.into_iter().map(|lane| self.change(lane, &mut change)).sum()
-    }
-}
-
-/// What a lane may take of the memory: its share in any case, so that a backlog does not send what is more urgent to the
-/// disk, and what the others leave.
-fn share(limit: usize, lanes: usize, others: usize) -> usize {
-    limit.saturating_sub(others).max(limit.checked_div(lanes).unwrap_or(limit))
-}
-
-/// What there is in a lane, or in all.
-#[derive(Clone, Copy, Debug, Default)]
-struct Weight {
-    messages: usize,
-    bytes: usize,
-    body_bytes: u64,
-}
-
-impl Weight {
-    fn of(ready: &Ready) -> Self {
-        Self { messages: ready.len(), bytes: ready.bytes(), body_bytes: ready.body_bytes() }
-    }
-
-    const fn without(self, part: Self) -> Self {
-        Self {
-            messages: self.messages - part.messages,
-            bytes: self.bytes - part.bytes,
-            body_bytes: self.body_bytes - part.body_bytes,
-        }
-    }
-
-    const fn with(self, part: Self) -> Self {
-        Self {
-            messages: self.messages + part.messages,
-            bytes: self.bytes + part.bytes,
-            body_bytes: self.body_bytes + part.body_bytes,
-        }
-    }
-}
-
-/// A set of lanes.
-#[derive(Clone, Copy, Debug, Default)]
-struct LaneSet {
-    /// Lanes 0 to 127: the first is the lowest bit.
-    upper: u128,
-    /// Lanes 128 to 255.
-    lower: u128,
-}
-
-impl LaneSet {
-    fn set(&mut self, lane: u8, is_in: bool) {
-        let half = if lane < 128 { &mut self.upper } else { &mut self.lower };
-        let bit = 1 << (lane % 128);
-        *half = if is_in { *half | bit } else { *half & !bit };
-    }
-
-    /// The lane of the highest priority that is in it.
-    fn first(self) -> Option<u8> {
-        let (half, start) = if self.upper != 0 { (self.upper, 0) } else { (self.lower, 128) };
-        let lane = u8::try_from(half.trailing_zeros()).ok().filter(|lane| *lane < 128)?;
-        Some(start + lane)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_lane_of_a_set_is_that_of_the_highest_priority() {
-        let mut set = LaneSet::default();
-        assert_eq!(set.first(), None);
-        for lane in [255, 128, 127, 3, 0] {
-            set.set(lane, true);
-            assert_eq!(set.first(), Some(lane));
-        }
-        for (lane, next) in [(0, Some(3)), (3, Some(127)), (127, Some(128)), (128, Some(255)), (255, None)] {
-            set.set(lane, false);
-            assert_eq!(set.first(), next);
-        }
-    }
-
-    #[test]
-    fn a_lane_has_its_share_of_the_memory_and_what_others_leave() {
-        assert_eq!(share(1000, 10, 0), 1000);
-        assert_eq!(share(1000, 10, 700), 300);
-        assert_eq!(share(1000, 10, 5000), 100);
-        assert_eq!(share(0, 256, 0), 0);
-        assert_eq!(share(usize::MAX, 10, 700), usize::MAX - 700);
     }
 }
