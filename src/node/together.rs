@@ -97,6 +97,10 @@ const COPIES_AT_ONCE: usize = 16 * 1024;
 /// Gives the same messages to several queues.
 pub(super) fn publish(now: Timestamp, targets: &[Arc<QueueCell>], arrivals: &[Arrival]) -> Applied {
     let at_once = COPIES_AT_ONCE.checked_div(targets.len()).unwrap_or_default().max(1);
+    if targets.iter().all(|cell| cell.takes_all_in_memory(arrivals)) {
+        publish_apart(now, targets, arrivals);
+        return Applied::default();
+    }
     let mut all = Applied::default();
     // What a queue refuses depends on what its consumers have taken of the message before.
     let at_once = if targets.iter().any(|cell| cell.may_refuse()) { 1 } else { at_once };
@@ -107,6 +111,17 @@ pub(super) fn publish(now: Timestamp, targets: &[Arc<QueueCell>], arrivals: &[Ar
         all.refused.extend(applied.refused.into_iter().map(|index| number * at_once + index));
     }
     all
+}
+
+/// Messages of which nothing is to survive are not one thing: each queue gets its copies. One that was deleted meanwhile
+/// takes them with it, as in RabbitMQ.
+fn publish_apart(now: Timestamp, targets: &[Arc<QueueCell>], arrivals: &[Arrival]) {
+    let mut copies = Vec::new();
+    for cell in targets {
+        copies.extend(arrivals.iter().map(|arrival| Arrival::from(arrival.message.clone())));
+        let _gone = cell.publish(now, &mut copies);
+        copies.clear();
+    }
 }
 
 /// What came of it.

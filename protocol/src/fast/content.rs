@@ -30,16 +30,19 @@ pub fn write_deliver(
     let consumer_tag = consumer_tag.get(..MAX_SHORT_STRING).unwrap_or(consumer_tag);
     let len = DELIVER_FIXED + consumer_tag.len() + names.len();
     out.reserve(FRAME_OVERHEAD + len + content_len(header, body, body_max));
-    write_frame_head(out, FrameKind::Method, channel, size(len));
-    out.put_u16(CLASS_ID);
-    out.put_u16(Deliver::METHOD_ID);
-    out.put_u8(u8::try_from(consumer_tag.len()).unwrap_or(u8::MAX));
+    let [c, h] = channel.to_be_bytes();
+    let [s0, s1, s2, s3] = size(len).to_be_bytes();
+    let [class_high, class_low] = CLASS_ID.to_be_bytes();
+    let [method_high, method_low] = Deliver::METHOD_ID.to_be_bytes();
+    let tag_length = u8::try_from(consumer_tag.len()).unwrap_or(u8::MAX);
+    // Few large pieces: each one that is appended is checked for room.
+    let kind = FrameKind::Method.octet();
+    out.put_slice(&[kind, c, h, s0, s1, s2, s3, class_high, class_low, method_high, method_low, tag_length]);
     out.put_slice(consumer_tag);
-    out.put_u64(delivery_tag);
-    out.put_u8(u8::from(redelivered));
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = delivery_tag.to_be_bytes();
+    out.put_slice(&[t0, t1, t2, t3, t4, t5, t6, t7, u8::from(redelivered)]);
     out.put_slice(names);
-    out.put_u8(FRAME_END);
-    write_frames(out, channel, header, body, body_max);
+    write_frames(out, Some(FRAME_END), channel, header, body, body_max);
 }
 
 /// Appends a content header and a body as whole frames, to follow any method with content. The arguments are
@@ -47,25 +50,51 @@ pub fn write_deliver(
 #[inline]
 pub fn write_content(out: &mut BytesMut, channel: u16, header: &[u8], body: &[u8], body_max: usize) {
     out.reserve(content_len(header, body, body_max));
-    write_frames(out, channel, header, body, body_max);
+    write_frames(out, None, channel, header, body, body_max);
 }
 
-fn write_frames(out: &mut BytesMut, channel: u16, header: &[u8], body: &[u8], body_max: usize) {
-    write_frame(out, FrameKind::Header, channel, header);
-    for piece in body.chunks(piece_max(body_max)) {
-        write_frame(out, FrameKind::Body, channel, piece);
+/// Appends the frames of header and body, behind the last octet of a frame that is open.
+#[inline]
+fn write_frames(out: &mut BytesMut, open: Option<u8>, channel: u16, header: &[u8], body: &[u8], body_max: usize) {
+    match open {
+        Some(end) => between(out, end, FrameKind::Header, channel, header.len()),
+        None => write_frame_head(out, FrameKind::Header, channel, size(header.len())),
     }
+    out.put_slice(header);
+    let most = piece_max(body_max);
+    if body.len() > most {
+        return write_pieces(out, channel, body, most);
+    }
+    if !body.is_empty() {
+        between(out, FRAME_END, FrameKind::Body, channel, body.len());
+        out.put_slice(body);
+    }
+    out.put_u8(FRAME_END);
 }
 
-fn write_frame(out: &mut BytesMut, kind: FrameKind, channel: u16, payload: &[u8]) {
-    write_frame_head(out, kind, channel, size(payload.len()));
-    out.put_slice(payload);
+/// As the end of `write_frames`, for a body of several frames.
+#[cold]
+fn write_pieces(out: &mut BytesMut, channel: u16, body: &[u8], most: usize) {
+    for piece in body.chunks(most) {
+        between(out, FRAME_END, FrameKind::Body, channel, piece.len());
+        out.put_slice(piece);
+    }
     out.put_u8(FRAME_END);
+}
+
+/// Appends the last octet of one frame and the head of the next.
+#[inline]
+fn between(out: &mut BytesMut, end: u8, kind: FrameKind, channel: u16, len: usize) {
+    let [c, h] = channel.to_be_bytes();
+    let [s0, s1, s2, s3] = size(len).to_be_bytes();
+    out.put_slice(&[end, kind.octet(), c, h, s0, s1, s2, s3]);
 }
 
 /// Octets of the frames of header and body.
 fn content_len(header: &[u8], body: &[u8], body_max: usize) -> usize {
-    let pieces = body.len().div_ceil(piece_max(body_max));
+    let most = piece_max(body_max);
+    // Without a division, as a rule.
+    let pieces = if body.len() <= most { usize::from(!body.is_empty()) } else { body.len().div_ceil(most) };
     FRAME_OVERHEAD + header.len() + pieces * FRAME_OVERHEAD + body.len()
 }
 

@@ -43,8 +43,8 @@ use std::collections::BTreeMap;
 
 pub use self::arguments::QueueType;
 pub use self::browse::{Listed, Pick, Spot};
-pub use self::consumers::Subscription;
 use self::consumers::Consumers;
+pub use self::consumers::Subscription;
 use self::dead::Dying;
 pub use self::dead::{Dead, DeathReason, Departure};
 use self::deliveries::Deliveries;

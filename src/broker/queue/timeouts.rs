@@ -138,7 +138,10 @@ impl Queue {
                 TimeoutAction::Requeue => self.requeue_overdue(now, id, span, effects),
             }
         }
-        let due = self.holders().filter_map(|(_, unacked)| unacked.deadline(self.hand_outs.timeouts.of(unacked.timeout)?)).min();
+        let due = self
+            .holders()
+            .filter_map(|(_, unacked)| unacked.deadline(self.hand_outs.timeouts.of(unacked.timeout)?))
+            .min();
         self.hand_outs.timeouts.due = due;
     }
 

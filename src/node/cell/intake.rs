@@ -149,6 +149,12 @@ impl QueueCell {
         self.storage().is_some_and(|storage| Self::keeps_all(storage, &mut self.running.lock().queue))
     }
 
+    /// Whether the queue takes these messages, all of them, and none needs a record.
+    pub(in crate::node) fn takes_all_in_memory(&self, arrivals: &[Arrival]) -> bool {
+        let keeps_some = || arrivals.iter().any(|arrival| self.keeps(arrival));
+        !self.may_refuse() && !self.needs_places() && !(self.entry.durable && keeps_some())
+    }
+
     /// Whether the queue refuses messages when it is full.
     pub(in crate::node) fn may_refuse(&self) -> bool {
         self.running.lock().queue.settings().refuses()
