@@ -17,6 +17,7 @@ impl Default for Config {
             listeners: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5672))],
             management_port: Some(15672),
             management_ip: IpAddr::from(Ipv6Addr::UNSPECIFIED),
+            management_origins: Vec::new(),
             tcp_backlog: 128,
             tcp_nodelay: true,
             handshake_timeout: Duration::from_secs(10),

@@ -12,6 +12,7 @@ pub(super) struct Draft {
     listeners: Cleared<BTreeMap<String, SocketAddr>>,
     loopback_users: Cleared<BTreeMap<String, bool>>,
     auth_mechanisms: BTreeMap<u16, Mechanism>,
+    management_origins: Cleared<BTreeMap<String, String>>,
     /// The memory limit in bytes, which wins over a relative one wherever it stands (RabbitMQ's rule).
     memory_limit: Option<u64>,
     warnings: Vec<String>,
@@ -65,6 +66,16 @@ impl Draft {
         self.auth_mechanisms.insert(place, mechanism);
     }
 
+    pub(super) fn allow_origin(&mut self, name: &str, origin: String, layer: Layer) {
+        if let Some(origins) = self.management_origins.items_for(layer) {
+            origins.insert(name.to_owned(), origin);
+        }
+    }
+
+    pub(super) fn clear_origins(&mut self, layer: Layer) {
+        self.management_origins.clear(layer);
+    }
+
     pub(super) const fn set_memory_limit(&mut self, bytes: u64) {
         self.memory_limit = Some(bytes);
     }
@@ -80,6 +91,7 @@ impl Draft {
         if !self.auth_mechanisms.is_empty() {
             self.config.auth_mechanisms = without_repeats(self.auth_mechanisms.into_values());
         }
+        self.config.management_origins = self.management_origins.items.into_values().collect();
         if let Some(bytes) = self.memory_limit {
             self.config.memory_limit = MemoryLimit::Absolute(bytes);
         }

@@ -5,68 +5,14 @@ use std::path::PathBuf;
 
 use super::{
     MemoryLimit, Secret,
-    draft::Draft,
-    load::Setting,
+    key::{Key, action, field},
     pattern,
     values::{self, Expected},
 };
 
-/// A key that a configuration may set.
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
-    /// The name in rabbitmq.conf; a last segment in capitals stands for any name.
-    pub name: &'static str,
-    /// Type and unit of the value.
-    pub value: &'static str,
-    /// The default, as it would be written; empty when the key has none of its own.
-    pub default: &'static str,
-    /// What it does, in one sentence.
-    pub doc: &'static str,
-    set: Set,
-}
-
-/// A setting with the text that stands for the capitals in the key's name, or else the key's last segment.
-struct Given<'a> {
-    setting: &'a Setting,
-    name: &'a str,
-    value: &'a str,
-}
-
-type Set = fn(&mut Draft, &Given<'_>) -> Result<(), Expected>;
-
-impl Key {
-    pub(super) fn apply(&self, draft: &mut Draft, setting: &Setting, segments: &[String]) -> Result<(), Expected> {
-        let name = segments.last().map_or("", String::as_str);
-        (self.set)(draft, &Given { setting, name, value: &setting.value })
-    }
-}
-
 /// The entry for a key as written.
 pub(super) fn find(segments: &[String]) -> Option<&'static Key> {
     KEYS.iter().find(|key| pattern::matches(key.name, segments))
-}
-
-/// An entry whose value goes into one field: name, type, default, meaning, field, parser.
-macro_rules! field {
-    ($name:literal, $value:literal, $default:literal, $doc:literal, $($field:ident).+ = $parse:expr) => {
-        Key {
-            name: $name,
-            value: $value,
-            default: $default,
-            doc: $doc,
-            set: |draft, given| {
-                draft.config.$($field).+ = $parse(given.value)?;
-                Ok(())
-            },
-        }
-    };
-}
-
-/// An entry that does more than fill one field.
-macro_rules! action {
-    ($name:literal, $value:literal, $default:literal, $doc:literal, $set:expr) => {
-        Key { name: $name, value: $value, default: $default, doc: $doc, set: $set }
-    };
 }
 
 /// Every key that has an effect.
@@ -106,6 +52,28 @@ pub const KEYS: &[Key] = &[
         "::",
         "Address that the management API listens on; `::` is all, IPv4 too.",
         management_ip = values::ip_address
+    ),
+    action!(
+        "management.cors.allow_origins.NAME",
+        "origin or *",
+        "",
+        "An origin such as `https://console.example` whose pages may use the management API from a browser; `*` is all. \
+         `NAME` is a number or any other name.",
+        |draft, given| {
+            draft.allow_origin(given.name, values::origin(given.value)?, given.setting.layer);
+            Ok(())
+        }
+    ),
+    action!(
+        "management.cors.allow_origins",
+        "none",
+        "none",
+        "`none` allows none, wherever in the files it stands.",
+        |draft, given| {
+            none(given.value)?;
+            draft.clear_origins(given.setting.layer);
+            Ok(())
+        }
     ),
     field!(
         "tcp_listen_options.backlog",

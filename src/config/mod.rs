@@ -6,6 +6,7 @@ mod draft;
 mod environment;
 mod error;
 mod file;
+mod key;
 mod keys;
 mod limits;
 mod load;
@@ -26,7 +27,8 @@ use std::{
 
 pub use self::{
     error::{ConfigError, Place},
-    keys::{KEYS, Key},
+    key::Key,
+    keys::KEYS,
     limits::{DiskFreeLimit, MemoryLimit},
     load::{Loaded, SourceFile, Sources},
     secret::Secret,
@@ -48,6 +50,9 @@ pub struct Config {
     /// Address of the management API. An unspecified IPv6 address stands for both IPv6 and IPv4. Default `::`. Key
     /// `management.tcp.ip`.
     pub management_ip: IpAddr,
+    /// Origins such as `https://console.example` whose pages may use the management API from a browser; `*` is all. Default
+    /// none. Keys `management.cors.allow_origins.NAME`, `management.cors.allow_origins`.
+    pub management_origins: Vec<String>,
     /// Connections that the kernel may hold before they are accepted. Default 128. Key `tcp_listen_options.backlog`.
     pub tcp_backlog: u32,
     /// Whether sockets send small packets at once. Default true. Key `tcp_listen_options.nodelay`.

@@ -53,7 +53,7 @@ pub(super) const NOT_YET: &[&str] = &[
     "log.syslog.*",
     "log.default.*",
     "management.NAME",
-    "management.cors.*",
+    "management.cors.max_age",
     "management.csp.*",
     "management.extension.*",
     "management.headers.*",

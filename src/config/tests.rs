@@ -168,6 +168,10 @@ fn a_value_of_the_wrong_type_names_line_key_and_what_is_expected() {
     let large = error(r"default_permissions.read = (?:\w{200}){200}");
     assert!(large.ends_with("expected a regular expression that takes at most 1048576 bytes"), "{large}");
     assert!(error("frame_max = 4096").contains("0 for no limit, or a whole number from 8192"));
+    for wrong in ["console.example", "https://", "https://console.example/", "https://*.example", ""] {
+        let told = error(&format!("management.cors.allow_origins.1 = {wrong}"));
+        assert!(told.ends_with("expected an origin such as https://console.example, or *"), "{told}");
+    }
     assert!(error("auth_mechanisms.first = PLAIN").ends_with("expected a key that ends in a number"));
 }
 
@@ -198,6 +202,18 @@ fn guest_is_held_to_loopback_unless_said_otherwise() {
     assert_eq!(users("loopback_users.joe\\.doe = true"), ["guest", "joe.doe"]);
     assert_eq!(users("loopback_users.guest = false"), [""; 0]);
     assert_eq!(users("loopback_users = none"), [""; 0]);
+}
+
+#[test]
+fn origins_are_allowed_by_name_and_none_takes_them_back() {
+    let allowed = "management.cors.allow_origins.1 = https://Console.example:8443\nmanagement.cors.allow_origins.2 = *";
+    assert_eq!(config(allowed).management_origins, ["https://console.example:8443", "*"]);
+    let replaced = format!(
+        "{allowed}\nmanagement.cors.allow_origins.1 = http://other\nmanagement.cors.allow_origins.2 = http://b"
+    );
+    assert_eq!(config(&replaced).management_origins, ["http://other", "http://b"], "the last one of a name wins");
+    let none = format!("{allowed}\nmanagement.cors.allow_origins = none");
+    assert_eq!(config(&none).management_origins, [""; 0]);
 }
 
 #[test]

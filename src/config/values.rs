@@ -255,6 +255,19 @@ pub(super) fn worker_threads(text: &str) -> Result<Option<usize>, Expected> {
     number(text, 1, 1024).map(Some).map_err(|expected| format!("auto or {expected}"))
 }
 
+/// Where a page comes from, as browsers write it in `Origin`; or `*`.
+pub(super) fn origin(text: &str) -> Result<String, Expected> {
+    let parts = text.split_once("://");
+    let is_whole = parts.is_some_and(|(scheme, authority)| {
+        let bare = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | '?' | '#' | '@' | '*' | ',');
+        !scheme.is_empty() && !authority.is_empty() && scheme.chars().chain(authority.chars()).all(bare)
+    });
+    if is_whole || text == "*" {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("an origin such as https://console.example, or *".to_owned())
+}
+
 /// Any text but none at all.
 pub(super) fn text(text: &str) -> Result<String, Expected> {
     if text.is_empty() { Err("a text that is not empty".to_owned()) } else { Ok(text.to_owned()) }
@@ -266,10 +279,11 @@ const PERMISSION_SIZE: usize = 1 << 20;
 /// Any text at all that is a regular expression; the empty one allows nothing, as RabbitMQ has it.
 pub(super) fn permission(text: &str) -> Result<String, Expected> {
     let built = regex::bytes::RegexBuilder::new(text).size_limit(PERMISSION_SIZE).build();
-    built.map(|_| text.to_owned()).map_err(|error| match error {
-        regex::Error::CompiledTooBig(limit) => format!("a regular expression that takes at most {limit} bytes"),
-        _ => "a regular expression".to_owned(),
-    })
+    let Err(error) = built else { return Ok(text.to_owned()) };
+    if let regex::Error::CompiledTooBig(limit) = error {
+        return Err(format!("a regular expression that takes at most {limit} bytes"));
+    }
+    Err("a regular expression".to_owned())
 }
 
 /// Bytes of a frame; 0 means no limit. RabbitMQ takes nothing below 8192, and a frame's size field has 32 bits.

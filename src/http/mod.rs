@@ -9,6 +9,7 @@ mod fields;
 mod json;
 mod list;
 mod names;
+mod origin;
 mod patient;
 mod routes;
 mod server;

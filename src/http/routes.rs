@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use hyper::header::{CACHE_CONTROL, HeaderValue};
@@ -18,7 +18,7 @@ use super::api::{
 };
 use super::error::ApiError;
 use super::server::Shared;
-use super::v1;
+use super::{origin, v1};
 
 /// Time for a request, its body included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .merge(connection_routes())
         .merge(v1::routes())
         .fallback(async || ApiError::not_found())
-        .layer(from_fn(around))
+        .layer(from_fn_with_state(Arc::clone(&shared), around))
         .with_state(shared)
 }
 
@@ -147,7 +147,11 @@ fn connection_routes() -> Routes {
         .route("/api/vhosts/{vhost}/channels", get(channels::list_in_vhost))
 }
 
-async fn around(request: Request, next: Next) -> Response {
+async fn around(State(shared): App, request: Request, next: Next) -> Response {
+    let allowed = match origin::check(&request, &shared.allowed_origins) {
+        Ok(allowed) => allowed,
+        Err(refused) => return refused.into_response(),
+    };
     let is_options = *request.method() == Method::OPTIONS;
     let Ok(mut response) = tokio::time::timeout(PATIENCE, next.run(request)).await else {
         return ApiError::too_slow().into_response();
@@ -157,5 +161,8 @@ async fn around(request: Request, next: Next) -> Response {
         *response.status_mut() = StatusCode::OK;
     }
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Some(allowed) = allowed {
+        allowed.tell(&mut response);
+    }
     response
 }

@@ -76,6 +76,8 @@ pub(super) struct Shared {
     pub(super) http: SocketAddr,
     /// Memory for bodies, of all requests together; in KiB.
     pub(super) room: Arc<Semaphore>,
+    /// Origins whose pages may use the API; `*` is all.
+    pub(super) allowed_origins: Vec<String>,
 }
 
 /// Where a request comes from.
@@ -93,7 +95,8 @@ pub fn bind(config: &Config, node: &Arc<Node>, amqp: Vec<SocketAddr>) -> Result<
     let listener = listen(address, config.tcp_backlog).map_err(failed)?;
     let local_addr = listener.local_addr().map_err(failed)?;
     let room = Arc::new(Semaphore::new(super::body::ROOM_KIB));
-    let shared = Shared { node: Arc::clone(node), amqp, http: local_addr, room };
+    let allowed_origins = config.management_origins.clone();
+    let shared = Shared { node: Arc::clone(node), amqp, http: local_addr, room, allowed_origins };
     let node = Arc::clone(node);
     Ok(Some(HttpServer { listener, local_addr, node, router: routes::router(Arc::new(shared)) }))
 }

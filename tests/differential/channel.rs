@@ -295,10 +295,7 @@ fn closing_a_channel_requeues_unacked_messages(s: &Script) {
     let mut c = s.connect();
     let q = s.name("q");
     c.call(declare(&q));
-    for body in ["one", "two", "three"] {
-        c.publish(&publish("", &q), &Properties::none(), body);
-    }
-    c.sync();
+    c.fill(&q, &["one", "two", "three"]);
     c.call(get(&q));
     c.call(get(&q));
     c.call(method("channel.close").set("reply-code", 200));
@@ -341,10 +338,7 @@ fn a_prefetch_limits_only_consumers_started_later(s: &Script) {
     let (x, q) = (s.name("x"), s.name("q"));
     c.call(declare_exchange(&x, "fanout"));
     c.call(declare(&q));
-    for body in ["one", "two", "three"] {
-        c.publish(&publish("", &q), &Properties::none(), body);
-    }
-    c.sync();
+    c.fill(&q, &["one", "two", "three"]);
     c.call(prefetch(1));
     c.call(consume(&q, "limited"));
     c.expect("basic.deliver");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::support::commands::{cancel, get, method};
+use crate::support::commands::{cancel, get, method, publish};
 use crate::support::method::Method;
 use crate::support::properties::Properties;
 use crate::support::raw::{Event, Handshake, PROTOCOL_HEADER, RawClient};
@@ -207,6 +207,14 @@ impl Conn {
     /// Publishes with a body in one frame.
     pub(crate) fn publish(&mut self, publish: &Method, properties: &Properties, body: &str) {
         self.publish_on(1, publish, properties, body);
+    }
+
+    /// Publishes each body to the queue, and waits until all have come.
+    pub(crate) fn fill(&mut self, queue: &str, bodies: &[&str]) {
+        for body in bodies {
+            self.publish(&publish("", queue), &Properties::none(), body);
+        }
+        self.sync();
     }
 
     pub(crate) fn publish_on(&mut self, channel: u16, publish: &Method, properties: &Properties, body: &str) {

@@ -57,13 +57,6 @@ fn get_each(c: &mut Conn, queue: &str, count: usize) {
     }
 }
 
-fn fill(c: &mut Conn, queue: &str, bodies: &[&str]) {
-    for body in bodies {
-        c.publish(&publish("", queue), &Properties::none(), body);
-    }
-    c.sync();
-}
-
 /// Waits for as long as another queue takes to let a message expire.
 fn wait(s: &Script, c: &mut Conn, millis: i32) {
     c.hide(true);
@@ -80,15 +73,15 @@ fn wait(s: &Script, c: &mut Conn, millis: i32) {
 
 fn the_oldest_ready_messages_make_room(s: &Script) {
     let (mut c, q) = limited(s, entry("x-max-length", int(2)));
-    fill(&mut c, &q, &["one", "two", "three", "four"]);
+    c.fill(&q, &["one", "two", "three", "four"]);
     get_each(&mut c, &q, 3);
 }
 
 fn unacked_messages_do_not_count(s: &Script) {
     let (mut c, q) = limited(s, entry("x-max-length", int(1)));
-    fill(&mut c, &q, &["one"]);
+    c.fill(&q, &["one"]);
     c.call(get(&q));
-    fill(&mut c, &q, &["two"]);
+    c.fill(&q, &["two"]);
     get_each(&mut c, &q, 2);
 }
 
@@ -103,7 +96,7 @@ fn a_message_for_a_waiting_consumer_does_not_count(s: &Script) {
 
 fn a_length_of_zero_keeps_nothing(s: &Script) {
     let (mut c, q) = limited(s, entry("x-max-length", int(0)));
-    fill(&mut c, &q, &["one"]);
+    c.fill(&q, &["one"]);
     c.call(get(&q));
 }
 
@@ -116,21 +109,21 @@ fn a_length_of_zero_serves_a_waiting_consumer(s: &Script) {
 
 fn bytes_are_those_of_bodies(s: &Script) {
     let (mut c, q) = limited(s, entry("x-max-length-bytes", int(10)));
-    fill(&mut c, &q, &["12345", "67890", "", "a"]);
+    c.fill(&q, &["12345", "67890", "", "a"]);
     get_each(&mut c, &q, 4);
 }
 
 fn a_message_larger_than_the_queue_goes_and_takes_all_with_it(s: &Script) {
     let (mut c, q) = limited(s, entry("x-max-length-bytes", int(10)));
-    fill(&mut c, &q, &["12345", "12345678901"]);
+    c.fill(&q, &["12345", "12345678901"]);
     c.call(get(&q));
 }
 
 fn a_requeue_into_a_full_queue_drops_the_head(s: &Script) {
     let (mut c, q) = limited(s, entry("x-max-length", int(1)));
-    fill(&mut c, &q, &["one"]);
+    c.fill(&q, &["one"]);
     c.call(get(&q));
-    fill(&mut c, &q, &["two"]);
+    c.fill(&q, &["two"]);
     c.tell(&reject(1).flag("requeue"));
     get_each(&mut c, &q, 2);
 }
@@ -154,7 +147,7 @@ fn a_full_queue_refuses_publishes_where_it_is_told_to(s: &Script) {
 
 fn a_full_queue_refuses_silently_without_confirms(s: &Script) {
     let (mut c, q) = limited(s, refusing(1));
-    fill(&mut c, &q, &["one", "two"]);
+    c.fill(&q, &["one", "two"]);
     get_each(&mut c, &q, 2);
 }
 
@@ -238,7 +231,7 @@ fn bytes_refuse_what_does_not_fit_and_take_what_does(s: &Script) {
 
 fn messages_expire_together_with_the_queue_setting(s: &Script) {
     let (mut c, q) = limited(s, entry("x-message-ttl", int(50)));
-    fill(&mut c, &q, &["one", "two"]);
+    c.fill(&q, &["one", "two"]);
     c.call(get(&q));
     wait(s, &mut c, 200);
     c.call(get(&q));
@@ -263,7 +256,7 @@ fn a_message_expires_only_at_the_head(s: &Script) {
     let mut c = s.connect();
     let q = s.name("q");
     c.call(declare(&q));
-    fill(&mut c, &q, &["lives"]);
+    c.fill(&q, &["lives"]);
     c.publish(&publish("", &q), &Properties::none().text("expiration", "1"), "dies");
     wait(s, &mut c, 100);
     c.call(declare_passive(&q));
@@ -272,7 +265,7 @@ fn a_message_expires_only_at_the_head(s: &Script) {
 
 fn a_time_of_zero_expires_unless_somebody_waits(s: &Script) {
     let (mut c, q) = limited(s, entry("x-message-ttl", int(0)));
-    fill(&mut c, &q, &["one"]);
+    c.fill(&q, &["one"]);
     c.call(get(&q));
     c.call(consume(&q, "waits"));
     c.publish(&publish("", &q), &Properties::none(), "two");
@@ -290,7 +283,7 @@ fn an_expired_message_is_not_given_out(s: &Script) {
 
 fn a_requeued_message_expires_when_its_time_is_over(s: &Script) {
     let (mut c, q) = limited(s, entry("x-message-ttl", int(50)));
-    fill(&mut c, &q, &["one"]);
+    c.fill(&q, &["one"]);
     c.call(get(&q));
     wait(s, &mut c, 200);
     c.tell(&reject(1).flag("requeue"));
@@ -299,7 +292,7 @@ fn a_requeued_message_expires_when_its_time_is_over(s: &Script) {
 
 fn an_unused_queue_expires(s: &Script) {
     let (mut c, q) = limited(s, entry("x-expires", int(50)));
-    fill(&mut c, &q, &["one"]);
+    c.fill(&q, &["one"]);
     wait(s, &mut c, 400);
     c.attempt(declare_passive(&q));
 }

@@ -275,10 +275,7 @@ fn deleting_a_queue_reports_its_ready_messages(s: &Script) {
     let mut c = s.connect();
     let q = s.name("q");
     c.call(declare(&q));
-    for body in ["one", "two", "three"] {
-        c.publish(&publish("", &q), &Properties::none(), body);
-    }
-    c.sync();
+    c.fill(&q, &["one", "two", "three"]);
     c.call(get(&q));
     c.call(delete(&q));
     s.note("the tag of a message of a deleted queue is still known");
@@ -314,10 +311,7 @@ fn purging_removes_only_ready_messages(s: &Script) {
     let mut c = s.connect();
     let q = s.name("q");
     c.call(declare(&q));
-    for body in ["one", "two", "three"] {
-        c.publish(&publish("", &q), &Properties::none(), body);
-    }
-    c.sync();
+    c.fill(&q, &["one", "two", "three"]);
     c.call(get(&q));
     c.call(purge(&q));
     c.call(purge(&q));

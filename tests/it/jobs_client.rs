@@ -30,11 +30,16 @@ pub(crate) struct Reply {
 impl Jobs {
     /// As user guest.
     pub(crate) fn of(server: &Server) -> Self {
+        Self::under(server, "v1")
+    }
+
+    /// As user guest, for paths under another root, such as `api`.
+    pub(crate) fn under(server: &Server, root: &str) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .allow_non_standard_methods(true);
-        let base = format!("http://{}/v1", server.management());
+        let base = format!("http://{}/{root}", server.management());
         Self { agent: config.build().into(), base, authorization: GUEST.to_owned() }
     }
 

@@ -51,6 +51,7 @@ mod http_login;
 mod http_messages;
 mod http_objects;
 mod http_operations;
+mod http_origins;
 mod http_peers;
 mod http_policies;
 mod jobs_examples;

@@ -72,10 +72,10 @@ impl Pattern {
 }
 
 fn reason(error: &regex::Error) -> String {
-    match error {
-        regex::Error::CompiledTooBig(limit) => format!("it becomes larger than {limit} bytes"),
-        other => other.to_string(),
+    if let regex::Error::CompiledTooBig(limit) = error {
+        return format!("it becomes larger than {limit} bytes");
     }
+    error.to_string()
 }
 
 /// What a user may do in one vhost. Patterns match anywhere in the name unless anchored.
