@@ -6,6 +6,7 @@ use std::sync::Arc;
 use leveret_protocol::{FieldTable, HeaderView};
 
 use super::cell::QueueCell;
+use super::memories::Way;
 use super::together;
 use super::vhost::RunningVhost;
 use crate::broker::exchange::Envelope;
@@ -24,11 +25,12 @@ impl RunningVhost {
             content_header: message.header(),
             random: rand::random(),
         };
-        let route = self.route(now, &self.topology(), &message, &envelope).route;
+        let Way { route, known } = self.route(now, &self.topology(), &message, &envelope);
         let mut targets: Vec<Arc<QueueCell>> = self.cells_of(&route).into_vec();
         targets.retain(|target| !target.is_full());
         if !targets.is_empty() {
             let _position = together::publish(now, &targets, &[message.into()]);
         }
+        self.keep_keys(now, &known.admitted);
     }
 }

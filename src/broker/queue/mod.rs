@@ -63,7 +63,6 @@ pub use self::stored::Contents;
 use self::timeouts::Timeouts;
 use self::unacked::{Held, Unacked};
 use self::waiting::Waiting;
-use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{CheckoutId, ConsumerId, SequenceNumber};
 use crate::broker::time::Timestamp;
 
@@ -87,8 +86,6 @@ pub struct Queue {
     /// Dead messages that have not been taken over, oldest first.
     dying: Vec<Dying>,
     promised: Promised,
-    /// What tells messages that it has taken before, where that was asked for.
-    deduplicator: Option<Box<Deduplicator>>,
     deliveries: Deliveries,
     /// Messages that come have to be looked at for whether they wait.
     holds: bool,
@@ -245,16 +242,6 @@ impl Queue {
         self.drained
     }
 
-    /// From now on takes no message twice.
-    pub fn deduplicate(&mut self, settings: dedup::Settings) {
-        self.deduplicator = Some(Box::new(Deduplicator::new(settings)));
-    }
-
-    /// What it remembers to tell duplicates, if it does.
-    pub fn deduplicator(&mut self) -> Option<&mut Deduplicator> {
-        self.deduplicator.as_deref_mut()
-    }
-
     /// Acts on an input.
     ///
     /// # Errors
@@ -354,17 +341,11 @@ impl Queue {
 
     #[inline]
     fn take_in(&mut self, now: Timestamp, sequence: SequenceNumber, arrival: Arrival, effects: &mut Vec<Effect>) {
-        if let Some(deduplicator) = &mut self.deduplicator
-            && !deduplicator.admits_message(now, &arrival.message)
-        {
-            effects.extend(arrival.place.map(|place| Effect::Gone { sequence, place }));
-            return;
-        }
         self.tell(&arrival.message, JobState::Ready, effects);
         self.accept(now, sequence, arrival);
     }
 
-    /// Takes messages that have been here before, in another form: nobody takes them for duplicates of themselves.
+    /// Takes messages that have been here before, in another form.
     fn publish_again(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>) {
         for arrival in arrivals.drain(..) {
             let sequence = self.numbering.take(&arrival.message);

@@ -11,7 +11,7 @@ use crate::broker::message::Message;
 use crate::broker::queue::Arrival;
 use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
-use crate::node::memories::Way;
+use crate::node::memories::{Acquaintance, Admission, Way};
 use crate::node::vhost::RunningVhost;
 
 /// Where messages go.
@@ -33,7 +33,7 @@ pub(super) struct Addressed {
     pub(super) arrival: Arrival,
     pub(super) targets: Vec<Arc<QueueCell>>,
     /// Exchanges that remember it for having let it pass.
-    pub(super) admitted: Vec<ShortString>,
+    pub(super) admitted: Vec<Admission>,
 }
 
 impl Addressed {
@@ -89,7 +89,11 @@ fn route(now: Timestamp, vhost: &RunningVhost, message: &Message) -> Option<Addr
         content_header: message.header(),
         random: rand::random(),
     };
-    let Way { route, admitted } = vhost.route(now, &vhost.topology(), message, &envelope);
+    let Way { route, known: Acquaintance { admitted, .. } } = vhost.route(now, &vhost.topology(), message, &envelope);
     let targets = vhost.cells_of(&route).into_vec();
-    (!targets.is_empty()).then(|| Addressed { admitted, ..Addressed::new(message.clone(), targets) })
+    if targets.is_empty() {
+        vhost.memories.forget(&admitted);
+        return None;
+    }
+    Some(Addressed { admitted, ..Addressed::new(message.clone(), targets) })
 }

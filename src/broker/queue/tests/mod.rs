@@ -1,7 +1,6 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects.
 
 mod channel_limit;
-mod deduplication;
 mod deliveries;
 mod groups;
 mod groups_model;

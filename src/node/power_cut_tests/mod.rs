@@ -1,6 +1,8 @@
 //! A whole node on a disk that loses what was not synced: clients are told nothing that a power cut makes untrue, through
 //! many cuts in a row, with log files and segments so small that messages move from one to the other meanwhile.
 
+mod deduplication;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -93,6 +95,15 @@ impl Client {
     fn publish_urgent(&mut self, exchange: &str, routing_key: &str, priority: Option<u8>, body: &[u8]) {
         self.send(1, basic::Publish { exchange: name(exchange), routing_key: name(routing_key), ..Default::default() });
         let properties = Properties { delivery_mode: Some(2), priority, ..Properties::default() };
+        ContentHeader { class_id: 60, weight: 0, body_size: u64::try_from(body.len()).unwrap(), properties }
+            .write_frame(1, &mut self.input);
+        frame::write_frame(&mut self.input, FrameKind::Body, 1, |out| out.extend_from_slice(body));
+    }
+
+    fn publish_keyed(&mut self, exchange: &str, routing_key: &str, key: u64, body: &[u8]) {
+        self.send(1, basic::Publish { exchange: name(exchange), routing_key: name(routing_key), ..Default::default() });
+        let headers = std::iter::once((name("x-deduplication-header"), FieldValue::text(&key.to_string()))).collect();
+        let properties = Properties { delivery_mode: Some(2), headers: Some(headers), ..Properties::default() };
         ContentHeader { class_id: 60, weight: 0, body_size: u64::try_from(body.len()).unwrap(), properties }
             .write_frame(1, &mut self.input);
         frame::write_frame(&mut self.input, FrameKind::Body, 1, |out| out.extend_from_slice(body));
