@@ -4,6 +4,7 @@
 mod duplicates;
 mod intake;
 mod outcome;
+mod outstanding;
 mod pollers;
 mod running;
 mod stored;

@@ -43,8 +43,9 @@ mod tests;
 
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
+pub use self::check::LONGEST_MS;
 pub(super) use self::check::integer;
-pub(in crate::broker) use self::check::{LONGEST_MS, not_negative_number as not_negative};
+pub(in crate::broker) use self::check::not_negative_number as not_negative;
 pub(super) use self::consumer_timeout::value as consumer_timeout;
 pub(super) use self::consumer_timeout_action::value as consumer_timeout_action;
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};

@@ -267,3 +267,29 @@ fn more_time_means_nothing_where_there_is_no_timeout() {
     at(0, &mut queue, Input::Extend { consumer: ANN, checkout: CheckoutId(1), by: SPAN });
     assert_eq!(due(&queue), None);
 }
+
+#[test]
+fn unacked_deliveries_are_listed_by_their_messages_with_their_times() {
+    let mut queue = timed("quorum");
+    at(0, &mut queue, Input::Subscribe(consumer(ANN)));
+    publish_at(0, &mut queue, &["a", "b"]);
+    publish_at(50, &mut queue, &["c"]);
+    at(60, &mut queue, Input::Extend { consumer: ANN, checkout: CheckoutId(2), by: Duration::from_millis(500) });
+    let told = |queue: &Queue, after: Option<u64>, most| {
+        let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
+        let listed = queue.outstanding(after.map(SequenceNumber), most).into_iter();
+        listed.map(|one| (one.sequence.0, one.checkout.0, millis(one.since), millis(one.deadline))).collect::<Vec<_>>()
+    };
+    let all = [(1, 1, Some(0), Some(100)), (2, 2, Some(0), Some(560)), (3, 3, Some(50), Some(150))];
+    assert_eq!(told(&queue, None, 9), all);
+    assert_eq!(told(&queue, None, 2), all[..2]);
+    assert_eq!(told(&queue, Some(1), 1), all[1..2]);
+    let one = queue.outstanding_of(SequenceNumber(3)).unwrap();
+    assert_eq!((one.consumer, one.checkout, one.message.body()), (ANN, CheckoutId(3), &b"c"[..]));
+    ack_at(70, &mut queue, 3);
+    assert_eq!(queue.outstanding_of(SequenceNumber(3)), None);
+    let mut queue = queue_of(&[]);
+    at(0, &mut queue, Input::Subscribe(consumer(ANN)));
+    publish_at(0, &mut queue, &["a"]);
+    assert_eq!(told(&queue, None, 9), [(1, 1, None, None)], "nothing times out");
+}
