@@ -85,7 +85,11 @@ impl Vhost {
         };
         effects.extend(stored_exchange(&exchange).map(Effect::Stored));
         let exchange = self.add_exchange(exchange, effects);
-        self.watch.note(|| Change::ExchangeCreated(exchange));
+        let topology = &self.topology;
+        self.watch.note(|| {
+            let policy = topology.policies_of_exchange(&exchange).user.map(|policy| policy.name.clone());
+            Change::ExchangeCreated(exchange, policy)
+        });
         self.changed();
         Ok(())
     }

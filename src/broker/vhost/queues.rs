@@ -125,7 +125,6 @@ impl Vhost {
             return;
         }
         self.topology.queues.remove_mut(&entry.name);
-        self.watch.note(|| Change::QueueDeleted(Arc::clone(entry)));
         self.changed();
         if let Some(owner) = entry.owner
             && let Some(names) = self.exclusive.get_mut(&owner)
@@ -139,6 +138,8 @@ impl Vhost {
         let mut unbound = Vec::new();
         self.remove_bindings_to(&Destination::Queue(Arc::clone(entry)).key(), effects, &mut unbound);
         self.remove_exchanges(unbound, effects);
+        // RabbitMQ: its bindings go first.
+        self.watch.note(|| Change::QueueDeleted(Arc::clone(entry)));
         effects.push(Effect::QueueRemoved(entry.id));
         effects.extend(dedup::keeps_keys(entry).map(|_| Effect::QueueRemoved(dedup::key_queue_of(entry.id))));
     }
