@@ -6,6 +6,7 @@ mod browse;
 pub mod consumer_arguments;
 mod consumers;
 mod dead;
+mod delayed_retry;
 mod deliveries;
 mod effect;
 mod effective;
@@ -45,6 +46,7 @@ pub use self::consumers::Subscription;
 use self::consumers::{Consumer, Consumers};
 use self::dead::Dying;
 pub use self::dead::{Dead, DeathReason, Departure};
+pub use self::delayed_retry::DelayedRetry;
 use self::deliveries::Deliveries;
 pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
@@ -259,6 +261,7 @@ impl Queue {
         if self.ready.is_grouped() {
             self.wake_holders(&input);
         }
+        self.deliveries.come_back_at(now);
         let mut fresh = NOTHING_FRESH;
         match input {
             Input::Publish(arrivals) => fresh = self.publish(now, arrivals, effects),
