@@ -37,7 +37,7 @@ enum Command {
     Server(server::Arguments),
     /// Look after a running broker and its data
     #[command(after_help = ctl::EXAMPLES)]
-    Ctl(ctl::Arguments),
+    Ctl(Box<ctl::Arguments>),
 }
 
 /// Does what the arguments say, the first of which is the program's name, and returns how the process should end.
@@ -48,7 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match line.command {
         Some(Command::Server(arguments)) => server::run(arguments),
-        Some(Command::Ctl(arguments)) => ctl::run(arguments),
+        Some(Command::Ctl(arguments)) => ctl::run(*arguments),
         None => server::run(line.server),
     };
     match result {

@@ -8,13 +8,13 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use super::api::{
-    bindings, channels, connections, consumers, contents, exchanges, health, messages, moves, nodes, overview,
-    policies, queues, scheduled, vhosts, whoami,
+    bindings, channels, connections, consumers, contents, deliveries, exchanges, health, messages, moves, nodes,
+    overview, policies, queues, scheduled, vhosts, whoami,
 };
 use super::error::ApiError;
 use super::server::Shared;
@@ -112,6 +112,8 @@ fn vhost_routes() -> Routes {
 
 fn message_routes() -> Routes {
     Router::new()
+        .route("/api/queues/{vhost}/{queue}/deliveries", get(deliveries::list))
+        .route("/api/queues/{vhost}/{queue}/deliveries/{id}", patch(deliveries::extend))
         .route("/api/queues/{vhost}/{queue}/messages", get(contents::list))
         .route("/api/queues/{vhost}/{queue}/messages/{id}", delete(contents::remove))
         .route("/api/queues/{vhost}/{queue}/purge", post(contents::purge))

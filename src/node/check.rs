@@ -10,6 +10,7 @@ use super::Definitions;
 use super::definitions::Stored;
 use super::open::{LOG_DIRECTORY, SEGMENTS};
 use super::storage;
+use crate::broker::dedup::{keeps_keys, key_queue_of};
 use crate::broker::ids::QueueId;
 use crate::broker::vhost::Definition;
 use crate::store::directory::{DirectoryError, InspectedDirectory};
@@ -196,9 +197,10 @@ impl StoreReport {
             .collect();
         for (vhost, definitions) in &stored.vhosts {
             for definition in definitions {
-                let Some((id, name)) = holder(definition) else { continue };
-                let content = contents.remove(&storage::key(id)).unwrap_or_default();
-                self.queues.push(QueueReport { vhost: vhost.to_string(), name, content });
+                for (id, name) in holders(definition) {
+                    let content = contents.remove(&storage::key(id)).unwrap_or_default();
+                    self.queues.push(QueueReport { vhost: vhost.to_string(), name, content });
+                }
             }
         }
         for content in contents.into_values() {
@@ -208,12 +210,19 @@ impl StoreReport {
     }
 }
 
-/// Who has messages in the store: a queue, or an exchange that delays.
-fn holder(definition: &Definition) -> Option<(QueueId, String)> {
+/// Who has messages in the store: a queue, or an exchange that delays. Keys by which duplicates are told are messages there,
+/// too.
+fn holders(definition: &Definition) -> Vec<(QueueId, String)> {
     match definition {
-        Definition::Queue(entry) => Some((entry.id, entry.name.to_string())),
-        Definition::Exchange(exchange) => Some((exchange.delay_queue?, format!("{} (delayed)", exchange.name))),
-        Definition::Binding(_) | Definition::Policy(..) => None,
+        Definition::Queue(entry) => {
+            let keys = keeps_keys(entry).map(|_| (key_queue_of(entry.id), format!("{} (keys)", entry.name)));
+            std::iter::once((entry.id, entry.name.to_string())).chain(keys).collect()
+        }
+        Definition::Exchange(exchange) => {
+            let kept = [(exchange.delay_queue, "delayed"), (exchange.key_queue, "keys")];
+            kept.into_iter().filter_map(|(id, what)| Some((id?, format!("{} ({what})", exchange.name)))).collect()
+        }
+        Definition::Binding(_) | Definition::Policy(..) => Vec::new(),
     }
 }
 

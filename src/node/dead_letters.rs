@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::cell::QueueCell;
+use super::memories::{Admission, Way};
 use super::storage::Gone;
 use super::together::{self, Routed, Settled};
 use super::vhost::RunningVhost;
@@ -73,13 +74,34 @@ fn send(now: Timestamp, cell: &Arc<QueueCell>) -> bool {
                 Departure::Released => released(now, cell, &vhost, &dead.message),
             })
             .collect();
-        let routed: Vec<_> =
-            letters.iter().map(|(arrival, targets)| Routed { arrival, targets: targets.as_slice() }).collect();
+        let routed: Vec<_> = letters
+            .iter()
+            .map(|Sent { arrival, targets, .. }| Routed { arrival, targets: targets.as_slice() })
+            .collect();
         let mut gone = Gone::default();
         dead.iter().filter_map(|dead| dead.stored).for_each(|(sequence, place)| gone.add(sequence, place));
-        together::apply(now, &routed, vec![Settled { cell: Arc::clone(cell), gone }]);
+        let applied = together::apply(now, &routed, vec![Settled { cell: Arc::clone(cell), gone }]);
+        // A letter that a queue refuses is gone, and nobody sends it again: only its key is not held against others.
+        for refused in applied.refused.iter().filter_map(|at| letters.get(*at)) {
+            vhost.memories.forget(&refused.admitted);
+        }
+        let taken = letters.iter().enumerate().filter(|(at, _)| !applied.refused.contains(at));
+        vhost.keep_keys(now, taken.flat_map(|(_, sent)| &sent.admitted));
     }
     !dead.is_empty()
+}
+
+/// What becomes of a message, where it goes, and what exchanges on its way remember of it.
+struct Sent {
+    arrival: Arrival,
+    targets: Vec<Arc<QueueCell>>,
+    admitted: Vec<Admission>,
+}
+
+impl Sent {
+    fn nowhere(message: &Message) -> Self {
+        Self { arrival: message.clone().into(), targets: Vec::new(), admitted: Vec::new() }
+    }
 }
 
 /// What becomes of a dead message, and where it goes.
@@ -89,10 +111,10 @@ fn letter(
     vhost: &RunningVhost,
     to: Option<&DeadLetter>,
     (reason, message): (DeathReason, &Message),
-) -> (Arrival, Vec<Arc<QueueCell>>) {
-    let Some(to) = to else { return (message.clone().into(), Vec::new()) };
+) -> Sent {
+    let Some(to) = to else { return Sent::nowhere(message) };
     let death = Death { queue: &cell.entry.name, reason, to, now };
-    let Some(letter) = Letter::new(message, &death) else { return (message.clone().into(), Vec::new()) };
+    let Some(letter) = Letter::new(message, &death) else { return Sent::nowhere(message) };
     let routing_keys: Vec<&[u8]> = letter.routing_keys.iter().map(Vec::as_slice).collect();
     let envelope = Envelope {
         routing_keys: &routing_keys,
@@ -100,20 +122,15 @@ fn letter(
         content_header: letter.message.header(),
         random: rand::random(),
     };
-    let route = vhost.route(now, &vhost.topology(), &letter.message, &envelope).route;
+    let Way { route, known } = vhost.route(now, &vhost.topology(), &letter.message, &envelope);
     let targets = route.queues.iter().filter(|entry| !letter.goes_in_a_circle(&entry.name));
     let targets = targets.filter_map(|entry| vhost.cell(entry.id)).collect();
-    (letter.message.into(), targets)
+    Sent { arrival: letter.message.into(), targets, admitted: known.admitted }
 }
 
 /// What becomes of a message whose delay is over, and where it goes: through the bindings that the exchange has now.
-fn released(
-    now: Timestamp,
-    cell: &QueueCell,
-    vhost: &RunningVhost,
-    message: &Message,
-) -> (Arrival, Vec<Arc<QueueCell>>) {
-    let Some(released) = Released::new(message, now) else { return (message.clone().into(), Vec::new()) };
+fn released(now: Timestamp, cell: &QueueCell, vhost: &RunningVhost, message: &Message) -> Sent {
+    let Some(released) = Released::new(message, now) else { return Sent::nowhere(message) };
     let routing_keys: Vec<&[u8]> = released.routing_keys.iter().map(Vec::as_slice).collect();
     let envelope = Envelope {
         routing_keys: &routing_keys,
@@ -124,5 +141,5 @@ fn released(
     // A delay queue has the name of its exchange.
     let route = vhost.topology().route(cell.entry.name.as_bytes(), &envelope);
     let targets = route.queues.iter().filter_map(|entry| vhost.cell(entry.id)).collect();
-    (released.message.into(), targets)
+    Sent { arrival: released.message.into(), targets, admitted: Vec::new() }
 }

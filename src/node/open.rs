@@ -17,7 +17,7 @@ use super::disk_alarm::DiskAlarm;
 use super::fail_stop::fail_stop;
 use super::keeper::Keeper;
 use super::memory_alarm::MemoryAlarm;
-use super::remembered;
+use super::remembered::{self, KeptKeys};
 use super::storage::{self, Loader, Storage};
 use super::threads::Threads;
 use super::watermarks::Watermarks;
@@ -150,20 +150,19 @@ impl Node {
         let (log, writer, recovered) =
             open_log(disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
         let mut recovered = recovered;
-        let clean = apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
+        apply_clean_stop(&mut recovered, meta.take_clean_stop().map_err(OpenError::from)?);
         note_start(&meta, &log, &checkpoint, &recovered, given_up).map_err(LoadError::from)?;
         report(&recovered, begun.until(clock.now()));
         let (loader, loader_thread) = Loader::new(Arc::clone(&log), clock);
         let watermarks = Arc::new(Watermarks::new(config));
         let storage = Arc::new(Storage::new(Arc::clone(&log), loader, Arc::clone(&watermarks)));
         let mut queues = recovered.queues;
+        let kept_keys = KeptKeys::of(&queues);
         let mut cell = move |entry: Arc<_>, settings, surroundings| {
-            let held = if clean { Vec::new() } else { remembered::extents(&entry, &queues) };
-            let cell = QueueCell::restored(entry, settings, surroundings, &mut queues);
-            remembered::recall(&cell, held);
-            cell
+            QueueCell::restored(entry, settings, surroundings, &mut queues)
         };
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
+        kept_keys.recall(&node);
         remembered::take(&node, &meta).map_err(LoadError::from)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
         let (alarm, memory_alarm) = (DiskAlarm::new(watermarks.disk()), MemoryAlarm::default());
@@ -270,9 +269,8 @@ fn note_start(
     meta.note_start(log.durable(), &checkpoint.given_up, &given_up)
 }
 
-/// After a stop in order it is known which messages were delivered before. After any other, all may have been. Whether
-/// it was in order.
-fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) -> bool {
+/// After a stop in order it is known which messages were delivered before. After any other, all may have been.
+fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) {
     let clean = stop.filter(|stop| recovered.report.end == Some(stop.end));
     for (key, queue) in &mut recovered.queues {
         queue.redelivered = match &clean {
@@ -280,7 +278,6 @@ fn apply_clean_stop(recovered: &mut Recovered, stop: Option<CleanStop>) -> bool 
             None => numbers_so_far(queue),
         };
     }
-    clean.is_some()
 }
 
 /// The numbers that a queue has given out, in those lanes that have messages: later ones are of new messages.

@@ -16,12 +16,13 @@ use crate::broker::time::Timestamp;
 impl RunningVhost {
     /// Publishes a message to the exchange that it names, with nothing locked.
     pub(super) fn publish_own(&self, now: Timestamp, message: Message) {
-        let Way { route, .. } = self.way_of(now, &message);
+        let Way { route, known } = self.way_of(now, &message);
         let mut targets: Vec<Arc<QueueCell>> = self.cells_of(&route).into_vec();
         targets.retain(|target| !target.is_full());
         if !targets.is_empty() {
             let _position = together::publish(now, &targets, &[message.into()]);
         }
+        self.keep_keys(now, &known.admitted);
     }
 
     /// Where the exchange that a message names leads it, whatever it carries.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::cell::QueueCell;
+use super::duplicates::Duplicates;
 use super::storage::{self, Gone, Payload, Storage};
 use crate::broker::ids::{QueueId, SequenceNumber};
 use crate::broker::queue::{Arrival, Numbering, Place};
@@ -43,6 +44,10 @@ struct Part<'a> {
     refused: Vec<Arrival>,
     /// Whether any of them gets a record. All of them get numbers beforehand then, so that their order stays.
     stores_any: bool,
+    /// What is known of duplicates among them.
+    duplicates: Duplicates,
+    /// From where on what it knows of duplicates is safe.
+    safe_from: Option<Position>,
     numbering: Numbering,
     numbered: Vec<(SequenceNumber, Arrival)>,
     plain: Vec<Arrival>,
@@ -55,12 +60,15 @@ impl Part<'_> {
 
     /// Whether the next message gets a record here.
     fn stores_next(&self, arrival: &Arrival) -> bool {
-        self.stores(arrival) && self.numbered.len() < self.admitted
+        self.stores(arrival) && self.numbered.len() < self.admitted && !self.duplicates.is_next()
     }
 
     /// Takes in a message, with the place of its record where it has one here.
     fn add(&mut self, arrival: &Arrival, place: Option<Place>) {
         let place = place.filter(|_| self.stores_next(arrival));
+        if self.duplicates.pass() {
+            return;
+        }
         let arrival = Arrival { message: arrival.message.clone(), place };
         if !self.stores_any {
             return self.plain.push(arrival);
@@ -73,6 +81,17 @@ impl Part<'_> {
 }
 
 impl Part<'_> {
+    /// Finds duplicates among the messages that come. They get no numbers, and no records.
+    fn tell_duplicates(&mut self, now: Timestamp, routed: &[Routed<'_>]) {
+        if !self.cell.tells_duplicates() {
+            return;
+        }
+        let comes = |routed: &&Routed<'_>| routed.targets.iter().any(|target| Arc::ptr_eq(target, self.cell));
+        self.duplicates = Duplicates::among(now, self.cell, routed.iter().filter(comes).map(|routed| routed.arrival));
+        self.duplicates.take_out_of(&mut self.bodies);
+        self.indexes.iter_mut().for_each(|indexes| self.duplicates.take_out_of(indexes));
+    }
+
     /// Gives the queue its messages; which of the routed ones it refuses. A queue that was deleted meanwhile takes its
     /// messages with it, as in RabbitMQ.
     fn hand_over(&mut self, now: Timestamp) -> Vec<usize> {
@@ -82,6 +101,7 @@ impl Part<'_> {
             return refused.into_iter().filter_map(|at| indexes.get(at).copied()).collect();
         }
         let _gone = self.cell.insert(now, &mut self.numbered);
+        self.safe_from = self.duplicates.settle(now, self.cell);
         if !self.refused.is_empty() {
             self.cell.refuse_all(now, std::mem::take(&mut self.refused));
         }
@@ -146,6 +166,7 @@ pub(super) fn apply(now: Timestamp, routed: &[Routed<'_>], mut settled: Vec<Sett
         }
     };
     let mut refused: Vec<_> = parts.values_mut().flat_map(|part| part.hand_over(now)).collect();
+    let position = parts.values().fold(position, |position, part| position.max(part.safe_from));
     refused.sort_unstable();
     refused.dedup();
     Applied { position, refused }
@@ -163,6 +184,8 @@ fn parts<'a>(now: Timestamp, routed: &[Routed<'a>]) -> Parts<'a> {
                 admitted: 0,
                 refused: Vec::new(),
                 stores_any: false,
+                duplicates: Duplicates::default(),
+                safe_from: None,
                 numbering: Numbering::default(),
                 numbered: Vec::new(),
                 plain: Vec::new(),
@@ -176,9 +199,11 @@ fn parts<'a>(now: Timestamp, routed: &[Routed<'a>]) -> Parts<'a> {
         if !part.stores_any {
             return true;
         }
+        part.tell_duplicates(now, routed);
         // Otherwise it was deleted meanwhile.
         let Ok((numbering, admitted)) = part.cell.reserve(now, &part.bodies) else { return false };
         (part.numbering, part.admitted) = (numbering, admitted);
+        part.duplicates.admit(now, part.cell, admitted);
         true
     });
     parts
@@ -196,10 +221,12 @@ fn record(
     let mut sync = lasting;
     let position = if lasting || stores_any {
         let bound = routed.iter().map(|routed| storage::bound([routed.arrival], routed.targets.len())).sum::<usize>()
+            + parts.values_mut().map(|part| part.duplicates.keys().bound()).sum::<usize>()
             + settled.iter().map(|settled| settled.gone.bound()).sum::<usize>();
         sync |= routed.iter().any(|routed| routed.targets.iter().any(|cell| cell.keeps(routed.arrival)));
         let ((), position) = storage.log.append(bound, sync, |batch| {
             routed.iter().for_each(|routed| distribute(parts, routed, Some(batch)));
+            parts.values_mut().for_each(|part| part.duplicates.keys().write(batch));
             for Settled { cell, gone } in settled.iter_mut().filter(|settled| settled.cell.entry.durable) {
                 gone.write(storage::key(cell.entry.id), batch);
             }

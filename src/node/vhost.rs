@@ -13,6 +13,7 @@ use super::definitions::Definitions;
 use super::fail_stop::fail_stop;
 use super::memories::{Memories, Replay};
 use crate::broker::auth::Actor;
+use crate::broker::dedup::key_queue_for;
 use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
 use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal, arguments};
@@ -76,6 +77,7 @@ impl RunningVhost {
             match effect {
                 Effect::QueueCreated(entry, settings) => {
                     let cell = Arc::new(cell(entry, settings, surroundings.clone()));
+                    join_keys(&cells, &cell);
                     cells.insert(cell.entry.id, cell);
                 }
                 Effect::MemoryCreated { exchange, memory } => memories.create(&exchange, memory),
@@ -283,6 +285,7 @@ impl RunningVhost {
                 Effect::QueueCreated(entry, settings) => {
                     let cell = Arc::new(QueueCell::new(entry, settings, self.surroundings.clone()));
                     cell.begin();
+                    join_keys(&self.cells, &cell);
                     self.cells.insert(cell.entry.id, cell);
                 }
                 Effect::QueueRemoved(queue) => {
@@ -321,5 +324,12 @@ impl RunningVhost {
                 self.tell_whether_events_are_wanted(machine);
             }
         }
+    }
+}
+
+/// A queue that keeps keys comes behind the one whose they are, unless they are an exchange's.
+fn join_keys(cells: &DashMap<QueueId, Arc<QueueCell>>, cell: &Arc<QueueCell>) {
+    if let Some(of) = key_queue_for(cell.entry.id).and_then(|of| cells.get(&of)) {
+        of.keep_keys_in(Arc::clone(cell));
     }
 }

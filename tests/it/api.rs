@@ -60,6 +60,10 @@ impl Api {
         reply(self.agent.post(self.uri(path)).header("authorization", GUEST).send(body.as_ref()))
     }
 
+    pub(crate) fn patch(&self, path: &str, body: &str) -> Reply {
+        reply(self.agent.patch(self.uri(path)).header("authorization", GUEST).send(body))
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Reply {
         reply(self.agent.delete(self.uri(path)).header("authorization", GUEST).call())
     }

@@ -1,9 +1,12 @@
 //! Deliveries that stay unacked for too long, over the running server.
 
 use futures_util::StreamExt;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions};
+use lapin::BasicProperties;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::AMQPValue;
+use serde_json::{Value, json};
 
+use crate::api::{Api, Reply};
 use crate::client::{Client, body, next, next_shown, table, text, with_broker, with_settings, within};
 
 async fn declare(client: &Client, name: &str, arguments: &[(&str, AMQPValue)]) {
@@ -95,5 +98,51 @@ fn a_consumer_has_a_time_of_its_own() {
         client.fill("jobs", &["a"]).await;
         next(&mut hasty).await;
         assert!(within(hasty.next()).await.expect("it is told why").is_err());
+    });
+}
+
+#[test]
+fn an_operator_gives_a_delivery_more_time() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let long = ("x-consumer-timeout", AMQPValue::LongInt(600_000));
+        declare(&client, "jobs", &[long, ("x-consumer-timeout-action", text("requeue"))]).await;
+        declare(&client, "patient", &[]).await;
+        let (mut jobs, mut patient) = (client.consume("jobs").await, client.consume("patient").await);
+        for (queue, id) in [("jobs", "a"), ("jobs", "b"), ("patient", "c")] {
+            let properties = BasicProperties::default().with_message_id(id.into());
+            client.publish_with("", queue, id.as_bytes(), BasicPublishOptions::default(), properties).await;
+        }
+        let (_a, b, _c) = (next(&mut jobs).await, next(&mut jobs).await, next(&mut patient).await);
+        let api = Api::of(&broker.server);
+        let now = |action: &dyn Fn() -> Reply| tokio::task::block_in_place(action);
+        let listed = now(&|| api.get("/queues/%2F/jobs/deliveries")).body;
+        let [first, second] = listed["items"].as_array().unwrap().as_slice() else { panic!("two: {listed}") };
+        assert_eq!((&first["message_id"], &second["message_id"]), (&json!("a"), &json!("b")));
+        assert_eq!(first["consumer_tag"].as_str(), Some(jobs.tag().as_str()));
+        let millis = |value: &Value| value.as_u64().unwrap();
+        assert_eq!(millis(&first["deadline"]), millis(&first["delivered"]) + 600_000);
+        let page =
+            now(&|| api.get(&format!("/queues/%2F/jobs/deliveries?count=1&after={}", first["id"].as_str().unwrap())));
+        assert_eq!((&page.body["items"][0]["id"], &page.body["next"]), (&second["id"], &second["id"]));
+        let path = |delivery: &Value| format!("/queues/%2F/jobs/deliveries/{}", delivery["id"].as_str().unwrap());
+        let longer = now(&|| api.patch(&path(first), r#"{"by": 3600000}"#));
+        assert_eq!((longer.status, millis(&longer.body["deadline"]) > millis(&first["deadline"])), (200, true));
+        // Less time is more of the same, and shows that the deadline is what counts.
+        assert_eq!(now(&|| api.patch(&path(second), r#"{"by": 1}"#)).status, 200);
+        let again = next(&mut jobs).await;
+        assert_eq!((body(&again).as_str(), again.redelivered), ("b", true));
+        b.ack(BasicAckOptions::default()).await.unwrap();
+        again.ack(BasicAckOptions::default()).await.unwrap();
+        client.settle().await;
+        assert_eq!(now(&|| api.patch(&path(second), r#"{"by": 1000}"#)).status, 404);
+        for wrong in ["{}", r#"{"by": -1}"#, r#"{"by": "long"}"#, r#"{"by": 1, "for": 2}"#] {
+            assert_eq!(now(&|| api.patch(&path(first), wrong)).status, 400, "{wrong}");
+        }
+        let other = now(&|| api.get("/queues/%2F/patient/deliveries")).body["items"][0].clone();
+        assert_eq!((&other["delivered"], &other["deadline"]), (&Value::Null, &Value::Null));
+        let path = format!("/queues/%2F/patient/deliveries/{}", other["id"].as_str().unwrap());
+        assert_eq!(now(&|| api.patch(&path, r#"{"by": 1000}"#)).status, 400);
+        assert_eq!(now(&|| api.get("/queues/%2F/none/deliveries")).status, 404);
     });
 }

@@ -2,10 +2,12 @@
 
 use std::process::{Command, Output};
 
+use lapin::BasicProperties;
+use lapin::options::{BasicGetOptions, BasicPublishOptions, BasicRejectOptions, QueueDeclareOptions};
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::client::with_broker;
+use crate::client::{Client, table, text, with_broker, within};
 use crate::support::server::Server;
 
 fn ctl(server: &Server, arguments: &[&str]) -> Output {
@@ -96,6 +98,109 @@ fn a_queue_is_purged_and_deleted_and_a_connection_closed() {
         let (code, _) = failed(&ctl(server, &["close_connection", "nobody", "bye"]));
         assert_eq!(code, 64);
     });
+}
+
+/// Messages with the header `kind`, in this order.
+async fn publish(client: &Client, queue: &str, bodies: &[(&str, &str)]) {
+    for (body, kind) in bodies {
+        let properties = BasicProperties::default().with_headers(table(&[("kind", text(kind))]));
+        client.publish_with("", queue, body.as_bytes(), BasicPublishOptions::default(), properties).await;
+    }
+    client.settle().await;
+}
+
+#[test]
+fn messages_are_peeked_at_moved_and_removed_as_far_as_they_are_meant() {
+    with_broker(async |broker| {
+        let (server, client) = (&broker.server, broker.client().await);
+        for queue in ["a/b", "c"] {
+            client.queue(queue).await;
+        }
+        let bodies = [("1", "odd"), ("2", "even"), ("3", "odd"), ("4\t!", "even"), ("5", "odd")];
+        publish(&client, "a/b", &bodies).await;
+        let peeked =
+            said(&ctl(server, &["peek_messages", "a/b", "payload", "headers", "--count", "2", "--offset", "2"]));
+        let expected =
+            "Messages of queue a/b in vhost / ...\npayload\theaders\n3\t{\"kind\":\"odd\"}\n4 !\t{\"kind\":\"even\"}\n";
+        assert_eq!(peeked, expected);
+        let cut = said(&ctl(server, &["peek_messages", "a/b", "payload", "-s", "--truncate", "1", "--offset", "3"]));
+        assert_eq!(cut, "4\n5\n");
+        let moved =
+            said(&ctl(server, &["move_messages", "a/b", "--to-queue", "c", "--header", "kind=odd", "--limit", "2"]));
+        assert_eq!(moved, "2 messages moved, 3 looked at\n");
+        assert_eq!(client.take_all("c").await, ["1", "3"]);
+        let listed = said(&ctl(server, &["list_moves", "-s", "source", "state", "moved"]));
+        assert_eq!(listed, "a/b\tdone\t2\n");
+        let removed = said(&ctl(server, &["purge_queue", "a/b", "--header", "kind=even", "--limit", "1"]));
+        assert_eq!(removed, "1 messages removed\n");
+        let to_exchange = ["move_messages", "a/b", "--to-exchange", "amq.direct", "--with-routing-key", "k"];
+        assert_eq!(
+            said(&ctl(server, &to_exchange)),
+            "0 messages moved, 2 looked at; 2 stay, as there is no way for them\n"
+        );
+        client.bind("c", "amq.direct", "k").await;
+        assert_eq!(said(&ctl(server, &to_exchange)), "2 messages moved, 2 looked at\n");
+        assert_eq!(client.take_all("c").await, ["4\t!", "5"]);
+        assert_eq!(client.counts("a/b").await.0, 0);
+    });
+}
+
+#[test]
+fn a_move_is_left_alone_and_ended_by_its_number() {
+    with_broker(async |broker| {
+        let (server, client) = (&broker.server, broker.client().await);
+        for queue in ["slow", "c"] {
+            client.queue(queue).await;
+        }
+        let bodies: Vec<_> = (0..100).map(|_| ("x", "any")).collect();
+        publish(&client, "slow", &bodies).await;
+        let number = said(&ctl(server, &["move_messages", "slow", "--to-queue", "c", "--rate", "1", "--no-wait"]));
+        let number = number.trim();
+        said(&ctl(server, &["cancel_move", number]));
+        let (code, text) = failed(&ctl(server, &["cancel_move", "4711"]));
+        assert_eq!((code, text.as_str()), (64, "leveret: No such move was found\n"));
+        let state = said(&ctl(server, &["list_moves", "-s", "id", "state"]));
+        assert_eq!(state, format!("{number}\tcancelled\n"));
+        assert!(client.counts("slow").await.0 >= 90, "hardly any has gone");
+    });
+}
+
+#[test]
+fn dead_letters_are_taken_back_to_where_they_died() {
+    with_broker(async |broker| {
+        let (server, client) = (&broker.server, broker.client().await);
+        client.queue("dlq").await;
+        let letters = [("x-dead-letter-exchange", text("")), ("x-dead-letter-routing-key", text("dlq"))];
+        let options = QueueDeclareOptions::default();
+        within(client.queue_declare("jobs".into(), options, table(&letters))).await.unwrap();
+        publish(&client, "jobs", &[("1", "any")]).await;
+        let got = client.basic_get("jobs".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+        got.delivery.acker.reject(BasicRejectOptions { requeue: false }).await.unwrap();
+        client.settle().await;
+        assert_eq!((client.counts("jobs").await.0, client.counts("dlq").await.0), (0, 1));
+        let none = said(&ctl(server, &["redrive_messages", "dlq", "--death-reason", "expired"]));
+        assert_eq!(none, "0 messages moved, 1 looked at\n");
+        let back = said(&ctl(server, &["redrive_messages", "dlq", "--death-reason", "rejected", "--to", "first"]));
+        assert_eq!(back, "1 messages moved, 1 looked at\n");
+        assert_eq!(client.take_all("jobs").await, ["1"]);
+    });
+}
+
+#[test]
+fn what_is_meant_has_to_be_said_in_a_way_that_is_understood() {
+    let server = Server::start();
+    for wrong in [
+        &["move_messages", "q"][..],
+        &["move_messages", "q", "--to-queue", "a", "--to-exchange", "b"],
+        &["move_messages", "q", "--to-queue", "a", "--with-routing-key", "k"],
+        &["purge_queue", "q", "--older-than", "5"],
+        &["purge_queue", "q", "--header", "name"],
+        &["peek_messages", "q", "size"],
+        &["move_messages", "q", "--to-queue", "a"],
+    ] {
+        let (code, text) = failed(&ctl(&server, wrong));
+        assert_eq!(code, 64, "{wrong:?}: {text}");
+    }
 }
 
 #[test]

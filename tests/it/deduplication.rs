@@ -7,6 +7,9 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Confirmation, ExchangeKind};
 
+use serde_json::json;
+
+use crate::api::Api;
 use crate::client::{Broker, Client, reply, table, text, with_broker, with_lasting_broker, within};
 use crate::support::server::Ending;
 
@@ -175,7 +178,7 @@ fn a_persistent_duplicate_does_not_come_back_after_a_restart() {
 }
 
 #[test]
-fn what_was_seen_is_remembered_over_a_stop_in_order_and_may_be_seen_again_after_a_kill() {
+fn transient_messages_are_remembered_over_a_stop_in_order_and_may_be_seen_again_after_a_kill() {
     for (ending, again) in [(Ending::Stop, ["3"].as_slice()), (Ending::Kill, &["1", "2", "3"])] {
         with_lasting_broker(async |broker| {
             let client = confirming(broker).await;
@@ -262,12 +265,10 @@ fn a_queue_tells_duplicates_of_what_it_holds_after_a_kill() {
         let client = confirming(broker).await;
         store(&client, "3", b"3", BasicProperties::default()).await;
         assert_eq!(client.take_all("jobs").await, ["1", "2", "end", "end", "3"]);
-        store(&client, "1", b"again", BasicProperties::default()).await;
-        assert_eq!(
-            client.take_all("jobs").await,
-            [""; 0],
-            "that they are consumed does not matter before the next kill"
-        );
+        for key in ["gone", "1"] {
+            store(&client, key, b"again", BasicProperties::default()).await;
+        }
+        assert_eq!(client.take_all("jobs").await, [""; 0], "that they are consumed does not matter");
     });
 }
 
@@ -315,4 +316,166 @@ fn of_a_long_queue_the_newest_messages_are_remembered_after_a_kill() {
             assert_eq!(client.counts("jobs").await, (201, 0), "there was no room for more");
         });
     }
+}
+
+async fn durable_exchange(client: &Client, name: &str, arguments: &[(&str, AMQPValue)]) {
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    within(client.exchange_declare(name.into(), ExchangeKind::Fanout, durable, table(arguments))).await.unwrap();
+}
+
+#[test]
+fn exchanges_and_queues_know_persistent_messages_after_kills_whatever_became_of_them() {
+    with_lasting_broker(async |broker| {
+        let client = confirming(broker).await;
+        durable_exchange(&client, "work", &[ON, ("x-cache-ttl", AMQPValue::LongInt(3_600_000))]).await;
+        durable_exchange(&client, "all", &[]).await;
+        for (queue, exchange, arguments) in
+            [("of-exchange", "work", &[][..]), ("of-queue", "all", &[ON]), ("beside", "all", &[])]
+        {
+            deduplicating_queue(&client, queue, arguments).await;
+            client.bind(queue, exchange, "").await;
+        }
+        let publish = async |client: &Client, key: &str| {
+            for exchange in ["work", "all"] {
+                returned(client, exchange, key, keyed(text(key)).with_delivery_mode(2)).await;
+            }
+        };
+        for (round, new) in ["1", "2", "3"].into_iter().enumerate() {
+            let client = confirming(broker).await;
+            for key in &["1", "2", "3"][..=round] {
+                publish(&client, key).await;
+            }
+            for queue in ["of-exchange", "of-queue"] {
+                assert_eq!(client.take_all(queue).await, [new], "{queue}, round {round}");
+            }
+            // What is written behind the acknowledgements takes them to the disk.
+            publish(&client, new).await;
+            broker.server.restart(Ending::Kill);
+        }
+        let client = confirming(broker).await;
+        assert_eq!(client.take_all("of-queue").await, [""; 0]);
+        broker.server.restart(Ending::Stop);
+        let client = confirming(broker).await;
+        publish(&client, "3").await;
+        assert_eq!(client.take_all("of-exchange").await, [""; 0], "a stop in order after kills");
+    });
+}
+
+/// What a channel in confirm mode is told of a message.
+async fn outcome(client: &Client, exchange: &str, key: &str, body: &str) -> Confirmation {
+    let properties = keyed(text(key)).with_delivery_mode(2);
+    let options = BasicPublishOptions::default();
+    within(client.publish_with(exchange, "jobs", body.as_bytes(), options, properties).await).await.unwrap()
+}
+
+#[test]
+fn a_message_that_a_full_queue_refused_is_no_duplicate_when_it_comes_again() {
+    with_broker(async |broker| {
+        let client = confirming(broker).await;
+        client.exchange_with("work", ExchangeKind::Fanout, &[ON]).await;
+        let full = [("x-max-length", AMQPValue::LongInt(1)), ("x-overflow", text("reject-publish"))];
+        deduplicating_queue(&client, "jobs", &full).await;
+        let full_once = [full[0].clone(), full[1].clone(), ON];
+        deduplicating_queue(&client, "once", &full_once).await;
+        for queue in ["jobs", "once"] {
+            client.bind(queue, "work", "").await;
+        }
+        assert_eq!(outcome(&client, "work", "1", "a").await, Confirmation::Ack(None));
+        assert_eq!(outcome(&client, "work", "2", "b").await, Confirmation::Nack(None));
+        assert_eq!(client.take_all("jobs").await, ["a"]);
+        assert_eq!(client.take_all("once").await, ["a"]);
+        assert_eq!(outcome(&client, "work", "2", "b again").await, Confirmation::Ack(None));
+        assert_eq!(outcome(&client, "work", "2", "b once more").await, Confirmation::Ack(None));
+        assert_eq!(client.take_all("jobs").await, ["b again"]);
+        assert_eq!(client.take_all("once").await, ["b again"]);
+        let api = Api::of(&broker.server);
+        let publish = |body: &str| {
+            let message = json!({
+                "routing_key": "jobs", "payload": body, "payload_encoding": "string",
+                "properties": { "headers": { "x-deduplication-header": "3" } },
+            });
+            tokio::task::block_in_place(|| api.post("/exchanges/%2F/work/publish", message.to_string()).status)
+        };
+        client.fill("jobs", &["in the way"]).await;
+        client.settle().await;
+        assert_ne!(publish("c"), 200, "refused");
+        client.take_all("jobs").await;
+        client.take_all("once").await;
+        assert_eq!(publish("c again"), 200);
+        assert_eq!(client.take_all("jobs").await, ["c again"]);
+    });
+}
+
+#[test]
+fn a_transaction_that_a_full_queue_refused_may_be_tried_again() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        client.exchange_with("work", ExchangeKind::Fanout, &[ON]).await;
+        let full = [("x-max-length", AMQPValue::LongInt(1)), ("x-overflow", text("reject-publish"))];
+        deduplicating_queue(&client, "jobs", &full).await;
+        client.bind("jobs", "work", "").await;
+        let try_both = async || {
+            let client = broker.client().await;
+            client.tx_select().await.unwrap();
+            for key in ["1", "2"] {
+                let options = BasicPublishOptions::default();
+                client.publish_with("work", "", key.as_bytes(), options, keyed(text(key))).await;
+            }
+            client.tx_commit().await
+        };
+        assert_eq!(reply(&try_both().await.unwrap_err()).0, 406);
+        assert_eq!(client.take_all("jobs").await, ["1"]);
+        try_both().await.unwrap();
+        assert_eq!(client.take_all("jobs").await, ["2"], "what was taken is a duplicate, what was refused is not");
+    });
+}
+
+#[test]
+fn a_duplicate_of_a_message_that_waits_for_room_is_refused_until_that_is_in() {
+    with_broker(async |broker| {
+        let (first, second) = (confirming(broker).await, confirming(broker).await);
+        first.exchange_with("work", ExchangeKind::Fanout, &[ON]).await;
+        let full = [("x-max-length", AMQPValue::LongInt(1)), ("x-overflow", text("block"))];
+        deduplicating_queue(&first, "jobs", &full).await;
+        first.bind("jobs", "work", "").await;
+        assert_eq!(outcome(&first, "work", "1", "a").await, Confirmation::Ack(None));
+        let publisher = broker.connect().await;
+        let publisher = Client::on(&publisher).await;
+        publisher.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let options = BasicPublishOptions::default();
+        let waits = publisher.publish_with("work", "jobs", b"b", options, keyed(text("2"))).await;
+        let standing = Api::of(&broker.server);
+        tokio::task::block_in_place(|| {
+            standing.until("/connections", |all| {
+                all.as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|connection| connection["state"] == "blocked" || connection["state"] == "flow")
+            })
+        });
+        assert_eq!(outcome(&second, "work", "2", "b again").await, Confirmation::Nack(None));
+        assert_eq!(second.take_all("jobs").await[0], "a");
+        assert_eq!(within(waits).await.unwrap(), Confirmation::Ack(None));
+        assert_eq!(outcome(&second, "work", "2", "b again").await, Confirmation::Ack(None));
+        assert_eq!(second.take_all("jobs").await.last().map(String::as_str).unwrap_or("b"), "b");
+    });
+}
+
+#[test]
+fn a_duplicate_right_behind_its_first_is_confirmed_with_it() {
+    with_broker(async |broker| {
+        let client = confirming(broker).await;
+        client.exchange_with("work", ExchangeKind::Fanout, &[ON]).await;
+        deduplicating_queue(&client, "jobs", &[]).await;
+        client.bind("jobs", "work", "").await;
+        let options = BasicPublishOptions::default();
+        let mut confirms = Vec::new();
+        for _ in 0..50 {
+            confirms.push(client.publish_with("work", "jobs", b"a", options, keyed(text("1"))).await);
+        }
+        for confirm in confirms {
+            assert_eq!(within(confirm).await.unwrap(), Confirmation::Ack(None));
+        }
+        assert_eq!(client.take_all("jobs").await, ["a"]);
+    });
 }

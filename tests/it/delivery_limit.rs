@@ -3,7 +3,8 @@
 use lapin::BasicProperties;
 use lapin::message::BasicGetMessage;
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, BasicRejectOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicRejectOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::AMQPValue;
 
@@ -107,4 +108,38 @@ fn failures_are_remembered_over_a_restart() {
             assert_eq!(get(&client, "jobs").await.unwrap().1, 0);
         });
     }
+}
+
+#[test]
+fn what_is_rejected_waits_as_long_as_rabbitmq_lets_it_wait() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let arguments = [
+            ("x-queue-type", text("quorum")),
+            ("x-delayed-retry-type", text("failed")),
+            ("x-delayed-retry-min", AMQPValue::LongInt(200)),
+            ("x-delayed-retry-max", AMQPValue::LongInt(1000)),
+            ("x-delivery-limit", AMQPValue::LongInt(2)),
+        ];
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        within(client.queue_declare("jobs".into(), durable, table(&arguments))).await.unwrap();
+        let mut consumer = client.consume("jobs").await;
+        client.fill("jobs", &["a"]).await;
+        let requeued = BasicRejectOptions { requeue: true };
+        let mut delivery = next(&mut consumer).await;
+        for least in [200, 400] {
+            let began = std::time::Instant::now();
+            delivery.reject(requeued).await.unwrap();
+            let again = next(&mut consumer).await;
+            let took = began.elapsed();
+            assert!(took >= std::time::Duration::from_millis(least - 1), "it waits {least} ms: {took:?}");
+            // That does not count as a failure: it is back at once.
+            again.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await.unwrap();
+            delivery = next(&mut consumer).await;
+            assert!(delivery.redelivered);
+        }
+        delivery.reject(requeued).await.unwrap();
+        client.settle().await;
+        assert_eq!(client.counts("jobs").await.0, 0, "it has failed often enough");
+    });
 }

@@ -103,7 +103,7 @@ fn clients_are_told_of_as_they_come_and_go() {
 fn policies_are_told_of() {
     with_broker(async |broker| {
         let client = broker.client().await;
-        let mut events = watch(&client, &["policy.*", "parameter.*"]).await;
+        let mut events = watch(&client, &["policy.*", "parameter.*", "operator.policy.*"]).await;
         let api = Api::of(&broker.server);
         let policy = json!({ "pattern": "^q", "definition": { "max-length": 5 } }).to_string();
         for kind in ["policies", "operator-policies"] {
@@ -113,8 +113,157 @@ fn policies_are_told_of() {
                 assert_eq!(api.delete(&path).status, 204);
             });
         }
-        for key in ["policy.set", "policy.cleared", "parameter.set", "parameter.cleared"] {
-            assert_eq!(seen(&mut events, "name").await, pair(key, "p"));
+        let said = ["apply-to", "definition", "name", "pattern", "priority", "vhost"];
+        for (key, names) in [
+            ("policy.set", &said[..]),
+            ("policy.cleared", &["name", "vhost"]),
+            ("parameter.set", &["component", "name", "value", "vhost"]),
+            ("policy.set", &said),
+            ("parameter.cleared", &["component", "name", "vhost"]),
+            ("operator.policy.cleared", &["name", "vhost"]),
+        ] {
+            let event = next(&mut events).await;
+            assert_eq!((event.routing_key.as_str(), word(&event, "name")), (key, "p".to_owned()));
+            assert_eq!(names_in(&event), [names, &["timestamp_in_ms", "user_who_performed_action"]].concat(), "{key}");
+        }
+    });
+}
+
+/// The names of an event's headers but for the order: the two that all have come last.
+fn names_in(event: &Delivery) -> Vec<String> {
+    let headers = event.properties.headers().clone().unwrap_or_default();
+    let (last, mut names): (Vec<String>, Vec<String>) = headers
+        .inner()
+        .keys()
+        .map(ToString::to_string)
+        .partition(|name| matches!(name.as_str(), "timestamp_in_ms" | "user_who_performed_action"));
+    names.extend(last);
+    names
+}
+
+const ALL_HAVE: [&str; 2] = ["timestamp_in_ms", "user_who_performed_action"];
+
+/// As RabbitMQ 4.3 tells them, and ours.
+#[test]
+fn events_have_the_headers_that_are_written_down() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let mut events = watch(&client, &["queue.*", "exchange.*", "binding.*"]).await;
+        next(&mut events).await;
+        next(&mut events).await;
+        let api = Api::of(&broker.server);
+        let policy =
+            json!({ "pattern": "^x", "definition": { "alternate-exchange": "amq.fanout" }, "apply-to": "exchanges" });
+        tokio::task::block_in_place(|| assert_eq!(api.put("/policies/%2F/p", &policy.to_string()).status, 201));
+        client.queue("classic").await;
+        let quorum = [("x-queue-type", AMQPValue::LongString("quorum".into()))];
+        let durable = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
+        within(client.queue_declare("quorum".into(), durable, crate::client::table(&quorum))).await.unwrap();
+        client.exchange("x", ExchangeKind::Fanout).await;
+        client.bind("quorum", "x", "").await;
+        within(client.queue_delete("quorum".into(), QueueDeleteOptions::default())).await.unwrap();
+        let binding =
+            ["arguments", "destination_kind", "destination_name", "routing_key", "source_kind", "source_name", "vhost"];
+        let queue = ["arguments", "auto_delete", "durable", "exclusive"];
+        let classic = [&queue[..], &["leader", "members", "name", "type", "vhost"]].concat();
+        let quorum = [&queue[..], &["name", "type", "vhost"]].concat();
+        let exchange = ["arguments", "auto_delete", "durable", "internal", "name", "policy", "type", "vhost"];
+        for (key, names) in [
+            ("queue.created", &classic[..]),
+            ("queue.created", &quorum),
+            ("exchange.created", &exchange),
+            ("binding.created", &binding),
+            ("binding.deleted", &binding),
+            ("queue.deleted", &["name", "type", "vhost"]),
+        ] {
+            let event = next(&mut events).await;
+            assert_eq!(event.routing_key.as_str(), key);
+            assert_eq!(names_in(&event), [names, &ALL_HAVE].concat(), "{key}");
+            match key {
+                "exchange.created" => assert_eq!(word(&event, "policy"), "p"),
+                "queue.deleted" => assert_eq!(word(&event, "type"), "rabbit_quorum_queue"),
+                _ => {}
+            }
+        }
+    });
+}
+
+const LOGIN: &[&str] = &[
+    "auth_mechanism",
+    "connection_name",
+    "connection_type",
+    "host",
+    "name",
+    "peer_host",
+    "peer_port",
+    "protocol",
+    "ssl",
+    "timestamp_in_ms",
+];
+
+const CONNECTED: &[&str] = &[
+    "auth_mechanism",
+    "channel_max",
+    "client_properties",
+    "connected_at",
+    "frame_max",
+    "host",
+    "name",
+    "node",
+    "peer_cert_issuer",
+    "peer_cert_serial_number",
+    "peer_cert_subject",
+    "peer_cert_validity",
+    "peer_host",
+    "peer_port",
+    "pid",
+    "port",
+    "protocol",
+    "ssl",
+    "ssl_cipher",
+    "ssl_hash",
+    "ssl_key_exchange",
+    "ssl_protocol",
+    "timeout",
+    "type",
+    "user",
+    "vhost",
+];
+
+const CONSUMER: &[&str] = &["channel", "consumer_tag", "queue", "vhost"];
+
+const CONSUMING: &[&str] =
+    &["ack_required", "arguments", "channel", "consumer_tag", "exclusive", "prefetch_count", "queue", "vhost"];
+
+#[test]
+fn events_of_clients_have_the_headers_that_are_written_down() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        let mut events = watch(&client, &["connection.*", "channel.*", "user.authentication.*", "consumer.*"]).await;
+        next(&mut events).await;
+        let other = broker.connect().await;
+        let channel = Client::on(&other).await;
+        channel.queue("q").await;
+        let consumer = channel.consume("q").await;
+        within(channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())).await.unwrap();
+        within(other.close(200, "done".into())).await.unwrap();
+        for (key, names) in [
+            ("user.authentication.success", LOGIN),
+            ("connection.created", &[CONNECTED, &ALL_HAVE].concat()),
+            ("channel.created", &["connection", "name", "number", "pid", "user", "vhost", ALL_HAVE[0], ALL_HAVE[1]]),
+            ("consumer.created", &[CONSUMING, &ALL_HAVE].concat()),
+            ("consumer.deleted", &[CONSUMER, &ALL_HAVE].concat()),
+            ("channel.closed", &["consumer_count", "name", "pid", ALL_HAVE[0], ALL_HAVE[1]]),
+            (
+                "connection.closed",
+                &["client_properties", "name", "node", "pid", "user", "vhost", ALL_HAVE[0], ALL_HAVE[1]],
+            ),
+        ] {
+            let event = next(&mut events).await;
+            assert_eq!(event.routing_key.as_str(), key);
+            let names_there: Vec<_> =
+                names_in(&event).into_iter().filter(|name| name != "user_provided_name").collect();
+            assert_eq!(names_there, names, "{key}");
         }
     });
 }

@@ -1,6 +1,7 @@
 //! Deduplication: whether a message has been seen before, by a header that its publisher sets. Owns what is remembered;
 //! whoever takes messages in asks, and does away with duplicates.
 
+mod key_queue;
 mod settings;
 mod window;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use leveret_protocol::{FieldTable, HeaderView};
 use sha2::{Digest, Sha256};
 
+pub use self::key_queue::{keeps_keys, key_queue, key_queue_for, key_queue_of, key_queue_settings};
 pub use self::settings::{InvalidSetting, MAX_WINDOW, Settings};
 use self::window::Window;
 pub use self::window::{Key, Seen};
@@ -19,12 +21,31 @@ use crate::broker::message::{Message, Traits};
 use crate::broker::time::Timestamp;
 use crate::broker::value::octets_of;
 
-/// What tells a message that was taken in before the broker ended.
+/// What tells a message that was taken in, and others from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
     key: Key,
     at: Timestamp,
     ttl: Option<Duration>,
+}
+
+impl Taken {
+    /// What stands for the value of its header.
+    #[must_use]
+    pub const fn key(&self) -> Key {
+        self.key
+    }
+}
+
+/// Whether a message has been seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody can tell: it has no header to tell it by.
+    Untold,
+    /// It has not; it is remembered from now on.
+    New(Taken),
+    /// It has.
+    Duplicate(Key),
 }
 
 /// What an exchange or a queue remembers of the messages that it took.
@@ -42,16 +63,16 @@ impl Deduplicator {
         Self { settings, window }
     }
 
-    /// Whether a message with these headers is new; it is remembered then. A message without the header always is, and
-    /// a duplicate does not make the first one be remembered longer.
-    pub fn admits(&mut self, now: Timestamp, headers: Option<&FieldTable>) -> bool {
-        let taken = headers.and_then(|headers| self.taken(now, headers));
-        taken.is_none_or(|Taken { key, at, ttl }| self.window.admit(at, key, ttl))
+    /// Whether a message with these headers is new; it is remembered then. A duplicate does not make the first one be
+    /// remembered longer.
+    pub fn judge(&mut self, now: Timestamp, headers: Option<&FieldTable>) -> Verdict {
+        let Some(taken) = headers.and_then(|headers| self.taken(now, headers)) else { return Verdict::Untold };
+        if self.recall(taken) { Verdict::New(taken) } else { Verdict::Duplicate(taken.key) }
     }
 
-    /// As `admits`, for a message whose headers have not been read.
-    pub fn admits_message(&mut self, now: Timestamp, message: &Message) -> bool {
-        self.admits(now, headers_of(message).as_ref())
+    /// As `judge`, for a message whose headers have not been read.
+    pub fn judge_message(&mut self, now: Timestamp, message: &Message) -> Verdict {
+        self.judge(now, headers_of(message).as_ref())
     }
 
     /// Everything that is remembered, oldest first.
@@ -64,34 +85,19 @@ impl Deduplicator {
         self.window.add(seen);
     }
 
-    /// What tells a message that was taken in when it arrived; `None`: it has no header to tell it by.
-    #[must_use]
-    pub fn taken_before(&self, message: &Message) -> Option<Taken> {
-        self.taken(message.arrived(), &headers_of(message)?)
+    /// Remembers a message as when it was taken in; false: its key is known. The oldest comes first.
+    pub fn recall(&mut self, Taken { key, at, ttl }: Taken) -> bool {
+        self.window.admit(at, key, ttl)
     }
 
-    /// Remembers a message as when it was taken in. The oldest comes first.
-    pub fn recall(&mut self, Taken { key, at, ttl }: Taken) {
-        self.window.admit(at, key, ttl);
-    }
-
-    /// The most messages that it remembers.
-    #[must_use]
-    pub const fn size(&self) -> usize {
-        self.settings.size
+    /// As if a message with that key had never come.
+    pub fn forget(&mut self, key: &Key) {
+        self.window.forget(key);
     }
 
     fn taken(&self, at: Timestamp, headers: &FieldTable) -> Option<Taken> {
         let value = settings::find(headers, &self.settings.header)?;
         Some(Taken { key: key(&octets_of(value)), at, ttl: settings::ttl_of(headers).or(self.settings.ttl) })
-    }
-
-    /// Takes back that a message was admitted.
-    pub fn forget(&mut self, message: &Message) {
-        let headers = headers_of(message);
-        if let Some(value) = headers.as_ref().and_then(|headers| settings::find(headers, &self.settings.header)) {
-            self.window.forget(&key(&octets_of(value)));
-        }
     }
 }
 

@@ -82,8 +82,8 @@ impl Settings {
             Some(other) => return Err(invalid(HEADER, unacceptable_type(other))),
         };
         match arguments.get(PERSISTENCE).map(|value| (value, value.as_bytes())) {
-            None | Some((_, Some(b"memory"))) => Ok(Self { size: size.min(MAX_WINDOW), ttl, header }),
-            Some((_, Some(b"disk"))) => Err(invalid(PERSISTENCE, "not_implemented".to_owned())),
+            // What lasts is remembered on disk, what does not in memory, whatever is asked for.
+            None | Some((_, Some(b"memory" | b"disk"))) => Ok(Self { size: size.min(MAX_WINDOW), ttl, header }),
             Some((other, None)) => Err(invalid(PERSISTENCE, unacceptable_type(other))),
             Some((_, Some(_))) => Err(invalid(PERSISTENCE, "unsupported".to_owned())),
         }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use leveret_protocol::{ContentHeader, FieldTable, FieldValue, Properties, ReplyCode, ShortString};
 
-use super::{Deduplicator, MAX_WINDOW, Settings};
+use super::{Deduplicator, MAX_WINDOW, Settings, Taken, Verdict, key_queue, key_queue_for, key_queue_settings};
+use crate::broker::ids::QueueId;
 use crate::broker::message::{Message, MessageArena, Traits};
+use crate::broker::queue;
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 
@@ -53,7 +55,6 @@ fn arguments_that_make_no_sense_are_refused() {
         ("x-cache-ttl", FieldValue::I32(-1), "{value_negative,-1}"),
         ("x-cache-ttl", FieldValue::Bool(true), "{unacceptable_type,bool}"),
         ("x-deduplication-header", FieldValue::I32(1), "{unacceptable_type,signedint}"),
-        ("x-cache-persistence", text("disk"), "not_implemented"),
         ("x-cache-persistence", text("tape"), "unsupported"),
     ];
     let queue = Resource::queue(&ShortString::from_static("q"), &ShortString::from_static("/"));
@@ -74,6 +75,14 @@ fn at(millis: u64) -> Timestamp {
 
 const HEADER: &str = "x-deduplication-header";
 
+fn admits(deduplicator: &mut Deduplicator, now: Timestamp, headers: Option<&FieldTable>) -> bool {
+    !matches!(deduplicator.judge(now, headers), Verdict::Duplicate(_))
+}
+
+fn admits_message(deduplicator: &mut Deduplicator, now: Timestamp, message: &Message) -> bool {
+    !matches!(deduplicator.judge_message(now, message), Verdict::Duplicate(_))
+}
+
 #[test]
 fn a_message_is_a_duplicate_of_one_with_an_equal_value_of_any_type() {
     let values = [
@@ -87,24 +96,24 @@ fn a_message_is_a_duplicate_of_one_with_an_equal_value_of_any_type() {
     ];
     let mut deduplicator = Deduplicator::new(parsed(&[ON]));
     for value in &values {
-        assert!(deduplicator.admits(at(0), Some(&table(&[(HEADER, value.clone())]))), "{value:?} is new");
+        assert!(admits(&mut deduplicator, at(0), Some(&table(&[(HEADER, value.clone())]))), "{value:?} is new");
     }
     for value in values {
-        assert!(!deduplicator.admits(at(0), Some(&table(&[(HEADER, value.clone())]))), "{value:?} is known");
+        assert!(!admits(&mut deduplicator, at(0), Some(&table(&[(HEADER, value.clone())]))), "{value:?} is known");
     }
-    assert!(!deduplicator.admits(at(0), Some(&table(&[(HEADER, FieldValue::I64(1))]))));
-    assert!(!deduplicator.admits(at(0), Some(&table(&[(HEADER, FieldValue::Binary(Bytes::from_static(b"1")))]))));
+    assert!(!admits(&mut deduplicator, at(0), Some(&table(&[(HEADER, FieldValue::I64(1))]))));
+    assert!(!admits(&mut deduplicator, at(0), Some(&table(&[(HEADER, FieldValue::Binary(Bytes::from_static(b"1")))]))));
 }
 
 #[test]
 fn a_message_without_the_header_is_never_a_duplicate() {
     let mut deduplicator = Deduplicator::new(parsed(&[ON, (HEADER, text("id"))]));
     for _ in 0..2 {
-        assert!(deduplicator.admits(at(0), None));
-        assert!(deduplicator.admits(at(0), Some(&table(&[(HEADER, text("a"))]))), "another header was asked for");
+        assert!(admits(&mut deduplicator, at(0), None));
+        assert!(admits(&mut deduplicator, at(0), Some(&table(&[(HEADER, text("a"))]))), "another header was asked for");
     }
-    assert!(deduplicator.admits(at(0), Some(&table(&[("id", text("a"))]))));
-    assert!(!deduplicator.admits(at(0), Some(&table(&[("id", text("a"))]))));
+    assert!(admits(&mut deduplicator, at(0), Some(&table(&[("id", text("a"))]))));
+    assert!(!admits(&mut deduplicator, at(0), Some(&table(&[("id", text("a"))]))));
 }
 
 #[test]
@@ -112,11 +121,11 @@ fn a_message_may_ask_to_be_remembered_for_another_time() {
     let mut deduplicator = Deduplicator::new(parsed(&[ON, ("x-cache-ttl", FieldValue::I32(100))]));
     let longer = table(&[(HEADER, text("longer")), ("x-cache-ttl", FieldValue::I32(200))]);
     let usual = table(&[(HEADER, text("usual")), ("x-cache-ttl", FieldValue::I32(-1))]);
-    assert!(deduplicator.admits(at(0), Some(&longer)) && deduplicator.admits(at(0), Some(&usual)));
-    assert!(!deduplicator.admits(at(99), Some(&usual)));
-    assert!(deduplicator.admits(at(100), Some(&usual)));
-    assert!(!deduplicator.admits(at(199), Some(&longer)));
-    assert!(deduplicator.admits(at(200), Some(&longer)));
+    assert!(admits(&mut deduplicator, at(0), Some(&longer)) && admits(&mut deduplicator, at(0), Some(&usual)));
+    assert!(!admits(&mut deduplicator, at(99), Some(&usual)));
+    assert!(admits(&mut deduplicator, at(100), Some(&usual)));
+    assert!(!admits(&mut deduplicator, at(199), Some(&longer)));
+    assert!(admits(&mut deduplicator, at(200), Some(&longer)));
 }
 
 fn message(headers: Option<FieldTable>) -> Message {
@@ -130,10 +139,17 @@ fn message(headers: Option<FieldTable>) -> Message {
 fn headers_are_read_out_of_a_message() {
     let mut deduplicator = Deduplicator::new(parsed(&[ON]));
     let keyed = message(Some(table(&[(HEADER, text("a"))])));
-    assert!(deduplicator.admits_message(at(0), &keyed));
-    assert!(!deduplicator.admits_message(at(0), &keyed));
+    assert!(admits_message(&mut deduplicator, at(0), &keyed));
+    assert!(!admits_message(&mut deduplicator, at(0), &keyed));
     for _ in 0..2 {
-        assert!(deduplicator.admits_message(at(0), &message(None)));
+        assert!(admits_message(&mut deduplicator, at(0), &message(None)));
+    }
+}
+
+fn taken(deduplicator: &mut Deduplicator, message: &Message) -> Taken {
+    match deduplicator.judge_message(at(7), message) {
+        Verdict::New(taken) => taken,
+        other @ (Verdict::Untold | Verdict::Duplicate(_)) => panic!("it is new: {other:?}"),
     }
 }
 
@@ -141,28 +157,37 @@ fn headers_are_read_out_of_a_message() {
 fn a_message_that_is_taken_back_is_new_again() {
     let mut deduplicator = Deduplicator::new(parsed(&[ON]));
     let keyed = message(Some(table(&[(HEADER, text("a"))])));
-    assert!(deduplicator.admits_message(at(0), &keyed));
-    deduplicator.forget(&message(None));
-    assert!(!deduplicator.admits_message(at(0), &keyed));
-    deduplicator.forget(&keyed);
-    assert!(deduplicator.admits_message(at(0), &keyed));
+    let taken = taken(&mut deduplicator, &keyed);
+    assert_eq!(deduplicator.judge_message(at(7), &keyed), Verdict::Duplicate(taken.key()));
+    deduplicator.forget(&[0; 16]);
+    assert!(!admits_message(&mut deduplicator, at(7), &keyed));
+    deduplicator.forget(&taken.key());
+    assert!(admits_message(&mut deduplicator, at(7), &keyed));
 }
 
 #[test]
-fn a_message_is_recalled_for_as_long_as_it_was_to_be_remembered_when_it_arrived() {
-    let mut deduplicator = Deduplicator::new(parsed(&[ON, ("x-cache-ttl", FieldValue::I32(100))]));
-    let headers = table(&[("x-deduplication-header", text("k"))]);
-    let properties = Properties { headers: Some(headers.clone()), ..Properties::default() };
-    let mut header = BytesMut::from(&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..]);
-    properties.encode(&mut header);
-    let at = Timestamp::from_millis;
-    let stored = |traits| MessageArena::default().store(b"\x00\x01q", &header, b"", traits, at(50)).unwrap();
-    assert_eq!(deduplicator.taken_before(&stored(Traits::default())), None, "it has no headers");
-    let taken = deduplicator.taken_before(&stored(Traits::HEADERS)).unwrap();
-    deduplicator.recall(taken);
-    assert!(!deduplicator.admits(at(149), Some(&headers)));
-    assert!(deduplicator.admits(at(150), Some(&headers)));
-    let mut other = Deduplicator::new(parsed(&[ON, ("x-deduplication-header", text("other"))]));
-    assert_eq!(other.taken_before(&stored(Traits::HEADERS)), None, "it is told by another header");
-    assert!(other.admits(at(0), Some(&headers)));
+fn what_was_taken_is_kept_as_a_message_and_known_by_it_again() {
+    for settings in [vec![ON], vec![ON, ("x-cache-ttl", FieldValue::I32(100))]] {
+        let mut before = Deduplicator::new(parsed(&settings));
+        let keyed = message(Some(table(&[(HEADER, text("a"))])));
+        let taken = taken(&mut before, &keyed);
+        let kept = taken.to_message().unwrap();
+        assert_eq!((kept.body(), kept.is_persistent()), (taken.key().as_slice(), true));
+        assert_eq!(Taken::of_message(&kept), Some(taken));
+        let mut after = Deduplicator::new(parsed(&settings));
+        assert!(after.recall(Taken::of_message(&kept).unwrap()));
+        assert!(!admits_message(&mut after, at(106), &keyed), "until its time is over");
+        assert_eq!(admits_message(&mut after, at(107), &keyed), settings.len() > 1);
+    }
+    assert_eq!(Taken::of_message(&message(None)), None, "no key");
+}
+
+#[test]
+fn keys_are_kept_in_a_queue_that_holds_as_many_as_are_remembered() {
+    let name = ShortString::from_static("jobs");
+    let entry = key_queue(QueueId(5), &name);
+    assert_eq!((entry.id, entry.durable, &entry.name), (QueueId(1 << 63 | 5), true, &name));
+    assert_eq!((key_queue_for(entry.id), key_queue_for(QueueId(5))), (Some(QueueId(5)), None));
+    let settings = key_queue_settings(&parsed(&[ON, ("x-cache-size", FieldValue::I32(3))]));
+    assert_eq!(settings, queue::Settings { max_length: Some(3), ..queue::Settings::default() });
 }

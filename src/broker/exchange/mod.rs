@@ -47,6 +47,9 @@ pub struct Exchange {
     /// Where they wait; it has the exchange's name, and no client knows it. It stays when a policy stops that: what waits
     /// still has to be routed.
     pub delay_queue: Option<Arc<QueueEntry>>,
+    /// Where the keys of messages are kept that it remembers, if it lasts; no client knows it either. It has the exchange's
+    /// name and an id of its own, see [`key_queue_of`](crate::broker::dedup::key_queue_of).
+    pub key_queue: Option<Arc<QueueEntry>>,
 }
 
 impl Exchange {

@@ -34,7 +34,6 @@ impl Draft {
         let priority = priority(self.priority);
         match (definition, apply_to, pattern, priority) {
             (Ok(definition), Ok(apply_to), Ok(pattern), Ok(priority)) => {
-                require_support(&definition)?;
                 Ok(Policy { name: self.name, pattern, apply_to, priority, definition })
             }
             (definition, apply_to, pattern, priority) => {
@@ -62,17 +61,6 @@ fn definition(value: &FieldValue, kind: PolicyKind) -> Result<FieldTable, Fault>
     }
     check_retries(&table)?;
     if unknown.is_empty() { Ok(table) } else { Err(Fault::Unknown(unknown)) }
-}
-
-/// Whether everything that a valid definition asks for is there.
-fn require_support(definition: &FieldTable) -> Result<(), Invalid> {
-    match definition.get(keys::DELAYED_RETRY_TYPE).and_then(FieldValue::as_str) {
-        None | Some("disabled") => Ok(()),
-        Some(returns) => {
-            let what = format!("{} '{returns}'", keys::DELAYED_RETRY_TYPE);
-            Err(Invalid(vec![Fault::NotYet(what)]))
-        }
-    }
 }
 
 fn check_retries(definition: &FieldTable) -> Result<(), Fault> {

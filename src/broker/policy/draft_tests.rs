@@ -169,8 +169,9 @@ fn delays_of_retries_have_to_go_together() {
     ] {
         assert_eq!(refused(draft(&definition)), expected);
     }
-    assert_eq!(refused(draft(&[delayed("all"), min.clone()])), "delayed-retry-type 'all' is not implemented yet");
-    assert!(draft(&[delayed("disabled"), min]).into_policy(PolicyKind::User).is_ok());
+    for kind in ["all", "failed", "returned", "disabled"] {
+        assert!(draft(&[delayed(kind), min.clone()]).into_policy(PolicyKind::User).is_ok(), "{kind}");
+    }
 }
 
 #[test]

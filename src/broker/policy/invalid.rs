@@ -45,9 +45,6 @@ pub enum Fault {
         /// The longest.
         max: i64,
     },
-    /// It asks for what is not there, and is not ignored (ours).
-    #[error("{0} is not implemented yet")]
-    NotYet(String),
     /// `apply-to` names nothing that policies can apply to.
     #[error(
         "apply-to '{0}' unrecognised; should be one of: 'queues', 'classic_queues',  'quorum_queues', 'streams', \

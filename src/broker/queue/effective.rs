@@ -6,6 +6,7 @@ use std::time::Duration;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::arguments;
+use super::delayed_retry::DelayedRetry;
 use super::settings::{DeadLetter, Hold, Overflow, Settings};
 use crate::broker::policy::{Target, keys};
 
@@ -31,6 +32,7 @@ impl Settings {
             consumer_timeout: least(own.consumer_timeout, policy.millis(keys::CONSUMER_TIMEOUT)),
             hold: arguments::hold_until_header(&with).map(Hold::Until),
             retry: arguments::retry(&with),
+            delayed_retry: delayed_retry(declared, &policy),
             ..own
         }
     }
@@ -69,6 +71,19 @@ fn overflow(declared: &FieldTable, policy: &Reader<'_>) -> Option<Overflow> {
         Target::QuorumQueue => policys.or(argument),
         Target::ClassicQueue | Target::Stream | Target::Exchange => argument.or(policys),
     }
+}
+
+/// The policy says which messages wait, before the argument (RabbitMQ); of the shortest delays the longer counts, of the longest
+/// the shorter.
+fn delayed_retry(declared: &FieldTable, policy: &Reader<'_>) -> Option<DelayedRetry> {
+    if Target::of_queue(declared) != Target::QuorumQueue {
+        return None;
+    }
+    let own = Reader(declared);
+    let kind = policy.text(keys::DELAYED_RETRY_TYPE).or_else(|| own.text("x-delayed-retry-type"));
+    let shortest = own.count("x-delayed-retry-min").into_iter().chain(policy.count(keys::DELAYED_RETRY_MIN)).max();
+    let longest = least(own.count("x-delayed-retry-max"), policy.count(keys::DELAYED_RETRY_MAX));
+    DelayedRetry::of(kind, shortest, longest)
 }
 
 /// Exchange and routing key each come from the arguments or else from the policy.
@@ -167,6 +182,27 @@ mod tests {
         for (a, b, expected) in [(5, 9, 5), (9, 5, 5), (-1, 9, 9), (5, -1, 5), (-1, -1, -1)] {
             assert_eq!(fewest(Some(a), Some(b)), Some(expected));
         }
+    }
+
+    #[test]
+    fn delayed_retries_come_from_the_policy_first_and_are_for_quorum_queues() {
+        let definition = table(&[("delayed-retry-type", text("failed")), ("delayed-retry-min", FieldValue::I64(50))]);
+        let declared = |queue_type| {
+            table(&[
+                ("x-queue-type", text(queue_type)),
+                ("x-delayed-retry-type", text("all")),
+                ("x-delayed-retry-min", FieldValue::I32(10)),
+                ("x-delayed-retry-max", FieldValue::I32(90)),
+            ])
+        };
+        let under = |queue_type| Settings::under(&declared(queue_type), &definition).delayed_retry;
+        assert_eq!(under("quorum"), DelayedRetry::of(Some(b"failed"), Some(50), Some(90)));
+        assert_eq!(under("classic"), None);
+        let alone = Settings::of(&declared("quorum")).delayed_retry;
+        assert_eq!(alone, DelayedRetry::of(Some(b"all"), Some(10), Some(90)));
+        assert_eq!(Settings::of(&declared("classic")).delayed_retry, None);
+        let off = table(&[("delayed-retry-type", text("disabled"))]);
+        assert_eq!(Settings::under(&declared("quorum"), &off).delayed_retry, None);
     }
 
     #[test]

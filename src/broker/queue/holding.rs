@@ -131,7 +131,7 @@ impl Queue {
         self.waiting_room().add(due, Held { sequence, message, place, redelivered });
     }
 
-    fn waiting_room(&mut self) -> &mut Waiting {
+    pub(super) fn waiting_room(&mut self) -> &mut Waiting {
         let limit = self.ready.limit();
         self.waiting.get_or_insert_with(|| Box::new(Waiting::new(limit)))
     }
@@ -195,7 +195,9 @@ impl Queue {
             if leaves {
                 self.leave(held, Departure::Released, effects);
             } else {
-                self.ready.join(held);
+                // What was on disk alone does not know that it came back.
+                let redelivered = held.redelivered || self.hand_outs.deliveries.of(held.sequence).is_some();
+                self.ready.join(Held { redelivered, ..held });
             }
         }
     }
@@ -211,6 +213,7 @@ impl Queue {
         for turn in turns {
             if let Some(gone) = self.waiting.as_mut().and_then(|waiting| waiting.remove(*turn)) {
                 count += 1;
+                self.hand_outs.deliveries.forget(turn.1);
                 effects.extend(gone);
             }
         }

@@ -1,4 +1,4 @@
-//! Messages that come to a queue: their numbers, and those that it has had before.
+//! Messages that come to a queue, and their numbers.
 
 use super::effect::Effect;
 use super::input::Arrival;
@@ -37,17 +37,11 @@ impl Queue {
     // Inline, so that the message is moved once.
     #[inline(always)]
     fn take_in(&mut self, now: Timestamp, sequence: SequenceNumber, arrival: Arrival, effects: &mut Vec<Effect>) {
-        if let Some(deduplicator) = &mut self.deduplicator
-            && !deduplicator.admits_message(now, &arrival.message)
-        {
-            effects.extend(arrival.place.map(|place| Effect::Gone { sequence, place }));
-            return;
-        }
         self.tell(&arrival.message, JobState::Ready, effects);
         self.accept(now, sequence, arrival);
     }
 
-    /// Takes messages that have been here before, in another form: nobody takes them for duplicates of themselves.
+    /// Takes messages that have been here before, in another form.
     pub(super) fn publish_again(&mut self, now: Timestamp, arrivals: &mut Vec<Arrival>) {
         for arrival in arrivals.drain(..) {
             let sequence = self.numbering.take(&arrival.message);

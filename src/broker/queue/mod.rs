@@ -6,6 +6,7 @@ mod browse;
 pub mod consumer_arguments;
 mod consumers;
 mod dead;
+mod delayed_retry;
 mod deliveries;
 mod effect;
 mod effective;
@@ -20,6 +21,7 @@ mod job;
 mod lanes;
 mod length;
 mod numbering;
+mod outstanding;
 mod paged;
 mod place;
 mod places;
@@ -47,6 +49,7 @@ use self::consumers::Consumers;
 pub use self::consumers::Subscription;
 use self::dead::Dying;
 pub use self::dead::{Dead, DeathReason, Departure};
+pub use self::delayed_retry::DelayedRetry;
 use self::deliveries::Deliveries;
 pub use self::effect::{Delivery, Effect, Refusal};
 pub use self::entry::QueueEntry;
@@ -58,6 +61,7 @@ pub use self::job::JobState;
 use self::lanes::Lanes;
 use self::length::Promised;
 pub use self::numbering::Numbering;
+pub use self::outstanding::Outstanding;
 pub use self::place::{MAX_RUN_BYTES, Place, Run};
 use self::ranges::Ranges;
 pub use self::ranges::SequenceRange;
@@ -66,7 +70,6 @@ pub use self::settings::{Bound, DeadLetter, Hold, Overflow, Settings, TimeoutAct
 pub use self::stored::Contents;
 use self::unacked::Unacked;
 use self::waiting::Waiting;
-use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::time::Timestamp;
 
@@ -91,8 +94,6 @@ pub struct Queue {
     /// Dead messages that have not been taken over, oldest first.
     dying: Vec<Dying>,
     promised: Promised,
-    /// What tells messages that it has taken before, where that was asked for.
-    deduplicator: Option<Box<Deduplicator>>,
     /// Messages that come have to be looked at for whether they wait.
     holds: bool,
     /// Those that are not ready before a time, once there has been one.
@@ -245,16 +246,6 @@ impl Queue {
         self.hand_outs.drained
     }
 
-    /// From now on takes no message twice.
-    pub fn deduplicate(&mut self, settings: dedup::Settings) {
-        self.deduplicator = Some(Box::new(Deduplicator::new(settings)));
-    }
-
-    /// What it remembers to tell duplicates, if it does.
-    pub fn deduplicator(&mut self) -> Option<&mut Deduplicator> {
-        self.deduplicator.as_deref_mut()
-    }
-
     /// Acts on an input.
     ///
     /// # Errors
@@ -270,6 +261,7 @@ impl Queue {
         if self.ready.is_grouped() {
             self.wake_holders(&input);
         }
+        self.hand_outs.deliveries.come_back_at(now);
         let mut fresh = NOTHING_FRESH;
         match input {
             Input::Publish(arrivals) => fresh = self.publish(now, arrivals, effects),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use leveret_protocol::{FieldTable, ShortString};
 
 use super::arguments::{self, QueueType};
+use super::delayed_retry::DelayedRetry;
 use super::retry::Retry;
 
 /// How often a delivery of a message in a quorum queue may fail (RabbitMQ's default).
@@ -47,6 +48,8 @@ pub struct Settings {
     pub hold: Option<Hold>,
     /// How messages are tried again that consumers do not want now (`x-retry-delays` and others).
     pub retry: Option<Retry>,
+    /// How messages that come back wait before they are ready (`x-delayed-retry-type` and others; quorum queues).
+    pub delayed_retry: Option<DelayedRetry>,
     /// It is told what becomes of each message (`x-track-status`, our own). Fixed when the queue is declared.
     pub track_status: bool,
 }
@@ -142,6 +145,7 @@ impl Settings {
             group_by: arguments::group_by(arguments),
             hold: arguments::hold_until_header(arguments).map(Hold::Until),
             retry: arguments::retry(arguments),
+            delayed_retry: arguments::delayed_retry(arguments),
             track_status: arguments::track_status(arguments),
         }
     }

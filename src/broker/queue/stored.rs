@@ -39,10 +39,16 @@ impl Queue {
         runs.chain(singles).collect::<Ranges>().into_inner()
     }
 
-    /// The numbers of ready messages that were handed out before, in order.
+    /// The numbers of messages that were handed out before and are ready, or wait for their delayed retry, in order.
     #[must_use]
     pub fn delivered_ranges(&self) -> Vec<SequenceRange> {
-        self.ready.delivered()
+        let ready = self.ready.delivered();
+        if self.settings.delayed_retry.is_none() {
+            return ready;
+        }
+        let ready = ready.iter().map(|range| (range.start().0, range.end().0));
+        let came_back = self.hand_outs.deliveries.numbers().map(|sequence| (sequence.0, sequence.0));
+        ready.chain(came_back).collect::<Ranges>().into_inner()
     }
 
     /// How many live messages each file holds.

@@ -166,7 +166,12 @@ impl Queue {
         }
     }
 
-    fn holders(&self) -> impl Iterator<Item = (ConsumerId, &Unacked)> {
+    /// How long deliveries of a holder may stay unacked.
+    pub(super) fn span_of(&self, unacked: &Unacked) -> Option<Duration> {
+        self.hand_outs.timeouts.of(unacked.timeout)
+    }
+
+    pub(super) fn holders(&self) -> impl Iterator<Item = (ConsumerId, &Unacked)> {
         let attached = self.consumers.iter().map(|consumer| (consumer.subscription.consumer, &consumer.unacked));
         let others = self.departed.iter().chain(&self.getters).map(|(id, unacked)| (*id, unacked));
         attached.chain(others)

@@ -100,6 +100,17 @@ impl Unacked {
         oldest.map(|time| time.after(span)).into_iter().chain(self.extended.values().copied()).min()
     }
 
+    /// When one was handed out, as far as that was noted.
+    pub(super) fn since(&self, checkout: CheckoutId) -> Option<Timestamp> {
+        self.times.of(checkout.0)
+    }
+
+    /// Until when one may stay here where each may for so long.
+    pub(super) fn deadline_of(&self, checkout: CheckoutId, span: Duration) -> Option<Timestamp> {
+        let own = self.extended.get(&checkout.0).copied();
+        own.or_else(|| self.times.of(checkout.0).map(|time| time.after(span)))
+    }
+
     /// Those without a time of their own, oldest first.
     fn plain(&self) -> impl Iterator<Item = u64> {
         self.held.numbers().filter(|number| !self.extended.contains_key(number))
@@ -138,6 +149,11 @@ impl Unacked {
         self.extended.clear();
         self.bytes = 0;
         self.held.take_all().into_iter().map(|(_, held)| held).collect()
+    }
+
+    /// All with their hand-outs, oldest first.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (CheckoutId, &Held)> {
+        self.held.numbers().map(CheckoutId).zip(self.held.values())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::{Effect, Link, Vhost};
+use crate::broker::dedup::key_queue;
 use crate::broker::exchange::{
     ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeType, Memory, delay_queue, delays,
 };
@@ -43,6 +44,8 @@ pub struct ExchangeDefinition {
     pub arguments: FieldTable,
     /// The queue in which it keeps messages, if it does or did.
     pub delay_queue: Option<QueueId>,
+    /// The queue in which it keeps keys, if it tells duplicates.
+    pub key_queue: Option<QueueId>,
 }
 
 /// What could be made of stored definitions.
@@ -129,6 +132,7 @@ pub(super) fn stored_exchange(exchange: &Exchange) -> Option<Definition> {
             internal: exchange.internal,
             arguments: exchange.arguments.clone(),
             delay_queue: exchange.delay_queue.as_ref().map(|entry| entry.id),
+            key_queue: exchange.key_queue.as_ref().map(|entry| entry.id),
         })
     })
 }
@@ -168,6 +172,7 @@ impl From<ExchangeDefinition> for Exchange {
             memory: Memory::of(definition.kind, &definition.arguments).unwrap_or_default(),
             delays: delays(definition.kind, &definition.arguments),
             delay_queue: definition.delay_queue.map(|id| delay_queue(id, &definition.name, true)),
+            key_queue: definition.key_queue.map(|id| key_queue(id, &definition.name)),
             name: definition.name,
             kind: definition.kind,
             durable: true,

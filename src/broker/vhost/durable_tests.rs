@@ -119,6 +119,7 @@ fn stored_exchange(exchange: &str) -> Definition {
         internal: false,
         arguments: FieldTable::new(),
         delay_queue: None,
+        key_queue: None,
     })
 }
 

@@ -9,6 +9,7 @@ use super::equivalence::{check_argument, check_field};
 use super::policies::{alternate_by_policy, delayed_by_policy};
 use super::{Change, Effect, RESERVED_PREFIX, Vhost, cleaned};
 use crate::broker::auth::{Actor, Permission};
+use crate::broker::dedup::{key_queue, key_queue_settings};
 use crate::broker::error::ChannelError;
 use crate::broker::exchange::{ALTERNATE_EXCHANGE, Destination, Exchange, ExchangeType, Memory, delay_queue, delays};
 use crate::broker::queue::{Hold, QueueEntry, Settings};
@@ -66,10 +67,12 @@ impl Vhost {
         kind.validate_arguments(&wanted.arguments, &resource)?;
         let memory = Memory::of(kind, &wanted.arguments).map_err(|invalid| invalid.of(&resource))?;
         let delays = delays(kind, &wanted.arguments) || delayed_by_policy(&self.topology.policies, &name);
-        let spare = if delays { self.spare_queue.take() } else { None };
+        let keeps_keys = wanted.durable && memory.deduplication.is_some();
+        let spare = if delays || keeps_keys { self.spare_queue.take() } else { None };
         let exchange = Exchange {
             delays,
-            delay_queue: spare.map(|id| delay_queue(id, &name, wanted.durable)),
+            delay_queue: spare.filter(|_| delays).map(|id| delay_queue(id, &name, wanted.durable)),
+            key_queue: spare.filter(|_| keeps_keys).map(|id| key_queue(id, &name)),
             name,
             kind,
             durable: wanted.durable,
@@ -82,7 +85,11 @@ impl Vhost {
         };
         effects.extend(stored_exchange(&exchange).map(Effect::Stored));
         let exchange = self.add_exchange(exchange, effects);
-        self.watch.note(|| Change::ExchangeCreated(exchange));
+        let topology = &self.topology;
+        self.watch.note(|| {
+            let policy = topology.policies_of_exchange(&exchange).user.map(|policy| policy.name.clone());
+            Change::ExchangeCreated(exchange, policy)
+        });
         self.changed();
         Ok(())
     }
@@ -122,6 +129,9 @@ impl Vhost {
         if let Some(entry) = &exchange.delay_queue {
             effects.push(delay_queue_created(entry));
         }
+        if let Some((entry, settings)) = exchange.key_queue.as_ref().zip(exchange.memory.deduplication.as_ref()) {
+            effects.push(Effect::QueueCreated(Arc::clone(entry), key_queue_settings(settings)));
+        }
         if let Some(alternate) = alternate_by_policy(&self.topology.policies, &exchange) {
             exchange.alternate = Some(alternate);
         }
@@ -143,7 +153,8 @@ impl Vhost {
             if !exchange.memory.is_none() {
                 effects.push(Effect::MemoryRemoved(name.clone()));
             }
-            effects.extend(exchange.delay_queue.as_ref().map(|entry| Effect::QueueRemoved(entry.id)));
+            let kept = [&exchange.delay_queue, &exchange.key_queue];
+            effects.extend(kept.into_iter().flatten().map(|entry| Effect::QueueRemoved(entry.id)));
             self.remove_bindings_from(&name, effects);
             self.remove_bindings_to(&Destination::Exchange(name).key(), effects, &mut unbound);
         }

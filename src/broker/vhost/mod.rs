@@ -100,7 +100,7 @@ pub struct Vhost {
     by_source: BTreeMap<ShortString, BTreeSet<Arc<Binding>>>,
     by_destination: BTreeMap<DestinationKey, BTreeSet<Arc<Binding>>>,
     exclusive: BTreeMap<ConnectionId, BTreeSet<ShortString>>,
-    /// The id of the next queue that an exchange keeps messages in.
+    /// The id of the next queue that an exchange keeps messages or keys in.
     spare_queue: Option<QueueId>,
     watch: Watch,
 }
@@ -138,13 +138,13 @@ impl Vhost {
         self
     }
 
-    /// Whether it wants an id that no queue has had, for an exchange that may have to keep messages: see `provide`.
+    /// Whether it wants an id that no queue has had, for an exchange that may have to keep something: see `provide`.
     #[must_use]
     pub const fn wants_queue_id(&self) -> bool {
         self.spare_queue.is_none()
     }
 
-    /// An id that no queue has had. Without one, exchanges that are declared keep no messages.
+    /// An id that no queue has had. Without one, exchanges that are declared keep nothing.
     pub const fn provide(&mut self, id: QueueId) {
         self.spare_queue = Some(id);
     }
@@ -185,6 +185,7 @@ fn predeclared(name: ShortString, kind: ExchangeType, internal: bool) -> Exchang
         memory: Memory::default(),
         delays: false,
         delay_queue: None,
+        key_queue: None,
     }
 }
 

@@ -86,7 +86,11 @@ impl Vhost {
     pub(super) fn add_queue(&mut self, entry: Arc<QueueEntry>, effects: &mut Vec<Effect>) {
         self.topology.queues.insert_mut(entry.name.clone(), Arc::clone(&entry));
         let settings = settings_under(&self.topology.policies, &entry);
-        effects.push(Effect::QueueCreated(entry, settings));
+        effects.push(Effect::QueueCreated(Arc::clone(&entry), settings));
+        if let Some(settings) = dedup::keeps_keys(&entry) {
+            let keys = dedup::key_queue(entry.id, &entry.name);
+            effects.push(Effect::QueueCreated(keys, dedup::key_queue_settings(&settings)));
+        }
     }
 
     /// queue.declare, passive: the queue as it is.
@@ -121,7 +125,6 @@ impl Vhost {
             return;
         }
         self.topology.queues.remove_mut(&entry.name);
-        self.watch.note(|| Change::QueueDeleted(Arc::clone(entry)));
         self.changed();
         if let Some(owner) = entry.owner
             && let Some(names) = self.exclusive.get_mut(&owner)
@@ -135,7 +138,10 @@ impl Vhost {
         let mut unbound = Vec::new();
         self.remove_bindings_to(&Destination::Queue(Arc::clone(entry)).key(), effects, &mut unbound);
         self.remove_exchanges(unbound, effects);
+        // RabbitMQ: its bindings go first.
+        self.watch.note(|| Change::QueueDeleted(Arc::clone(entry)));
         effects.push(Effect::QueueRemoved(entry.id));
+        effects.extend(dedup::keeps_keys(entry).map(|_| Effect::QueueRemoved(dedup::key_queue_of(entry.id))));
     }
 
     /// The connection is gone, and its exclusive queues with it.

@@ -16,8 +16,8 @@ pub enum Change {
     QueueCreated(Arc<QueueEntry>),
     /// A queue is gone.
     QueueDeleted(Arc<QueueEntry>),
-    /// An exchange was declared.
-    ExchangeCreated(Arc<Exchange>),
+    /// An exchange was declared; with the name of the user's policy that applies to it.
+    ExchangeCreated(Arc<Exchange>, Option<ShortString>),
     /// An exchange is gone.
     ExchangeDeleted(Arc<Exchange>),
     /// A binding was made.

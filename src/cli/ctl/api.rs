@@ -139,6 +139,11 @@ impl Target {
         self.request(Method::PUT, path, Sent { reason: None, body: Some(body) }, what).map(drop)
     }
 
+    /// Posts something to the path; what comes back.
+    pub(super) fn post(&self, path: &str, body: &Value, what: &'static str) -> Result<Value, ApiError> {
+        self.request(Method::POST, path, Sent { reason: None, body: Some(body) }, what)
+    }
+
     fn request(&self, method: Method, path: &str, sent: Sent<'_>, what: &'static str) -> Result<Value, ApiError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ApiError::Runtime)?;
         let patience = Duration::from_secs(self.timeout);

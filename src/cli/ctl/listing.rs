@@ -13,6 +13,7 @@ use crate::cli::error::CliError;
 
 /// Options of every list command.
 #[derive(Debug, Args)]
+#[group(id = "list")]
 pub(super) struct Arguments {
     /// Columns to show, in this order
     #[arg(value_name = "COLUMN")]
@@ -54,7 +55,8 @@ impl Listing<'_> {
     pub(super) fn run(&self, target: &Target, arguments: &Arguments) -> Result<ExitCode, CliError> {
         let columns = self.chosen(&arguments.columns)?;
         let items = target.get(&self.path)?;
-        let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
+        // A page of messages has its items in a field.
+        let items = items.get("items").unwrap_or(&items).as_array().map(Vec::as_slice).unwrap_or_default();
         let text = match arguments.formatter {
             Formatter::Json => format!("{}\n", as_json(items, &columns)),
             Formatter::Table => {

@@ -1,19 +1,26 @@
 //! `leveret ctl`: looks after a node, over its management API, and after its data. One file for each command.
 
 mod api;
+mod cancel_move;
 mod close_connection;
 mod delete_queue;
+mod filter;
+mod follow;
 mod list_bindings;
 mod list_channels;
 mod list_connections;
 mod list_consumers;
 mod list_exchanges;
+mod list_moves;
 mod list_queues;
 mod list_vhosts;
 mod listing;
+mod move_messages;
 mod node_limit;
+mod peek_messages;
 mod ping;
 mod purge_queue;
+mod redrive_messages;
 mod set_disk_free_limit;
 mod set_vm_memory_high_watermark;
 mod status;
@@ -39,6 +46,10 @@ Examples:
       The same for a program to read
   leveret ctl purge_queue jobs --vhost /
       Remove all ready messages of a queue
+  leveret ctl peek_messages dlq headers payload
+      Look at them; nothing of them changes
+  leveret ctl redrive_messages dlq --death-reason rejected
+      Take dead letters back to where they died
   leveret ctl set_vm_memory_high_watermark absolute 4GiB
       Let the broker use so much memory, until its next start
   leveret ctl close_connection '127.0.0.1:50112 -> 127.0.0.1:5672' 'please come back later'
@@ -97,7 +108,22 @@ enum Subject {
     /// Consumers of a vhost
     #[command(after_help = list_consumers::COLUMNS)]
     ListConsumers(listing::Arguments),
-    /// Remove all ready messages of a queue
+    /// Look at ready messages of a queue without a trace
+    #[command(after_help = peek_messages::COLUMNS)]
+    PeekMessages(peek_messages::Arguments),
+    /// Move messages from a queue to another one, or through an exchange
+    #[command(after_help = move_messages::EXAMPLES)]
+    MoveMessages(move_messages::Arguments),
+    /// Move dead letters back to the queues in which they died
+    #[command(after_help = redrive_messages::EXAMPLES)]
+    RedriveMessages(redrive_messages::Arguments),
+    /// Moves that run or ran lately
+    #[command(after_help = list_moves::COLUMNS)]
+    ListMoves(listing::Arguments),
+    /// End a move
+    CancelMove(cancel_move::Arguments),
+    /// Remove ready messages of a queue, all or some
+    #[command(after_help = purge_queue::EXAMPLES)]
     PurgeQueue(purge_queue::Arguments),
     /// Delete a queue with its messages
     DeleteQueue(delete_queue::Arguments),
@@ -136,6 +162,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Subject::ListConnections(arguments) => list_connections::run(target, &arguments),
         Subject::ListChannels(arguments) => list_channels::run(target, &arguments),
         Subject::ListConsumers(arguments) => list_consumers::run(target, &arguments),
+        Subject::PeekMessages(arguments) => peek_messages::run(target, &arguments),
+        Subject::MoveMessages(arguments) => move_messages::run(target, &arguments),
+        Subject::RedriveMessages(arguments) => redrive_messages::run(target, &arguments),
+        Subject::ListMoves(arguments) => list_moves::run(target, &arguments),
+        Subject::CancelMove(arguments) => cancel_move::run(target, &arguments),
         Subject::PurgeQueue(arguments) => purge_queue::run(target, &arguments),
         Subject::DeleteQueue(arguments) => delete_queue::run(target, &arguments),
         Subject::TraceOn => trace::run(target, true),

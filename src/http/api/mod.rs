@@ -5,6 +5,7 @@ pub(super) mod channels;
 pub(super) mod connections;
 pub(super) mod consumers;
 pub(super) mod contents;
+pub(super) mod deliveries;
 pub(super) mod exchanges;
 pub(super) mod health;
 pub(super) mod messages;

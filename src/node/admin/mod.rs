@@ -5,6 +5,7 @@
 mod bindings;
 mod connections;
 mod contents;
+mod deliveries;
 mod exchanges;
 mod get;
 mod leases;
@@ -25,6 +26,7 @@ use thiserror::Error;
 
 pub use self::connections::ConsumerReport;
 pub use self::contents::{MoveError, PeekLimits, PeekedPage, Removed};
+pub use self::deliveries::DeliveryReport;
 pub use self::get::{AfterGet, Fetched, GetLimits};
 pub use self::leases::{LeaseEnd, LeaseError, Leased};
 pub use self::login::LoginRefused;

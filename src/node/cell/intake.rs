@@ -6,6 +6,7 @@ use super::{Outcome, QueueCell, Running};
 use crate::broker::ids::SequenceNumber;
 use crate::broker::queue::{Arrival, Input, Numbering, Overflow, Queue, Refusal};
 use crate::broker::time::Timestamp;
+use crate::node::key_records::KeyRecords;
 use crate::node::storage::{self, Gone, Payload, Storage};
 use crate::store::{FileNumber, Position};
 
@@ -35,13 +36,16 @@ impl QueueCell {
         arrivals: &mut Vec<Arrival>,
         outcome: &mut Outcome,
     ) -> Result<(), Refusal> {
+        let taken = self.take_out_duplicates(now, running, arrivals, outcome);
+        let mut keys = KeyRecords::reserve(now, self.keys.get(), &taken);
         if let Some(storage) = self.storage() {
-            let appended = self.record(storage, &mut running.queue, arrivals);
+            let appended = self.record(storage, &mut running.queue, arrivals, &mut keys);
             outcome.appended = outcome.appended.max(appended);
         }
         let stored = Stored::of(arrivals.iter());
         let done = running.run(now, Input::Publish(arrivals), outcome);
         stored.release_unless(&done, outcome);
+        keys.insert(now);
         done
     }
 
@@ -82,14 +86,15 @@ impl QueueCell {
         refused.into_iter().try_for_each(|arrival| running.run(now, Input::Refused(arrival), outcome))
     }
 
-    /// Writes records of those messages that need one, and notes where they are.
+    /// Writes records of those messages that need one, and of their keys, and notes where they are.
     pub(super) fn record(
         self: &Arc<Self>,
         storage: &Storage,
         queue: &mut Queue,
         arrivals: &mut [Arrival],
+        keys: &mut KeyRecords,
     ) -> Option<Position> {
-        self.record_with(storage, queue, arrivals, &mut Gone::default())
+        self.record_with(storage, queue, arrivals, keys, &mut Gone::default())
     }
 
     /// As `record`, and with them what is gone for them.
@@ -98,6 +103,7 @@ impl QueueCell {
         storage: &Storage,
         queue: &mut Queue,
         arrivals: &mut [Arrival],
+        key_records: &mut KeyRecords,
         gone: &mut Gone,
     ) -> Option<Position> {
         let all = Self::keeps_all(storage, queue);
@@ -111,7 +117,8 @@ impl QueueCell {
         }
         // Nobody waits for messages that only take another form.
         let sync = !settles && arrivals.iter().any(|arrival| self.keeps(arrival));
-        let bound = storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1) + gone.bound();
+        let bound =
+            storage::bound(arrivals.iter().filter(|arrival| keeps(arrival)), 1) + key_records.bound() + gone.bound();
         let mut numbering = queue.numbering();
         let key = storage::key(self.entry.id);
         // What is written for want of memory is not waited for; but whoever brings more than the disk takes is.
@@ -125,6 +132,7 @@ impl QueueCell {
                     arrival.place = storage::place(location);
                 }
             }
+            key_records.write(batch);
             if settles {
                 gone.write(key, batch);
             }
@@ -207,7 +215,8 @@ impl QueueCell {
         let (mut arrivals, mut gone) =
             (std::mem::take(&mut outcome.retried), std::mem::take(&mut outcome.retried_gone));
         if let Some(storage) = self.storage() {
-            self.record_with(storage, &mut running.queue, &mut arrivals, &mut gone);
+            let no_keys = &mut KeyRecords::default();
+            self.record_with(storage, &mut running.queue, &mut arrivals, no_keys, &mut gone);
         }
         let stored = Stored::of(arrivals.iter());
         let done = running.run(self.clock().now(), Input::Again(&mut arrivals), outcome);

@@ -1,15 +1,17 @@
 //! A queue's machine behind its lock, run by whoever has an input, with the outboxes of its consumers and the records of
 //! its messages in the log. What it decides is put into outboxes and into the log under the lock: their order is its order.
 
+mod duplicates;
 mod intake;
 mod outcome;
+mod outstanding;
 mod pollers;
 mod running;
 mod stored;
 mod turns;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -39,10 +41,15 @@ pub(in crate::node) struct QueueCell {
     pub(in crate::node) entry: Arc<QueueEntry>,
     /// It is a quorum queue: all its messages are to survive.
     quorum: bool,
+    /// It may have to tell duplicates.
+    deduplicates: bool,
     surroundings: Surroundings,
     /// Held by whoever sends dead messages on.
     pub(in crate::node) sending: Mutex<()>,
     running: Mutex<Running>,
+    /// Where the keys are kept of the messages that it took, if it lasts and tells duplicates. Acted on with this queue
+    /// locked, and never the other way round.
+    keys: OnceLock<Arc<Self>>,
 }
 
 /// What a queue lives in.
@@ -108,12 +115,12 @@ impl QueueCell {
             queue.set_memory_limit(storage.queue_memory());
             queue.set_holding_limit(storage.holding_limit());
         }
-        if let Ok(Some(settings)) = dedup::Settings::parse(&entry.arguments) {
-            queue.deduplicate(settings);
-        }
+        let deduplication = dedup::Settings::parse(&entry.arguments).ok().flatten();
+        let deduplicates = deduplication.is_some();
         let jobs = queue.settings().track_status.then(Box::default);
         let running = Mutex::new(Running {
             queue,
+            deduplicator: deduplication.map(|settings| Box::new(Deduplicator::new(settings))),
             jobs,
             outboxes: BTreeMap::new(),
             effects: Vec::new(),
@@ -125,7 +132,7 @@ impl QueueCell {
             drain: Drain::new(surroundings.timers.clock.now()),
         });
         let quorum = entry.queue_type() == QueueType::Quorum;
-        Self { entry, quorum, surroundings, sending: Mutex::new(()), running }
+        Self { entry, quorum, deduplicates, surroundings, sending: Mutex::new(()), running, keys: OnceLock::new() }
     }
 
     /// Makes a queue whose messages may have to survive known to the store, and looks at it for the first time: what is in
@@ -251,11 +258,6 @@ impl QueueCell {
             })
         });
         done.map(drop)
-    }
-
-    /// Acts on what the queue remembers to tell duplicates, if it does.
-    pub(super) fn with_deduplicator<T>(&self, act: impl FnOnce(&mut Deduplicator) -> T) -> Option<T> {
-        self.running.lock().queue.deduplicator().map(act)
     }
 
     /// Ready messages and consumers.

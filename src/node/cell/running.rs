@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Outcome;
+use crate::broker::dedup::Deduplicator;
 use crate::broker::ids::ConsumerId;
 use crate::broker::message::Message;
 use crate::broker::queue::{Effect, Input, JobState, Queue, Refusal};
@@ -21,6 +22,8 @@ const KEPT_EFFECTS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) queue: Queue,
+    /// What tells messages that it has taken before, where that was asked for.
+    pub(super) deduplicator: Option<Box<Deduplicator>>,
     pub(super) outboxes: BTreeMap<ConsumerId, Arc<Outbox>>,
     pub(super) effects: Vec<Effect>,
     /// Connections whose basic.get waits for a load.

@@ -12,7 +12,8 @@ use nom::{Err, IResult, Parser};
 use thiserror::Error as ThisError;
 
 use super::encode::{
-    AUTO_DELETE, BINDING, DELAYS, DIGEST, EXCHANGE, INTERNAL, OPERATOR, POLICY, QUEUE, QUEUE_IDS, USER, VERSION, VHOST,
+    AUTO_DELETE, BINDING, DELAYS, DIGEST, EXCHANGE, INTERNAL, KEEPS_KEYS, OPERATOR, POLICY, QUEUE, QUEUE_IDS, USER,
+    VERSION, VHOST,
 };
 use crate::broker::exchange::ExchangeType;
 use crate::broker::ids::QueueId;
@@ -151,9 +152,11 @@ fn exchange(name: ShortString) -> impl FnMut(Octets<'_>) -> IResult<Octets<'_>, 
     move |input| {
         let (rest, flags) = u8(input)?;
         let (rest, delay_queue) = cond(flags & DELAYS != 0, le_u64.map(QueueId)).parse(rest)?;
+        let (rest, key_queue) = cond(flags & KEEPS_KEYS != 0, le_u64.map(QueueId)).parse(rest)?;
         let (rest, (kind, arguments)) = (exchange_type, table).parse(rest)?;
         let (auto_delete, internal) = (flags & AUTO_DELETE != 0, flags & INTERNAL != 0);
-        Ok((rest, ExchangeDefinition { name: name.clone(), kind, auto_delete, internal, arguments, delay_queue }))
+        let name = name.clone();
+        Ok((rest, ExchangeDefinition { name, kind, auto_delete, internal, arguments, delay_queue, key_queue }))
     }
 }
 

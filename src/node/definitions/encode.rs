@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use leveret_protocol::{FieldTable, ShortString};
 use sha2::{Digest, Sha256};
 
+use crate::broker::ids::QueueId;
 use crate::broker::policy::{Policy, PolicyKind};
 use crate::broker::queue::QueueEntry;
 use crate::broker::resource::ResourceKind;
@@ -27,6 +28,7 @@ pub(super) const OPERATOR: u8 = b'o';
 pub(super) const AUTO_DELETE: u8 = 1;
 pub(super) const INTERNAL: u8 = 2;
 pub(super) const DELAYS: u8 = 4;
+pub(super) const KEEPS_KEYS: u8 = 8;
 
 /// Bytes of the digest that tells bindings between the same two ends apart. A digest and not the arguments themselves,
 /// since those may be large; a cryptographic one, since clients choose what goes in.
@@ -88,12 +90,14 @@ fn digest(link: &Link) -> Vec<u8> {
 fn exchange_value(exchange: &ExchangeDefinition) -> Writer {
     let flags = flag(exchange.auto_delete, AUTO_DELETE)
         | flag(exchange.internal, INTERNAL)
-        | flag(exchange.delay_queue.is_some(), DELAYS);
-    let delay_queue = exchange.delay_queue.map(|id| id.0.to_le_bytes());
+        | flag(exchange.delay_queue.is_some(), DELAYS)
+        | flag(exchange.key_queue.is_some(), KEEPS_KEYS);
+    let id = |queue: Option<QueueId>| queue.map_or_else(Vec::new, |id| id.0.to_le_bytes().to_vec());
     let kind = ShortString::from_static(exchange.kind.name());
     Writer::row(VERSION)
         .octet(flags)
-        .octets(delay_queue.as_ref().map_or(&[], |id| id))
+        .octets(&id(exchange.delay_queue))
+        .octets(&id(exchange.key_queue))
         .name(&kind)
         .table(&exchange.arguments)
 }

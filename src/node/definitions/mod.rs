@@ -17,6 +17,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::decode::Row;
 pub use self::decode::RowError;
+use crate::broker::dedup::{keeps_keys, key_queue_of};
 use crate::broker::ids::QueueId;
 use crate::broker::vhost::{Definition, Effect};
 use crate::store::meta::{Change, CommitError, Fatal, Meta, Space};
@@ -61,16 +62,16 @@ pub enum LoadError {
 }
 
 impl Stored {
-    /// The ids of all queues: what the log holds of others is of no use any more.
+    /// The ids of all queues, with those of keys: what the log holds of others is of no use any more.
     #[must_use]
     pub fn queues(&self) -> BTreeSet<QueueId> {
         let definitions = self.vhosts.values().flatten();
-        let ids = definitions.filter_map(|definition| match definition {
-            Definition::Queue(entry) => Some(entry.id),
-            Definition::Exchange(exchange) => exchange.delay_queue,
-            Definition::Binding(_) | Definition::Policy(..) => None,
+        let ids = definitions.flat_map(|definition| match definition {
+            Definition::Queue(entry) => [Some(entry.id), keeps_keys(entry).map(|_| key_queue_of(entry.id))],
+            Definition::Exchange(exchange) => [exchange.delay_queue, exchange.key_queue],
+            Definition::Binding(_) | Definition::Policy(..) => [None, None],
         });
-        ids.collect()
+        ids.flatten().collect()
     }
 }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::decode::{Row, RowError, row};
 use super::{Definitions, Stored, encode};
+use crate::broker::dedup::key_queue_of;
 use crate::broker::exchange::ExchangeType;
 use crate::broker::ids::QueueId;
 use crate::broker::policy::{ApplyTo, Pattern, Policy, PolicyKind};
@@ -56,10 +57,19 @@ fn any_table() -> impl Strategy<Value = FieldTable> {
     proptest::collection::vec((any_name(), value), 0..4).prop_map(FieldTable::from_iter)
 }
 
+fn exchange_named(name: ShortString, kind: ExchangeType) -> ExchangeDefinition {
+    let arguments = FieldTable::new();
+    let (auto_delete, internal, delay_queue, key_queue) = (false, false, None, None);
+    ExchangeDefinition { name, kind, auto_delete, internal, arguments, delay_queue, key_queue }
+}
+
 fn any_definition() -> impl Strategy<Value = Definition> {
     let kinds = [ExchangeType::Direct, ExchangeType::Fanout, ExchangeType::Topic, ExchangeType::Headers];
     let exchange = (any_name(), proptest::sample::select(kinds.to_vec()), any::<bool>(), any::<bool>(), any_table());
-    let exchange = (exchange, proptest::option::of(any::<u64>().prop_map(QueueId)));
+    let id = || proptest::option::of(any::<u64>().prop_map(QueueId));
+    // The queue of keys has a bit of its own.
+    let keys = id().prop_map(|id| id.map(key_queue_of));
+    let exchange = (exchange, id(), keys);
     let queue = (any_name(), any::<u64>(), any::<bool>(), any_table());
     let ends = prop_oneof![Just(ResourceKind::Exchange), Just(ResourceKind::Queue)];
     let binding = (any_name(), ends, any_name(), any_name(), any_table());
@@ -68,8 +78,9 @@ fn any_definition() -> impl Strategy<Value = Definition> {
     let kinds_of_policies = prop_oneof![Just(PolicyKind::User), Just(PolicyKind::Operator)];
     let policy = (kinds_of_policies, any_name(), patterns, apply_to, any::<i64>(), any_table());
     prop_oneof![
-        exchange.prop_map(|((name, kind, auto_delete, internal, arguments), delay_queue)| {
-            Definition::Exchange(ExchangeDefinition { name, kind, auto_delete, internal, arguments, delay_queue })
+        exchange.prop_map(|((name, kind, auto_delete, internal, arguments), delay_queue, key_queue)| {
+            let flags = ExchangeDefinition { auto_delete, internal, ..exchange_named(name, kind) };
+            Definition::Exchange(ExchangeDefinition { arguments, delay_queue, key_queue, ..flags })
         }),
         queue.prop_map(|(name, id, auto_delete, arguments)| {
             let entry = QueueEntry { id: QueueId(id), name, durable: true, auto_delete, owner: None, arguments };
@@ -130,8 +141,10 @@ fn rows_have_the_bytes_that_the_storage_format_tells() {
         internal: true,
         arguments: table.clone(),
         delay_queue: None,
+        key_queue: None,
     };
     let delaying = ExchangeDefinition { delay_queue: Some(QueueId(0x0304)), ..exchange.clone() };
+    let keeping = ExchangeDefinition { key_queue: Some(key_queue_of(QueueId(0x0506))), ..delaying.clone() };
     let entry = QueueEntry { auto_delete: true, ..QueueEntry::clone(&queue(0x0102)) };
     let link = Link {
         source: name("x"),
@@ -151,6 +164,10 @@ fn rows_have_the_bytes_that_the_storage_format_tells() {
     assert_eq!(
         stored(Definition::Exchange(delaying)),
         row(b"e\x01/\x01x", b"\x01\x07\x04\x03\0\0\0\0\0\0\x06fanout\0\0\0\x07\x01aI\0\0\0\x01")
+    );
+    assert_eq!(
+        stored(Definition::Exchange(keeping)),
+        row(b"e\x01/\x01x", b"\x01\x0f\x04\x03\0\0\0\0\0\0\x06\x05\0\0\0\0\0\x80\x06fanout\0\0\0\x07\x01aI\0\0\0\x01")
     );
     assert_eq!(
         stored(Definition::Queue(Arc::new(entry))),

@@ -9,6 +9,18 @@ use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::queue::Subscription;
 use crate::node::session::ConnectionReport;
 
+/// What RabbitMQ tells of a connection with TLS; of another one that there is nothing.
+const WITHOUT_TLS: [&str; 8] = [
+    "peer_cert_issuer",
+    "peer_cert_serial_number",
+    "peer_cert_subject",
+    "peer_cert_validity",
+    "ssl_cipher",
+    "ssl_hash",
+    "ssl_key_exchange",
+    "ssl_protocol",
+];
+
 /// A consumer, for whoever is told that it came or went.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::node) struct ConsumerSeen<'a> {
@@ -41,6 +53,7 @@ impl Events {
             let mut told = headers([
                 ("pid", text(connection.name)),
                 ("name", text(connection.name)),
+                ("type", text("network")),
                 ("ssl", false.into()),
                 ("protocol", text("{0,9,1}")),
                 ("auth_mechanism", text(description.mechanism)),
@@ -54,22 +67,31 @@ impl Events {
                 ("node", text(&self.node)),
                 (PERFORMED_BY, performer(Some(connection.user))),
             ]);
+            for name in WITHOUT_TLS {
+                told.insert(name, text(""));
+            }
+            add_given_name(&mut told, &description.client_properties);
             add_ends(&mut told, report.peer, report.local);
+            told.insert("port", whole(report.local.map_or(0, |local| local.port())));
             told
         });
     }
 
     /// A connection that had opened its vhost is gone.
-    pub(in crate::node) fn tell_connection_closed(&self, connection: &ConnectionSeen<'_>) {
+    pub(in crate::node) fn tell_connection_closed(&self, connection: &ConnectionSeen<'_>, properties: &FieldTable) {
         self.tell("connection.closed", || {
-            headers([
+            let mut told = headers([
                 ("name", text(connection.name)),
                 ("pid", text(connection.name)),
                 ("node", text(&self.node)),
+                ("client_properties", FieldValue::Table(properties.clone())),
+                // What follows RabbitMQ does not tell.
                 ("user", text(connection.user.as_bytes())),
                 ("vhost", text(connection.vhost.as_bytes())),
                 (PERFORMED_BY, performer(Some(connection.user))),
-            ])
+            ]);
+            add_given_name(&mut told, properties);
+            told
         });
     }
 
@@ -94,6 +116,8 @@ impl Events {
             headers([
                 ("pid", connection.channel(number)),
                 ("name", connection.channel(number)),
+                // They have ended before it.
+                ("consumer_count", whole(0)),
                 (PERFORMED_BY, performer(Some(connection.user))),
             ])
         });
@@ -125,6 +149,7 @@ impl Events {
     pub(in crate::node) fn tell_login(
         &self,
         (mechanism, login): (Mechanism, &Login),
+        connection: &str,
         (peer, local): (SocketAddr, Option<SocketAddr>),
         refused: Option<&str>,
     ) {
@@ -136,6 +161,7 @@ impl Events {
             };
             let mut told = headers([
                 ("connection_type", text("network")),
+                ("connection_name", text(connection)),
                 ("name", name),
                 ("auth_mechanism", text(mechanism.name())),
                 ("protocol", text("{0,9,1}")),
@@ -160,11 +186,17 @@ fn describe(consumer: ConsumerSeen<'_>) -> FieldTable {
     ])
 }
 
+/// The name that the client gave its connection, if it did.
+fn add_given_name(told: &mut FieldTable, properties: &FieldTable) {
+    if let Some(name) = properties.get("connection_name").and_then(FieldValue::as_bytes) {
+        told.insert("user_provided_name", text(name));
+    }
+}
+
 fn add_ends(told: &mut FieldTable, peer: SocketAddr, local: Option<SocketAddr>) {
     told.insert("peer_host", text(peer.ip().to_canonical().to_string()));
     told.insert("peer_port", whole(peer.port()));
     if let Some(local) = local {
         told.insert("host", text(local.ip().to_canonical().to_string()));
-        told.insert("port", whole(local.port()));
     }
 }

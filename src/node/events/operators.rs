@@ -1,13 +1,16 @@
 //! Events of what operators do, and of the node's alarms.
 
-use leveret_protocol::{FieldValue, ShortString};
+use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 use super::{Events, PERFORMED_BY, headers, performer, text, whole};
 use crate::broker::alarm::Alarm;
 use crate::broker::policy::{Policy, PolicyKind};
 
+/// RabbitMQ's word for what a parameter is about that is an operator's policy.
+const OPERATOR_POLICY: &str = "operator_policy";
+
 impl Events {
-    /// A policy is set.
+    /// A policy is set. RabbitMQ tells an operator's as a parameter, which it is kept as, and as a policy.
     pub(in crate::node) fn tell_policy_set(
         &self,
         vhost: &ShortString,
@@ -15,21 +18,25 @@ impl Events {
         policy: &Policy,
         by: &ShortString,
     ) {
-        let key = match kind {
-            PolicyKind::User => "policy.set",
-            // RabbitMQ keeps operator policies as parameters.
-            PolicyKind::Operator => "parameter.set",
-        };
-        self.tell(key, || {
+        let said = || {
             headers([
-                ("name", text(policy.name.as_bytes())),
-                ("vhost", text(vhost.as_bytes())),
                 ("pattern", text(policy.pattern.as_str())),
                 ("apply-to", text(policy.apply_to.name())),
                 ("definition", FieldValue::Table(policy.definition.clone())),
                 ("priority", whole(policy.priority)),
-                (PERFORMED_BY, performer(Some(by))),
             ])
+        };
+        if kind == PolicyKind::Operator {
+            self.tell("parameter.set", || {
+                let mut told = named(policy.name.as_bytes(), vhost, by);
+                told.insert("component", text(OPERATOR_POLICY));
+                told.insert("value", FieldValue::Table(said()));
+                told
+            });
+        }
+        self.tell("policy.set", || {
+            let named = named(policy.name.as_bytes(), vhost, by);
+            named.into_iter().chain(said()).collect()
         });
     }
 
@@ -43,11 +50,16 @@ impl Events {
     ) {
         let key = match kind {
             PolicyKind::User => "policy.cleared",
-            PolicyKind::Operator => "parameter.cleared",
+            PolicyKind::Operator => "operator.policy.cleared",
         };
-        self.tell(key, || {
-            headers([("name", text(name)), ("vhost", text(vhost.as_bytes())), (PERFORMED_BY, performer(Some(by)))])
-        });
+        if kind == PolicyKind::Operator {
+            self.tell("parameter.cleared", || {
+                let mut told = named(name, vhost, by);
+                told.insert("component", text(OPERATOR_POLICY));
+                told
+            });
+        }
+        self.tell(key, || named(name, vhost, by));
     }
 
     /// An alarm has gone on or off.
@@ -60,4 +72,8 @@ impl Events {
             headers([("source", text(source)), ("node", text(&self.node)), (PERFORMED_BY, performer(None))])
         });
     }
+}
+
+fn named(name: &[u8], vhost: &ShortString, by: &ShortString) -> FieldTable {
+    headers([("name", text(name)), ("vhost", text(vhost.as_bytes())), (PERFORMED_BY, performer(Some(by)))])
 }

@@ -10,7 +10,7 @@ use crate::broker::message::Message;
 use crate::broker::queue::Arrival;
 use crate::broker::time::Timestamp;
 use crate::node::cell::QueueCell;
-use crate::node::memories::Way;
+use crate::node::memories::{Acquaintance, Admission, Way};
 use crate::node::vhost::RunningVhost;
 
 /// Where messages go.
@@ -32,7 +32,7 @@ pub(super) struct Addressed {
     pub(super) arrival: Arrival,
     pub(super) targets: Vec<Arc<QueueCell>>,
     /// Exchanges that remember it for having let it pass.
-    pub(super) admitted: Vec<ShortString>,
+    pub(super) admitted: Vec<Admission>,
 }
 
 impl Addressed {
@@ -79,7 +79,11 @@ fn to_queue(vhost: &RunningVhost, actor: &Actor, queue: &ShortString, message: M
 }
 
 fn route(now: Timestamp, vhost: &RunningVhost, message: &Message) -> Option<Addressed> {
-    let Way { route, admitted } = vhost.way_of(now, message);
+    let Way { route, known: Acquaintance { admitted, .. } } = vhost.way_of(now, message);
     let targets = vhost.cells_of(&route).into_vec();
-    (!targets.is_empty()).then(|| Addressed { admitted, ..Addressed::new(message.clone(), targets) })
+    if targets.is_empty() {
+        vhost.memories.forget(&admitted);
+        return None;
+    }
+    Some(Addressed { admitted, ..Addressed::new(message.clone(), targets) })
 }

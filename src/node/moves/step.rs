@@ -57,7 +57,7 @@ struct Leaving {
 impl Leaving {
     /// There is no room for it yet: nobody may take it for a duplicate of itself later.
     fn stays(self, vhost: &RunningVhost) -> Peeked {
-        vhost.memories.forget(&self.addressed.admitted, &self.addressed.arrival.message);
+        vhost.memories.forget(&self.addressed.admitted);
         self.peeked
     }
 }
@@ -76,7 +76,7 @@ impl Course {
         let peeked = found.and_then(|(page, _)| page.into_iter().find(|peeked| peeked.sequence == sequence));
         let Some(peeked) = peeked else { return false };
         let addressed = Addressed::nowhere(&peeked.message);
-        self.send(now, vec![Leaving { peeked, addressed }]) > 0
+        self.send(now, None, vec![Leaving { peeked, addressed }]) > 0
     }
 
     /// Goes on: moves at most so many messages.
@@ -99,7 +99,7 @@ impl Course {
             step.seen -= u64::try_from(back.len()).unwrap_or_default();
             self.page.extend(back.into_iter().rev().map(|leaving| leaving.stays(vhost)));
         }
-        step.moved = self.send(now, leaving);
+        step.moved = self.send(now, Some(vhost), leaving);
         step
     }
 
@@ -115,6 +115,7 @@ impl Course {
             }
             match self.destination.address(now, (vhost, &self.actor), &peeked.message) {
                 Some(addressed) if addressed.targets.iter().any(|target| Arc::ptr_eq(target, &self.cell)) => {
+                    vhost.memories.forget(&addressed.admitted);
                     step.stuck += 1;
                 }
                 Some(addressed) => leaving.push(Leaving { peeked, addressed }),
@@ -125,7 +126,7 @@ impl Course {
     }
 
     /// Moves messages that are still in the queue; how many that were.
-    fn send(&self, now: Timestamp, mut leaving: Vec<Leaving>) -> u64 {
+    fn send(&self, now: Timestamp, vhost: Option<&RunningVhost>, mut leaving: Vec<Leaving>) -> u64 {
         if leaving.is_empty() {
             return 0;
         }
@@ -134,7 +135,13 @@ impl Course {
         // A queue that is deleted has taken its messages with it.
         let Ok(outcome) = self.cell.run_apart(now, Input::Pick(&mut picks)) else { return 0 };
         let taken: BTreeSet<_> = picks.iter().map(|pick| pick.sequence).collect();
-        leaving.retain(|leaving| taken.contains(&leaving.peeked.sequence));
+        leaving.retain(|leaving| {
+            let taken = taken.contains(&leaving.peeked.sequence);
+            if let Some(vhost) = vhost.filter(|_| !taken) {
+                vhost.memories.forget(&leaving.addressed.admitted);
+            }
+            taken
+        });
         let routed: Vec<_> = leaving
             .iter()
             .map(|leaving| &leaving.addressed)
@@ -143,6 +150,9 @@ impl Course {
             .collect();
         let settled = Settled { cell: Arc::clone(&self.cell), gone: outcome.gone };
         let refused = together::apply(now, &routed, vec![settled]).refused;
+        if let Some(vhost) = vhost {
+            decide(now, vhost, &leaving, &refused);
+        }
         self.take_back(now, &leaving, &refused);
         u64::try_from(leaving.len().saturating_sub(refused.len())).unwrap_or(u64::MAX)
     }
@@ -155,6 +165,17 @@ impl Course {
                 let arrival = leaving.peeked.message.clone().into();
                 let _back = together::apply(now, &[Routed { arrival: &arrival, targets: &source }], Vec::new());
             }
+        }
+    }
+}
+
+/// Messages were taken where they went, but for those that were refused: exchanges remember them for good.
+fn decide(now: Timestamp, vhost: &RunningVhost, leaving: &[Leaving], refused: &[usize]) {
+    for (at, Leaving { addressed, .. }) in leaving.iter().enumerate() {
+        if refused.contains(&at) {
+            vhost.memories.forget(&addressed.admitted);
+        } else {
+            vhost.keep_keys(now, &addressed.admitted);
         }
     }
 }

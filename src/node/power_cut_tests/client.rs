@@ -73,6 +73,15 @@ impl Client {
         frame::write_frame(&mut self.input, FrameKind::Body, 1, |out| out.extend_from_slice(body));
     }
 
+    pub(super) fn publish_keyed(&mut self, exchange: &str, routing_key: &str, key: u64, body: &[u8]) {
+        self.send(1, basic::Publish { exchange: name(exchange), routing_key: name(routing_key), ..Default::default() });
+        let headers = std::iter::once((name("x-deduplication-header"), FieldValue::text(&key.to_string()))).collect();
+        let properties = Properties { delivery_mode: Some(2), headers: Some(headers), ..Properties::default() };
+        ContentHeader { class_id: 60, weight: 0, body_size: u64::try_from(body.len()).unwrap(), properties }
+            .write_frame(1, &mut self.input);
+        frame::write_frame(&mut self.input, FrameKind::Body, 1, |out| out.extend_from_slice(body));
+    }
+
     pub(super) fn publish_delayed(&mut self, millis: i32, body: &[u8]) {
         self.send(1, basic::Publish { exchange: name("later"), ..Default::default() });
         let headers = std::iter::once((name("x-delay"), FieldValue::I32(millis))).collect();

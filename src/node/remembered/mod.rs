@@ -1,9 +1,8 @@
 //! What exchanges and queues remember of messages, over a stop in order: left in the database when everything has ended,
-//! taken out at the next start before anything is served. Without an orderly stop queues remember what they still hold,
-//! see `held`, and exchanges nothing: a key that is known while its message is lost would make a lost message of the
-//! next attempt, too.
+//! taken out at the next start before anything is served. Without an orderly stop the keys are known of those messages that
+//! were to survive, see `keys`, and histories are lost.
 
-mod held;
+mod keys;
 mod rows;
 
 #[cfg(test)]
@@ -11,7 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub(super) use self::held::{extents, recall};
+pub(super) use self::keys::KeptKeys;
 use self::rows::{Content, Subject};
 use super::Node;
 use super::clock::Clock;

@@ -12,6 +12,7 @@ use crate::broker::error::ChannelError;
 use crate::broker::ids::QueueId;
 use crate::broker::queue::Input;
 use crate::broker::time::Timestamp;
+use crate::node::memories::Admission;
 use crate::node::together::{self, Routed, Settled};
 
 impl Session {
@@ -26,36 +27,40 @@ impl Session {
         settlements: &[Settlement],
         out: &mut BytesMut,
     ) -> Result<Option<Reply>, ChannelError> {
-        let kept = self.deliverable(channel, out);
+        let (kept, unroutable) = self.deliverable(channel, out);
         let storage = self.node.storage.clone();
         let _moving = storage.as_ref().map(|storage| storage.cells.moving());
         let settled = self.settle_apart(now, settlements);
         let routed: Vec<_> =
             kept.iter().map(|kept| Routed { arrival: &kept.arrival, targets: &kept.targets }).collect();
         let applied = together::apply(now, &routed, settled);
+        let keys_safe = self.decide_on_commit(now, &kept, &unroutable, &applied.refused);
         if !applied.refused.is_empty() {
             return Err(ChannelError::PartialCommit);
         }
-        let position = applied.position.filter(|position| *position > self.node.durable());
+        let position = applied.position.max(keys_safe).filter(|position| *position > self.node.durable());
         let Some(position) = position else { return Ok(Some(Reply::Done)) };
         self.appended = self.appended.max(position);
         self.later = Some(Later::Commit { channel, position });
         Ok(None)
     }
 
-    /// The channel's kept messages that go to queues; returns and replies are dealt with.
-    fn deliverable(&mut self, channel: u16, out: &mut BytesMut) -> Vec<Kept> {
+    /// The channel's kept messages that go to queues, and what exchanges remember of others; returns and replies are dealt
+    /// with.
+    fn deliverable(&mut self, channel: u16, out: &mut BytesMut) -> (Vec<Kept>, Vec<Admission>) {
         let mut kept = self.uncommitted.take(channel);
-        kept.retain(|kept| {
+        let mut unroutable = Vec::new();
+        kept.retain_mut(|kept| {
             if !kept.targets.is_empty() {
                 return true;
             }
             if !self.reply(&kept.arrival.message) && kept.mandatory {
                 self.write_return(channel, &kept.arrival.message, out);
             }
+            unroutable.append(&mut kept.admitted);
             false
         });
-        kept
+        (kept, unroutable)
     }
 
     /// Settles, and keeps apart what is to be told to the log with the rest.

@@ -13,7 +13,7 @@ impl Session {
         let events = &self.node.events;
         if events.are_wanted() {
             let reason = refused.map(ToString::to_string);
-            events.tell_login((mechanism, login), (self.peer, self.local), reason.as_deref());
+            events.tell_login((mechanism, login), &self.name(), (self.peer, self.local), reason.as_deref());
         }
     }
 
@@ -24,7 +24,9 @@ impl Session {
 
     /// The socket is gone.
     pub(super) fn tell_closed(&self) {
-        self.tell(Events::tell_connection_closed);
+        self.tell(|events, seen| {
+            events.tell_connection_closed(seen, &self.report().description.client_properties);
+        });
     }
 
     pub(super) fn tell_channel_created(&self, channel: u16) {

@@ -157,6 +157,7 @@ impl Session {
         if !self.held.is_beyond_allowance() || !self.is_mixed() {
             return self.held.push(channel, Held { number, tag: None, message, targets });
         }
+        self.take_back_admitted(number);
         if self.connection.confirms(channel) {
             self.refused.push(number);
         } else {
@@ -206,6 +207,7 @@ impl Session {
             targets => self.put_into_all(now, targets, &first),
         };
         let rest = first.split_off(taken);
+        self.decide_on_held(now, &first);
         self.confirm_held(channel, &first, out);
         let done = rest.is_empty();
         if !done {
@@ -237,6 +239,13 @@ impl Session {
         held.len()
     }
 
+    /// Publishes are in.
+    fn decide_on_held(&mut self, now: Timestamp, held: &[Held]) {
+        if !self.admitted.is_empty() {
+            self.decide_on(now, held.iter().map(|held| held.number), &[]);
+        }
+    }
+
     /// Owes the confirms of publishes that are in.
     fn confirm_held(&mut self, channel: u16, held: &[Held], out: &mut BytesMut) {
         let durable = self.node.durable();
@@ -259,6 +268,9 @@ impl Session {
     /// Drops the publishes that wait, and gives their places in lines away; whether there were any.
     pub(super) fn give_up_held(&mut self) -> bool {
         let held = std::mem::take(&mut self.held);
+        for publish in held.channels.values().flatten() {
+            self.take_back_admitted(publish.number);
+        }
         for cell in &held.lines {
             cell.leave_line(&self.outbox);
         }
@@ -278,6 +290,7 @@ impl Session {
             let Some(first) = held.first() else { break };
             let arrivals: Vec<Arrival> = held.iter().map(|held| held.message.clone().into()).collect();
             together::publish(now, &first.targets, &arrivals);
+            self.decide_on_held(now, &held);
         }
         for cell in self.held.lines_to_leave() {
             cell.leave_line(&self.outbox);

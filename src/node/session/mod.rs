@@ -1,6 +1,7 @@
 //! One connection's machine at work: its effects carried out against the node, its output encoded. Owns no socket:
 //! `net` hands in bytes and takes bytes.
 
+mod admitted;
 mod commit;
 mod confirms;
 mod deliver;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use leveret_protocol::{Method, PROTOCOL_HEADER, ReplyCode, ShortString, basic, channel, fast, frame};
 
+use self::admitted::Admitted;
 use self::confirms::Confirms;
 use self::deliver::News;
 pub use self::description::{ConnectionMemory, ConnectionReport, Waiting};
@@ -84,6 +86,8 @@ pub struct Session {
     published: u64,
     /// Those of them that a queue has refused and that no confirm has told of, in order.
     refused: Vec<u64>,
+    /// What exchanges remember of publishes that are not in their queues yet.
+    admitted: Admitted,
     /// Publishes that wait for room.
     held: HeldPublishes,
     /// Channels without confirms that published more than may wait.
@@ -150,6 +154,7 @@ impl Session {
             batch: Batch::default(),
             published: 0,
             refused: Vec::new(),
+            admitted: Admitted::default(),
             held: HeldPublishes::default(),
             overdrawn: BTreeSet::new(),
             flow: Flow::default(),

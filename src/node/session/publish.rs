@@ -21,7 +21,7 @@ use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::Route;
 use crate::node::cell::{Pressure, QueueCell};
-use crate::node::memories::Way;
+use crate::node::memories::{Acquaintance, Way};
 use crate::node::together::{self, Applied};
 use crate::store::Waiter as _;
 
@@ -115,11 +115,15 @@ impl Session {
         in_transaction: bool,
         out: &mut BytesMut,
     ) -> Result<(), ChannelError> {
-        let (message, targets, admitted) = self.route(now, channel, message)?;
+        let (message, targets, known) = self.route(now, channel, message)?;
         if in_transaction {
-            let kept = Kept { arrival: message.into(), targets, mandatory, admitted };
-            return self.uncommitted.add(channel, kept);
+            let kept = Kept { arrival: message.into(), targets, mandatory, admitted: known.admitted };
+            return self.keep_uncommitted(channel, kept);
         }
+        if self.refuses_undecided(now, channel, &known) {
+            return Ok(());
+        }
+        self.note_admitted(&message, known);
         if targets.is_empty() && self.reply(&message) {
             return Ok(());
         }
@@ -143,7 +147,12 @@ impl Session {
         };
         self.appended = self.appended.max(position.unwrap_or_default());
         self.note_written_out();
-        self.refused.extend(refused.into_iter().map(|index| self.batch.origin(index).1));
+        let refused: Vec<u64> = refused.into_iter().map(|index| self.batch.origin(index).1).collect();
+        if !self.admitted.is_empty() {
+            let taken: Vec<u64> = (0..all - self.batch.arrivals.len()).map(|at| self.batch.origin(at).1).collect();
+            self.decide_on(now, taken.into_iter(), &refused);
+        }
+        self.refused.extend(refused);
         if !self.batch.arrivals.is_empty() {
             let rest = std::mem::take(&mut self.batch.arrivals);
             self.hold_rest(all - rest.len(), rest);
@@ -226,9 +235,7 @@ impl Session {
     pub(super) fn roll_back(&mut self, channel: u16) {
         let kept = self.uncommitted.take(channel);
         let Some(vhost) = &self.vhost else { return };
-        for Kept { arrival, admitted, .. } in kept {
-            vhost.memories.forget(&admitted, &arrival.message);
-        }
+        kept.iter().for_each(|kept| vhost.memories.forget(&kept.admitted));
     }
 
     fn cached(&self, message: &Message) -> bool {
@@ -264,9 +271,9 @@ impl Session {
         now: Timestamp,
         channel: u16,
         message: Message,
-    ) -> Result<(Message, Targets, Vec<ShortString>), ChannelError> {
+    ) -> Result<(Message, Targets, Acquaintance), ChannelError> {
         let (Some(vhost), Some(actor)) = (&self.vhost, &self.actor) else {
-            return Ok((message, Targets::new(), Vec::new()));
+            return Ok((message, Targets::new(), Acquaintance::default()));
         };
         let topology = vhost.topology();
         let exchange_name = ShortString::new(message.exchange()).unwrap_or_default();
@@ -279,7 +286,7 @@ impl Session {
         let token = self.reply_tokens.get(&channel).map(|(token, _)| token.as_str());
         let checked = checks::check(&message, &actor.user, token)?;
         let message = checked.rewritten.unwrap_or(message);
-        let Way { route, admitted } = {
+        let Way { route, known } = {
             let mut routing_keys: SmallVec<[&[u8]; 4]> = SmallVec::new();
             routing_keys.push(message.routing_key());
             routing_keys.extend(checked.copies.iter().map(Vec::as_slice));
@@ -299,7 +306,7 @@ impl Session {
             self.cache =
                 RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
         }
-        Ok((kept.unwrap_or(message), targets, admitted))
+        Ok((kept.unwrap_or(message), targets, known))
     }
 
     /// A message to a direct reply-to token: goes straight to the requester, whose channel may be gone. `false`: it

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use leveret_protocol::ShortString;
-
 use super::publish::Targets;
 use crate::broker::error::ChannelError;
 use crate::broker::queue::Arrival;
+use crate::node::memories::Admission;
 
 /// Bytes that all open transactions of a connection may keep. A single message may be larger. A commit is one append to
 /// the log, which has to stay far below 4 GiB.
@@ -23,7 +22,7 @@ pub(super) struct Kept {
     pub(super) targets: Targets,
     pub(super) mandatory: bool,
     /// Exchanges that take others with its key for duplicates, which they are not if it is rolled back.
-    pub(super) admitted: Vec<ShortString>,
+    pub(super) admitted: Vec<Admission>,
 }
 
 impl Kept {

@@ -21,7 +21,7 @@ pub(super) use self::place::{extent, key, location, place, run};
 use crate::broker::queue::Arrival;
 use crate::node::cell::QueueCell;
 use crate::node::watermarks::Watermarks;
-use crate::store::Log;
+use crate::store::{Log, Position};
 
 /// Ready messages that one queue keeps in memory before those on disk stay there alone.
 const QUEUE_MEMORY: usize = 4 * 1024 * 1024;
@@ -67,6 +67,11 @@ impl Storage {
             pressed: AtomicBool::new(false),
             holding: AtomicBool::new(false),
         }
+    }
+
+    /// Where everything that was written so far ends.
+    pub(super) fn end(self: &Arc<Self>) -> Position {
+        self.log.end()
     }
 
     /// Bytes that messages in queues may take in memory: half of what the alarm allows beyond what the process takes anyway.

@@ -6,7 +6,7 @@ use leveret_protocol::{FieldTable, FieldValue};
 pub(super) const TEN_YEARS_MS: i64 = 315_360_000_000;
 
 /// The same, where a number cannot be negative.
-pub(in crate::broker) const LONGEST_MS: u64 = TEN_YEARS_MS.unsigned_abs();
+pub const LONGEST_MS: u64 = TEN_YEARS_MS.unsigned_abs();
 
 pub(in crate::broker::queue) fn integer(value: &FieldValue) -> Result<i64, String> {
     value.as_integer().ok_or_else(|| format!("\"expected integer, got {}\"", value.type_name()))

@@ -5,6 +5,6 @@ use super::{Argument, Support};
 pub(super) const ARGUMENT: Argument = Argument {
     name: "x-delayed-retry-min",
     support: Support::OtherType,
-    quorum: Support::NotYet,
+    quorum: Support::Honoured,
     check: |_, _| Ok(()),
 };

@@ -43,12 +43,14 @@ mod tests;
 
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
+pub use self::check::LONGEST_MS;
 pub(super) use self::check::integer;
-pub(in crate::broker) use self::check::{LONGEST_MS, not_negative_number as not_negative};
+pub(in crate::broker) use self::check::not_negative_number as not_negative;
 pub(super) use self::consumer_timeout::value as consumer_timeout;
 pub(super) use self::consumer_timeout_action::value as consumer_timeout_action;
 pub use self::dead_letter_exchange::{check as check_dead_letter_exchange, value as dead_letter_exchange};
 pub(super) use self::dead_letter_routing_key::value as dead_letter_routing_key;
+pub(super) use self::delayed_retry_type::value as delayed_retry;
 pub(super) use self::delivery_limit::value as delivery_limit;
 pub(super) use self::expires::value as expires;
 pub(super) use self::group_by::value as group_by;

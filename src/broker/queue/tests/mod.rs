@@ -1,7 +1,6 @@
 //! What a queue asks for, input by input: every test compares the whole list of effects. Here is what the tests share.
 
 mod channel_limit;
-mod deduplication;
 mod deliveries;
 mod getting;
 mod groups;

@@ -267,3 +267,69 @@ fn more_time_means_nothing_where_there_is_no_timeout() {
     at(0, &mut queue, Input::Extend { consumer: ANN, checkout: CheckoutId(1), by: SPAN });
     assert_eq!(due(&queue), None);
 }
+
+#[test]
+fn unacked_deliveries_are_listed_by_their_messages_with_their_times() {
+    let mut queue = timed("quorum");
+    at(0, &mut queue, Input::Subscribe(consumer(ANN)));
+    publish_at(0, &mut queue, &["a", "b"]);
+    publish_at(50, &mut queue, &["c"]);
+    at(60, &mut queue, Input::Extend { consumer: ANN, checkout: CheckoutId(2), by: Duration::from_millis(500) });
+    let told = |queue: &Queue, after: Option<u64>, most| {
+        let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
+        let listed = queue.outstanding(after.map(SequenceNumber), most).into_iter();
+        listed.map(|one| (one.sequence.0, one.checkout.0, millis(one.since), millis(one.deadline))).collect::<Vec<_>>()
+    };
+    let all = [(1, 1, Some(0), Some(100)), (2, 2, Some(0), Some(560)), (3, 3, Some(50), Some(150))];
+    assert_eq!(told(&queue, None, 9), all);
+    assert_eq!(told(&queue, None, 2), all[..2]);
+    assert_eq!(told(&queue, Some(1), 1), all[1..2]);
+    let one = queue.outstanding_of(SequenceNumber(3)).unwrap();
+    assert_eq!((one.consumer, one.checkout, one.message.body()), (ANN, CheckoutId(3), &b"c"[..]));
+    ack_at(70, &mut queue, 3);
+    assert_eq!(queue.outstanding_of(SequenceNumber(3)), None);
+    let mut queue = queue_of(&[]);
+    at(0, &mut queue, Input::Subscribe(consumer(ANN)));
+    publish_at(0, &mut queue, &["a"]);
+    assert_eq!(told(&queue, None, 9), [(1, 1, None, None)], "nothing times out");
+}
+
+#[test]
+fn what_comes_back_to_a_queue_with_delayed_retries_is_not_ready_before_its_time() {
+    let mut queue = queue_of(&[
+        ("x-queue-type", FieldValue::text("quorum")),
+        ("x-delayed-retry-type", FieldValue::text("all")),
+        ("x-delayed-retry-min", FieldValue::I32(100)),
+        ("x-delayed-retry-max", FieldValue::I32(150)),
+        ("x-consumer-timeout", FieldValue::I32(0)),
+    ]);
+    at(0, &mut queue, Input::Subscribe(Subscription { prefetch: 1, ..consumer(ANN) }));
+    publish_at(0, &mut queue, &["a", "b"]);
+    let back = |millis, queue: &mut Queue, checkout, outcome| {
+        at(millis, queue, Input::Settle { consumer: ANN, checkouts: &[CheckoutId(checkout)], outcome })
+    };
+    // The next one is served meanwhile.
+    let [Effect::Deliver(next)] = &back(10, &mut queue, 1, Outcome::Fail)[..] else { panic!("b is delivered") };
+    assert_eq!((next.message.body(), queue.ready_count(), queue.waiting_count()), (&b"b"[..], 0, 1));
+    assert_eq!(due(&queue), Some(110));
+    ack_at(20, &mut queue, 2);
+    let [Effect::Deliver(again)] = &at(110, &mut queue, Input::Tick)[..] else { panic!("its time has come") };
+    assert_eq!((again.checkout, again.redelivered), (CheckoutId(3), true));
+    assert_eq!(back(120, &mut queue, 3, Outcome::Fail), []);
+    assert_eq!(due(&queue), Some(270), "twice the shortest is more than the longest");
+    at(270, &mut queue, Input::Tick);
+    // It did not fail this time: the delay is that of two failures.
+    assert_eq!(back(300, &mut queue, 4, Outcome::Requeue), []);
+    assert_eq!(due(&queue), Some(450));
+    // It goes with its channel.
+    at(450, &mut queue, Input::Tick);
+    assert_eq!(at(460, &mut queue, Input::Abandon(ANN)), []);
+    assert_eq!((due(&queue), queue.waiting_count()), (Some(610), 1));
+    assert_eq!(
+        queue.delivered_ranges(),
+        [SequenceNumber(1)..=SequenceNumber(1)],
+        "it came back, though it is not ready"
+    );
+    assert_eq!(at(470, &mut queue, Input::Purge), [Effect::Removed(1)]);
+    assert_eq!((due(&queue), queue.failures().len()), (None, 0));
+}
