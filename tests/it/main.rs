@@ -66,6 +66,7 @@ mod memory;
 mod message_groups;
 mod paged;
 mod prefetch;
+mod over_the_bound;
 mod priorities;
 mod publish_and_consume;
 mod queue_lifecycle;
