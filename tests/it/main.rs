@@ -46,6 +46,7 @@ mod flow;
 mod frames_cut_short;
 mod frameworks;
 mod get;
+mod held_back;
 mod http_connections;
 mod http_login;
 mod http_messages;

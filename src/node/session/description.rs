@@ -58,6 +58,8 @@ pub struct Waiting {
     pub unconfirmed: u64,
     /// Publishes that wait for tx.commit.
     pub uncommitted: usize,
+    /// Publishes wait for room in a queue, or the client was asked to pause.
+    pub held_back: bool,
 }
 
 impl ConnectionReport {
@@ -70,6 +72,12 @@ impl ConnectionReport {
     /// Its channels, by number.
     pub fn channels(&self) -> impl Iterator<Item = &ChannelDescription> {
         self.description.channels.iter()
+    }
+
+    /// RabbitMQ's word for what a channel does: as its machine has it, or `flow` while its publishes are held back.
+    #[must_use]
+    pub fn channel_state(&self, channel: &ChannelDescription) -> &'static str {
+        if channel.state == "running" && self.waiting_on(channel.number).held_back { "flow" } else { channel.state }
     }
 
     /// What waits on a channel.
@@ -142,6 +150,7 @@ impl Session {
         ConnectionReport {
             id: self.id,
             peer: self.peer,
+            held_back: self.held.holds(channel.number) || self.flow.is_paused_on(channel.number),
             local: self.local,
             user: self.user.as_ref().map(|user| user.name.clone()).unwrap_or_default(),
             is_open: self.vhost.is_some(),
