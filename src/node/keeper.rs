@@ -136,15 +136,20 @@ impl Keeper {
             }
         }
         if !self.reclaim.needs_work() {
-            return Some(PERIOD);
+            return Some(self.pause());
         }
         match self.reclaim.step(now, &self.storage.cells, &self.meta) {
             Ok(Progress::Working) => None,
             Ok(Progress::Waiting(_)) => Some(SHORT),
-            Ok(Progress::Idle | Progress::Later) => Some(PERIOD),
+            Ok(Progress::Idle | Progress::Later) => Some(self.pause()),
             Ok(Progress::Done(done)) => {
                 report(&done);
                 None
+    /// How long there is nothing to look at.
+    fn pause(&self) -> Duration {
+        PERIOD.min(self.memory_alarm.period())
+    }
+
             }
             Err(error) if error.is_fatal() => fail_stop(&error),
             Err(error) => {

@@ -166,7 +166,8 @@ impl Node {
         let mut node = Self::restore(config, clock, definitions, stored, Some(Arc::clone(&storage)), &mut cell)?;
         remembered::take(&node, &meta).map_err(LoadError::from)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
-        let (alarm, memory_alarm) = (DiskAlarm::new(watermarks.disk()), MemoryAlarm::default());
+        let (alarm, memory_alarm) =
+            (DiskAlarm::new(watermarks.disk()), MemoryAlarm::every(config.memory_monitor_interval));
         let board = Arc::clone(&node.alarms);
         let disk = Arc::clone(disk);
         let noted = storage.log.durable().file();
