@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::alarms::{AlarmBoard, Change};
+use super::allocator;
 use super::clock::Clock;
 use super::disk_alarm::DiskAlarm;
 use super::fail_stop::fail_stop;
@@ -23,6 +24,9 @@ use crate::store::{FileNumber, Progress, Reclaim, ReclaimError, Reclaimed};
 /// How often it is looked whether there is something to do.
 const PERIOD: Duration = Duration::from_millis(100);
 
+/// How often free memory goes back to the system where there is enough of it. What is wanted again costs a little more then.
+const GIVE_BACK_PERIOD: Duration = Duration::from_secs(1);
+
 /// How long to wait for the log to become durable.
 const SHORT: Duration = Duration::from_millis(2);
 
@@ -36,6 +40,8 @@ pub(super) struct Keeper {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) alarm: DiskAlarm,
     pub(super) memory_alarm: MemoryAlarm,
+    /// When free memory goes back to the system at the latest.
+    pub(super) gives_back_at: Duration,
     pub(super) board: Arc<AlarmBoard>,
     /// The file of the log that the database knows the log to have come to.
     pub(super) noted: FileNumber,
@@ -75,9 +81,14 @@ impl Keeper {
 
     fn measure_memory(&mut self, now: Duration) {
         let limit = self.storage.watermarks.memory();
-        let Some(used) = memory::resident() else { return self.memory_alarm.not_measured(now) };
+        let Some(used) = self.memory_in_use(now, limit) else { return self.memory_alarm.not_measured(now) };
+        let before = self.memory_alarm.is_pressed();
         let change = self.memory_alarm.measured(now, used, limit);
-        self.storage.press(self.memory_alarm.is_pressed());
+        let pressed = self.memory_alarm.is_pressed();
+        if pressed != before {
+            allocator::allow_huge_pages(!pressed);
+        }
+        self.storage.press(pressed);
         self.storage.relieve();
         let clear_at = MemoryAlarm::clear_at(limit);
         match change {
@@ -92,6 +103,17 @@ impl Keeper {
     }
 
     fn found_full(&mut self, error: &dyn std::error::Error) {
+    /// What the process has in RAM, without what is free where that would matter.
+    fn memory_in_use(&mut self, now: Duration, limit: u64) -> Option<u64> {
+        let used = memory::resident()?;
+        if now < self.gives_back_at && !self.memory_alarm.would_press(used, limit) {
+            return Some(used);
+        }
+        allocator::give_back();
+        self.gives_back_at = now.saturating_add(GIVE_BACK_PERIOD);
+        memory::resident()
+    }
+
         let change = self.alarm.found_full();
         self.announce(change, &error.to_string());
     }

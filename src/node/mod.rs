@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod alarms;
+mod allocator;
 mod cell;
 pub mod check;
 mod clock;

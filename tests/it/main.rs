@@ -60,6 +60,7 @@ mod jobs_publish;
 mod jobs_status;
 mod kill_loop;
 mod large_messages;
+mod large_messages_in_memory;
 mod limits;
 mod malformed;
 mod many_channels;
