@@ -90,6 +90,7 @@ impl Keeper {
         }
         self.storage.press(pressed);
         self.storage.relieve();
+        self.storage.finishers.tick(now);
         let clear_at = MemoryAlarm::clear_at(limit);
         match change {
             None => return,
@@ -102,7 +103,6 @@ impl Keeper {
         self.board.set(Alarm::Memory, change == Some(Change::On));
     }
 
-    fn found_full(&mut self, error: &dyn std::error::Error) {
     /// What the process has in RAM, without what is free where that would matter.
     fn memory_in_use(&mut self, now: Duration, limit: u64) -> Option<u64> {
         let used = memory::resident()?;
@@ -114,6 +114,7 @@ impl Keeper {
         memory::resident()
     }
 
+    fn found_full(&mut self, error: &dyn std::error::Error) {
         let change = self.alarm.found_full();
         self.announce(change, &error.to_string());
     }
@@ -144,6 +145,11 @@ impl Keeper {
         }
     }
 
+    /// How long there is nothing to look at.
+    fn pause(&self) -> Duration {
+        PERIOD.min(self.memory_alarm.period())
+    }
+
     /// One piece of work; how long to pause after it.
     fn turn(&mut self) -> Option<Duration> {
         let now = Timestamp::ZERO.until(self.clock.now());
@@ -167,11 +173,6 @@ impl Keeper {
             Ok(Progress::Done(done)) => {
                 report(&done);
                 None
-    /// How long there is nothing to look at.
-    fn pause(&self) -> Duration {
-        PERIOD.min(self.memory_alarm.period())
-    }
-
             }
             Err(error) if error.is_fatal() => fail_stop(&error),
             Err(error) => {

@@ -15,6 +15,7 @@ mod disk_alarm;
 mod drain;
 mod events;
 mod fail_stop;
+mod finishers;
 mod firehose;
 mod jobs;
 mod keeper;

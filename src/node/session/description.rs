@@ -127,7 +127,11 @@ impl Session {
         if self.node.alarms.alarms() != Alarms::NONE {
             return "blocking";
         }
-        if self.is_held_back() || self.outruns_the_log() || self.flow.is_paused() { "flow" } else { of_machine }
+        if self.is_held_back() || self.outruns_the_log() || self.waits_for_its_turn() || self.flow.is_paused() {
+            "flow"
+        } else {
+            of_machine
+        }
     }
 
     fn memory(&self) -> ConnectionMemory {
@@ -146,11 +150,11 @@ impl Session {
             channel: channel.number,
             unconfirmed: self.confirms.owed_to(channel.number),
             uncommitted: self.uncommitted.count(channel.number),
+            held_back: self.held.holds(channel.number) || self.flow.is_paused_on(channel.number),
         });
         ConnectionReport {
             id: self.id,
             peer: self.peer,
-            held_back: self.held.holds(channel.number) || self.flow.is_paused_on(channel.number),
             local: self.local,
             user: self.user.as_ref().map(|user| user.name.clone()).unwrap_or_default(),
             is_open: self.vhost.is_some(),
