@@ -221,6 +221,21 @@ pub enum ChannelError {
          that does not consume"
     )]
     QueueFull,
+    /// 506: memory is short, and the connection holds too much of it unacked by basic.get (ours).
+    #[error(
+        "memory is low, and messages taken by basic.get on this connection and not settled take {limit} bytes of it or \
+         more: settle some before getting more"
+    )]
+    GotTooMuch {
+        /// Bytes that such messages may come to.
+        limit: usize,
+    },
+    /// 506: memory is short for messages that are not complete, and the connection sends several at once (ours).
+    #[error(
+        "memory is low, and the content of another message is not complete on this connection: send large messages one \
+         after the other, or on several connections"
+    )]
+    SentAtOnce,
     /// 406: a server-named queue's `x-name-prefix` is too long.
     #[error("Queue name prefix '{0}' exceeds the 64-byte limit")]
     NamePrefixTooLong(String),
@@ -238,7 +253,7 @@ impl ChannelError {
             | Self::InternalExchange(_)
             | Self::ExclusiveUse(_)
             | Self::BindReplyTo => ReplyCode::AccessRefused,
-            Self::QueueFull => ReplyCode::ResourceError,
+            Self::QueueFull | Self::GotTooMuch { .. } | Self::SentAtOnce => ReplyCode::ResourceError,
             Self::NotFound(_) | Self::NoPreviousQueue => ReplyCode::NotFound,
             Self::Locked(_) | Self::SingleActiveConsumer(_) => ReplyCode::ResourceLocked,
             Self::Inequivalent { .. }

@@ -34,6 +34,7 @@ impl Default for Config {
             disk_free_limit: DiskFreeLimit::default(),
             memory_limit: MemoryLimit::default(),
             memory_total: None,
+            memory_monitor_interval: Duration::from_millis(100),
             default_user: "guest".to_owned(),
             default_pass: Secret::new("guest"),
             event_exchange: true,

@@ -214,6 +214,13 @@ pub const KEYS: &[Key] = &[
         memory_total = |text| values::size(text).map(Some)
     ),
     field!(
+        "memory_monitor_interval",
+        "ms",
+        "100",
+        "How often the memory that the process uses is compared with what it may use; at full speed publishers bring about a mebibyte in each millisecond.",
+        memory_monitor_interval = values::milliseconds
+    ),
+    field!(
         "default_user",
         "text",
         "guest",

@@ -83,7 +83,7 @@ impl fmt::Debug for SourceFile {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Settings that are understood but change nothing yet, one sentence each, for the log.
+    /// Settings that are understood but change nothing, one sentence each, for the log.
     pub warnings: Vec<String>,
 }
 
@@ -147,6 +147,10 @@ fn apply(draft: &mut Draft, setting: &Setting) -> Result<(), ConfigError> {
 
 fn not_ours(draft: &mut Draft, setting: &Setting, segments: &[String]) -> Result<(), ConfigError> {
     let Setting { place, key, .. } = setting;
+    if let Some((_, reason)) = rabbitmq::NOT_ANY_MORE.iter().find(|(known, _)| pattern::matches(known, segments)) {
+        draft.warn(format!("{place}: `{key}` has no effect, {reason}"));
+        return Ok(());
+    }
     if !rabbitmq::NOT_YET.iter().any(|known| pattern::matches(known, segments)) {
         return Err(ConfigError::UnknownKey { place: place.clone(), key: key.clone(), nearest: nearest::nearest(key) });
     }

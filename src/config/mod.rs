@@ -90,6 +90,8 @@ pub struct Config {
     /// Bytes of memory there are; `None` is what the machine has, or the control group. Default `None`. Key
     /// `total_memory_available_override_value`.
     pub memory_total: Option<u64>,
+    /// How often memory is looked at. Default 100 ms (RabbitMQ: 2.5 s). Key `memory_monitor_interval` (milliseconds).
+    pub memory_monitor_interval: Duration,
     /// Name of the user that a new node is created with. Default `guest`. Key `default_user`.
     pub default_user: String,
     /// Password of that user. Default `guest`. Key `default_pass`.

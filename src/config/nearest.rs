@@ -8,6 +8,7 @@ pub(super) fn nearest(written: &str) -> Option<String> {
     KEYS.iter()
         .map(|key| key.name)
         .chain(rabbitmq::NOT_YET.iter().copied())
+        .chain(rabbitmq::NOT_ANY_MORE.iter().map(|(name, _)| *name))
         .map(|name| pattern::filled(name, &segments))
         .map(|name| (distance(written, &name), name))
         .filter(|(distance, _)| *distance <= (written.chars().count() / 3).max(2))

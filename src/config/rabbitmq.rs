@@ -1,5 +1,5 @@
-//! RabbitMQ's keys that are understood to be keys but change nothing yet, so that an existing rabbitmq.conf starts with
-//! warnings instead of an error. A key leaves this list when it enters the table in keys.rs.
+//! RabbitMQ's keys that are understood to be keys but change nothing, so that an existing rabbitmq.conf starts with warnings
+//! instead of an error. A key leaves `NOT_YET` when it enters the table in keys.rs.
 
 /// Names in the form of `pattern`.
 pub(super) const NOT_YET: &[&str] = &[
@@ -73,7 +73,6 @@ pub(super) const NOT_YET: &[&str] = &[
     "management.tcp.request_timeout",
     "management.tcp.shutdown_timeout",
     "management_agent.*",
-    "memory_monitor_interval",
     "message_interceptors.*",
     "mirroring_flow_control",
     "mirroring_sync_batch_size",
@@ -121,9 +120,13 @@ pub(super) const NOT_YET: &[&str] = &[
     "vhost_max",
     "vhost_restart_strategy",
     "vm_memory_calculation_strategy",
-    "vm_memory_high_watermark.paging_ratio",
-    "vm_memory_high_watermark_paging_ratio",
     "web_amqp.*",
     "web_mqtt.*",
     "web_stomp.*",
 ];
+
+/// Keys that are without effect for good, as in RabbitMQ 4, each with the reason.
+pub(super) const NOT_ANY_MORE: &[(&str, &str)] =
+    &[("vm_memory_high_watermark.paging_ratio", PAGING), ("vm_memory_high_watermark_paging_ratio", PAGING)];
+
+const PAGING: &str = "as in RabbitMQ 4: messages leave memory by themselves before it gets short";

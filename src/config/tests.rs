@@ -258,6 +258,27 @@ fn a_key_of_rabbitmq_that_does_nothing_here_is_a_warning() {
 }
 
 #[test]
+fn a_key_that_rabbitmq_gave_up_is_a_warning_with_the_reason() {
+    for key in ["vm_memory_high_watermark_paging_ratio", "vm_memory_high_watermark.paging_ratio"] {
+        let loaded = load(&format!("{key} = 0.75")).unwrap();
+        let reason = "as in RabbitMQ 4: messages leave memory by themselves before it gets short";
+        assert_eq!(loaded.warnings, [format!("rabbitmq.conf:1: `{key}` has no effect, {reason}")]);
+        assert_eq!(loaded.config, Config::default());
+    }
+}
+
+#[test]
+fn how_often_memory_is_looked_at_is_a_time_above_zero() {
+    let interval = |text: &str| config(&format!("memory_monitor_interval = {text}")).memory_monitor_interval;
+    assert_eq!(config("").memory_monitor_interval, Duration::from_millis(100));
+    assert_eq!(interval("2500"), Duration::from_millis(2500));
+    let expected = "expected a time in milliseconds, a whole number above 0";
+    for text in ["0", "-1", "1s"] {
+        assert!(error(&format!("memory_monitor_interval = {text}")).contains(expected), "{text}");
+    }
+}
+
+#[test]
 fn the_command_line_overrides_the_environment_which_overrides_files_which_override_the_node_address() {
     let environment = |name: &str| match name {
         "RABBITMQ_DEFAULT_USER" => Some("from-environment".to_owned()),

@@ -243,9 +243,18 @@ impl Served {
                 }
             }
         }
+        self.keep_unsent(output);
+        Ok(())
+    }
+
+    /// Keeps what the peer does not take. What is much is not copied: it is as much memory again.
+    fn keep_unsent(&mut self, output: &mut BytesMut) {
+        if self.unsent.is_empty() && output.len() > WRITE_BUFFER {
+            self.unsent = std::mem::replace(output, BytesMut::with_capacity(WRITE_BUFFER));
+            return;
+        }
         self.unsent.extend_from_slice(output);
         output.clear();
-        Ok(())
     }
 
     fn sent(&mut self, length: usize) {

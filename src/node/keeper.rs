@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::alarms::{AlarmBoard, Change};
+use super::allocator;
 use super::clock::Clock;
 use super::disk_alarm::DiskAlarm;
 use super::fail_stop::fail_stop;
@@ -23,6 +24,9 @@ use crate::store::{FileNumber, Progress, Reclaim, ReclaimError, Reclaimed};
 /// How often it is looked whether there is something to do.
 const PERIOD: Duration = Duration::from_millis(100);
 
+/// How often free memory goes back to the system where there is enough of it. What is wanted again costs a little more then.
+const GIVE_BACK_PERIOD: Duration = Duration::from_secs(1);
+
 /// How long to wait for the log to become durable.
 const SHORT: Duration = Duration::from_millis(2);
 
@@ -36,6 +40,8 @@ pub(super) struct Keeper {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) alarm: DiskAlarm,
     pub(super) memory_alarm: MemoryAlarm,
+    /// When free memory goes back to the system at the latest.
+    pub(super) gives_back_at: Duration,
     pub(super) board: Arc<AlarmBoard>,
     /// The file of the log that the database knows the log to have come to.
     pub(super) noted: FileNumber,
@@ -76,10 +82,16 @@ impl Keeper {
 
     fn measure_memory(&mut self, now: Duration) {
         let limit = self.storage.watermarks.memory();
-        let Some(used) = memory::resident() else { return self.memory_alarm.not_measured(now) };
+        let Some(used) = self.memory_in_use(now, limit) else { return self.memory_alarm.not_measured(now) };
+        let before = self.memory_alarm.is_pressed();
         let change = self.memory_alarm.measured(now, used, limit);
-        self.storage.press(self.memory_alarm.is_pressed());
+        let pressed = self.memory_alarm.is_pressed();
+        if pressed != before {
+            allocator::allow_huge_pages(!pressed);
+        }
+        self.storage.press(pressed);
         self.storage.relieve();
+        self.storage.finishers.tick(now);
         let clear_at = MemoryAlarm::clear_at(limit);
         match change {
             None => return,
@@ -90,6 +102,17 @@ impl Keeper {
             Some(Change::Off) => tracing::warn!("memory resource limit alarm cleared: {used} bytes are in use"),
         }
         self.board.set(Alarm::Memory, change == Some(Change::On));
+    }
+
+    /// What the process has in RAM, without what is free where that would matter.
+    fn memory_in_use(&mut self, now: Duration, limit: u64) -> Option<u64> {
+        let used = memory::resident()?;
+        if now < self.gives_back_at && !self.memory_alarm.would_press(used, limit) {
+            return Some(used);
+        }
+        allocator::give_back();
+        self.gives_back_at = now.saturating_add(GIVE_BACK_PERIOD);
+        memory::resident()
     }
 
     fn found_full(&mut self, error: &dyn std::error::Error) {
@@ -123,6 +146,11 @@ impl Keeper {
         }
     }
 
+    /// How long there is nothing to look at.
+    fn pause(&self) -> Duration {
+        PERIOD.min(self.memory_alarm.period())
+    }
+
     /// One piece of work; how long to pause after it.
     fn turn(&mut self) -> Option<Duration> {
         let now = Timestamp::ZERO.until(self.clock.now());
@@ -137,12 +165,12 @@ impl Keeper {
             }
         }
         if !self.reclaim.needs_work() {
-            return Some(PERIOD);
+            return Some(self.pause());
         }
         match self.reclaim.step(now, &self.storage.cells, &self.meta) {
             Ok(Progress::Working) => None,
             Ok(Progress::Waiting(_)) => Some(SHORT),
-            Ok(Progress::Idle | Progress::Later) => Some(PERIOD),
+            Ok(Progress::Idle | Progress::Later) => Some(self.pause()),
             Ok(Progress::Done(done)) => {
                 report(&done);
                 None

@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod alarms;
+mod allocator;
 mod cell;
 pub mod check;
 mod clock;
@@ -15,6 +16,7 @@ mod drain;
 mod duplicates;
 mod events;
 mod fail_stop;
+mod finishers;
 mod firehose;
 mod jobs;
 mod keeper;

@@ -165,12 +165,15 @@ impl Node {
         kept_keys.recall(&node);
         remembered::take(&node, &meta).map_err(LoadError::from)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
-        let (alarm, memory_alarm) = (DiskAlarm::new(watermarks.disk()), MemoryAlarm::default());
+        let (alarm, memory_alarm) =
+            (DiskAlarm::new(watermarks.disk()), MemoryAlarm::every(config.memory_monitor_interval));
         let board = Arc::clone(&node.alarms);
         let disk = Arc::clone(disk);
         let noted = storage.log.durable().file();
         let meta_too = Arc::clone(&meta);
-        let mut keeper = Keeper { storage, reclaim, meta: meta_too, clock, disk, alarm, memory_alarm, board, noted };
+        let gives_back_at = Duration::ZERO;
+        let mut keeper =
+            Keeper { storage, reclaim, meta: meta_too, clock, disk, alarm, memory_alarm, gives_back_at, board, noted };
         // Before the first connection: it must not publish what there is no room for.
         keeper.measure(Timestamp::ZERO.until(clock.now()));
         let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;

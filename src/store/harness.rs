@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::disk::{Disk, FaultyDisk};
 use super::{
     Checkpoint, FileNumber, Location, Log, NUMBER_BITS, OpenError, Options, Position, QueueCheckpoint, QueueKey,
@@ -220,7 +222,7 @@ impl Trial {
             let next = self.next.entry(key.0).or_insert(1);
             *next = queue.next_sequence.max(1);
             for extent in &queue.extents {
-                let place = |sequence, place, _: &[u8]| {
+                let place = |sequence, place, _: &Bytes| {
                     self.places.insert((key.0, sequence), place);
                 };
                 log.read(*key, extent, &mut { place }).unwrap();

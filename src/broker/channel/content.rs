@@ -20,6 +20,12 @@ const HARD_BODY_LIMIT: u64 = 536_870_912;
 /// each of thousands of channels.
 const RESERVED_UNSEEN: usize = 4 * 1024;
 
+/// Bytes of a body that no connection is kept from sending, whatever else it sends.
+const SMALL: u64 = RESERVED_UNSEEN as u64;
+
+/// How many times as large the room for a body gets when it is used up.
+const GROWTH: usize = 16;
+
 /// A message that is not complete.
 #[derive(Debug)]
 pub(super) struct Assembly {
@@ -52,7 +58,17 @@ impl Channel {
 
     /// Bytes of memory that a message takes which is not complete.
     pub(in crate::broker) fn assembling(&self) -> usize {
-        self.assembly.as_ref().map_or(0, |assembly| assembly.bytes.capacity())
+        self.assembly.as_ref().map_or(0, |assembly| assembly.bytes.len())
+    }
+
+    /// Whether there is a message of which only the body is not complete.
+    pub(in crate::broker) fn assembles_body(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.header_length.is_some())
+    }
+
+    /// Whether a message that is not complete has a body that is not small.
+    pub(in crate::broker) fn assembles_large(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.size > SMALL)
     }
 
     /// The body size in a content header that belongs to basic; `None`: let the frame-by-frame path tell what is
@@ -218,7 +234,8 @@ impl Assembly {
         Ok(())
     }
 
-    /// Grows by doubling, but to no more than the whole message: it keeps its room for as long as it lives.
+    /// Grows in large steps, but to no more than the whole message: it keeps its room for as long as it lives. What has not
+    /// come takes no memory; its smaller selves do, for as long as the allocator keeps them.
     fn make_room(&mut self, body_length: usize) {
         // With room for the arrival: to make it at the end would double the whole.
         let needed = self.bytes.len().saturating_add(body_length).saturating_add(ARRIVED);
@@ -226,7 +243,7 @@ impl Assembly {
             return;
         }
         let whole = needed.saturating_add(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        let mut grown = BytesMut::with_capacity(whole.min(needed.max(2 * self.bytes.capacity())));
+        let mut grown = BytesMut::with_capacity(whole.min(needed.max(GROWTH * self.bytes.capacity())));
         grown.extend_from_slice(&self.bytes);
         self.bytes = grown;
     }

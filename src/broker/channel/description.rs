@@ -7,6 +7,8 @@ use super::{Channel, Mode};
 pub struct ChannelDescription {
     /// Its number.
     pub number: u16,
+    /// RabbitMQ's word for what it does: `running`, or `closing` while the client has not answered channel.close.
+    pub state: &'static str,
     /// Whether publishes are confirmed.
     pub confirm: bool,
     /// Whether it is transactional.
@@ -32,6 +34,7 @@ impl Channel {
         };
         ChannelDescription {
             number,
+            state: if self.closing { "closing" } else { "running" },
             confirm: matches!(self.mode, Mode::Confirm { .. }),
             transactional: matches!(self.mode, Mode::Transaction { .. }),
             prefetch: self.prefetch,

@@ -5,7 +5,6 @@ use leveret_protocol::{FrameKind, RawFrame, ShortString, connection};
 
 use super::{Connection, Effect, State};
 use crate::broker::alarm::Alarms;
-use crate::broker::channel::Channel;
 use crate::broker::time::Timestamp;
 
 /// What a connection knows of alarms.
@@ -14,6 +13,8 @@ pub(super) struct Blocking {
     alarms: Alarms,
     /// It published while an alarm was on: nothing is read until all are off.
     blocked: bool,
+    /// It may complete the bodies that it has begun all the same.
+    finishes: bool,
 }
 
 impl Blocking {
@@ -48,7 +49,19 @@ impl Connection {
     /// all the same: the answer to connection.close has to come through.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.blocking.blocked && self.state == State::Running
+        let finishes = self.blocking.finishes && self.is_amid_a_body();
+        self.blocking.blocked && self.state == State::Running && !finishes
+    }
+
+    /// Whether it waits for alarms to be over in the middle of a body, or has been let go on with that.
+    #[must_use]
+    pub const fn is_blocked_amid_a_body(&self) -> bool {
+        self.blocking.blocked && self.is_amid_a_body()
+    }
+
+    /// Lets the connection complete the bodies that it has begun although an alarm is on, or does not any more.
+    pub const fn let_finish(&mut self, finishes: bool) {
+        self.blocking.finishes = finishes;
     }
 
     /// Whether this frame has to wait: it is content of a publish, and an alarm is on. The first such frame blocks the
@@ -56,10 +69,16 @@ impl Connection {
     pub(super) fn holds_up(&mut self, frame: &RawFrame<'_>, effects: &mut Vec<Effect>) -> bool {
         let Some(reason) = self.blocking.alarms.reason().filter(|_| self.state == State::Running) else { return false };
         let content = matches!(frame.kind, FrameKind::Header | FrameKind::Body);
-        if !content || !self.channels.get(&frame.channel).is_some_and(Channel::awaits_content) {
+        let Some(channel) = self.channels.get(&frame.channel).filter(|channel| content && channel.awaits_content())
+        else {
+            return false;
+        };
+        if self.blocking.finishes && frame.kind == FrameKind::Body && channel.assembles_body() {
             return false;
         }
-        self.blocking.blocked = true;
+        if std::mem::replace(&mut self.blocking.blocked, true) {
+            return true;
+        }
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.expect_nothing();
         }

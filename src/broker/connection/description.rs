@@ -68,12 +68,6 @@ impl Connection {
         }
     }
 
-    /// Bytes of memory that messages take which are not complete.
-    #[must_use]
-    pub fn assembling(&self) -> usize {
-        self.channels.values().map(crate::broker::channel::Channel::assembling).sum()
-    }
-
     const fn state_name(&self) -> &'static str {
         match self.state {
             State::Header | State::Starting | State::Authenticating => "starting",

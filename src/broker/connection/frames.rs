@@ -4,10 +4,10 @@ use leveret_protocol::{
     FrameKind, Method, MethodError, RawFrame, ShortString, Split, channel, connection, fast, frame,
 };
 
-use super::{Connection, Effect, State};
+use super::{Assembling, Connection, Effect, State};
 use crate::broker::alarm::Alarms;
 use crate::broker::channel::{Channel, Context, Step};
-use crate::broker::error::{BrokerError, ConnectionError};
+use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
 use crate::broker::ids::ConsumerId;
 use crate::broker::message::MessageArena;
 use crate::broker::time::Timestamp;
@@ -183,12 +183,17 @@ impl Connection {
 
     fn dispatch_channel(&mut self, now: Timestamp, frame: RawFrame<'_>, effects: &mut Vec<Effect>) {
         let number = frame.channel;
+        if self.assembles_too_many(&frame) {
+            return self.fail(now, number, (60, 40), ChannelError::SentAtOnce.into(), effects);
+        }
         let Some(channel) = self.channels.get_mut(&number) else {
             return self.open_channel(now, frame, effects);
         };
+        let before = Assembling::of(channel);
         let context = Context { now, number, settings: &self.settings, vhost: &self.vhost };
         let (ids, step) = channel.receive(&context, frame, effects);
         let limited = channel.has_shared_limit();
+        self.assembling.change(before, Assembling::of(channel));
         match step {
             Ok(Step::Done) => self.send_cancel_ok(number, effects),
             Ok(Step::Waiting) => self.waiting = true,

@@ -1,6 +1,7 @@
 //! A client's connection: bytes in, effects out. Owns the handshake, the channels and the rules of closing; what
 //! happens on a channel is `channel`'s.
 
+mod assembling;
 mod blocking;
 mod description;
 mod effect;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use leveret_protocol::{FieldTable, Method, ShortString};
 
+use self::assembling::Assembling;
 use self::blocking::Blocking;
 pub use self::description::{ConsumerDescription, Description};
 pub use self::effect::{Effect, Note, Reply, Request, Settlement};
@@ -99,6 +101,7 @@ pub struct Connection {
     /// A request is with the node: nothing is read until it is answered.
     waiting: bool,
     blocking: Blocking,
+    assembling: Assembling,
 }
 
 impl Connection {
@@ -122,6 +125,7 @@ impl Connection {
             consumers: BTreeMap::new(),
             waiting: false,
             blocking: Blocking::default(),
+            assembling: Assembling::default(),
         }
     }
 

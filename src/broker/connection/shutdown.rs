@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leveret_protocol::{ReplyCode, channel, connection};
 
-use super::{CLOSE_TIMEOUT, Connection, Effect, Note, SILENT_CLOSE, State};
+use super::{Assembling, CLOSE_TIMEOUT, Connection, Effect, Note, SILENT_CLOSE, State};
 use crate::broker::channel::Channel;
 use crate::broker::error::{BrokerError, ChannelError, ConnectionError};
 use crate::broker::time::Timestamp;
@@ -127,7 +127,9 @@ impl Connection {
         for (queue, consumer) in open.holders() {
             effects.push(Effect::Abandon { queue, consumer });
         }
+        let before = Assembling::of(open);
         open.clear();
+        self.assembling.change(before, Assembling::default());
         self.consumers.retain(|_, record| record.channel != channel);
         effects.push(Effect::ChannelEnded(channel));
     }

@@ -212,6 +212,12 @@ impl Queue {
         self.hand_outs.unacked_bytes
     }
 
+    /// Bytes of memory that unacked messages cost which were got by somebody.
+    #[must_use]
+    pub fn got_bytes(&self, getter: ConsumerId) -> usize {
+        self.getters.get(&getter).map_or(0, Unacked::bytes)
+    }
+
     /// From how many bytes of ready messages in memory on those that have a place are paged out. At first there is no
     /// limit. What is in memory already stays.
     pub fn set_memory_limit(&mut self, bytes: usize) {

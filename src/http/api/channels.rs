@@ -67,7 +67,7 @@ fn describe(report: &ConnectionReport, channel: &ChannelDescription, node: &str)
         "name": format!("{} ({})", report.name(), channel.number), "number": channel.number, "node": node,
         "vhost": of_name(&report.description.vhost), "user": of_name(&report.user),
         "user_who_performed_action": of_name(&report.user), "connection_details": connection_details(report),
-        "state": "running", "confirm": channel.confirm, "transactional": channel.transactional,
+        "state": report.channel_state(channel), "confirm": channel.confirm, "transactional": channel.transactional,
         "consumer_count": channel.consumers, "prefetch_count": channel.prefetch,
         "global_prefetch_count": channel.global_prefetch, "messages_unacknowledged": channel.unacked,
         "messages_unconfirmed": waiting.unconfirmed, "messages_uncommitted": waiting.uncommitted,

@@ -178,12 +178,14 @@ impl QueueCell {
         self.running.lock().queue.room_for(bodies.iter().copied()) == bodies.len()
     }
 
-    /// Takes numbers for messages that come with `insert`, as many as there is room for; what gives them, and how many.
-    /// The messages are told of by the bytes of their bodies.
+    /// Takes numbers for messages that come with `insert`; what gives them, and how many: all, but where the queue refuses
+    /// what there is no room for. One that lets publishers wait takes what cannot wait. The messages are told of by the bytes
+    /// of their bodies.
     pub(in crate::node) fn reserve(&self, now: Timestamp, bodies: &[u64]) -> Result<(Numbering, usize), Refusal> {
         let mut running = self.running.lock();
         let numbering = running.queue.numbering();
-        let fitting = running.queue.room_for(bodies.iter().copied());
+        let refuses = running.queue.settings().refuses();
+        let fitting = if refuses { running.queue.room_for(bodies.iter().copied()) } else { bodies.len() };
         let bytes = bodies.iter().take(fitting).sum();
         let count = u64::try_from(fitting).unwrap_or(u64::MAX);
         running.run(now, Input::Reserve { count, bytes }, &mut Outcome::default())?;

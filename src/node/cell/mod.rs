@@ -260,6 +260,11 @@ impl QueueCell {
         done.map(drop)
     }
 
+    /// Bytes of memory that those messages take which were got and are not settled.
+    pub(super) fn got_bytes(&self, getter: ConsumerId) -> usize {
+        self.running.lock().queue.got_bytes(getter)
+    }
+
     /// Ready messages and consumers.
     pub(super) fn counts(&self) -> (usize, usize) {
         let running = self.running.lock();

@@ -1,9 +1,10 @@
 //! Keys by which duplicates are told, through power cuts: what was confirmed is known, and what was lost may come again.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use leveret_protocol::{FieldTable, FieldValue, basic, confirm, exchange, queue};
+use leveret_protocol::{FieldTable, FieldValue, confirm, exchange, queue};
 
 use super::client::Client;
 use super::{body, name, open};

@@ -1,5 +1,6 @@
 //! Rows of what is remembered, byte by byte; docs/storage-format.md describes them.
 
+use bytes::Bytes;
 use leveret_protocol::ShortString;
 
 use crate::broker::dedup::Key;
@@ -116,7 +117,7 @@ fn read_past(rest: &[u8]) -> Option<Past> {
         copies.push(copy.to_vec());
         rest = after;
     }
-    let message = Payload::read(rest, &mut MessageArena::default())?.detached();
+    let message = Payload::read(&Bytes::copy_from_slice(rest), &mut MessageArena::default())?.detached();
     Some(Past { message, copies })
 }
 

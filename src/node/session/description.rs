@@ -58,6 +58,8 @@ pub struct Waiting {
     pub unconfirmed: u64,
     /// Publishes that wait for tx.commit.
     pub uncommitted: usize,
+    /// Publishes wait for room in a queue, or the client was asked to pause.
+    pub held_back: bool,
 }
 
 impl ConnectionReport {
@@ -70,6 +72,12 @@ impl ConnectionReport {
     /// Its channels, by number.
     pub fn channels(&self) -> impl Iterator<Item = &ChannelDescription> {
         self.description.channels.iter()
+    }
+
+    /// RabbitMQ's word for what a channel does: as its machine has it, or `flow` while its publishes are held back.
+    #[must_use]
+    pub fn channel_state(&self, channel: &ChannelDescription) -> &'static str {
+        if channel.state == "running" && self.waiting_on(channel.number).held_back { "flow" } else { channel.state }
     }
 
     /// What waits on a channel.
@@ -119,7 +127,11 @@ impl Session {
         if self.node.alarms.alarms() != Alarms::NONE {
             return "blocking";
         }
-        if self.is_held_back() || self.outruns_the_log() || self.flow.is_paused() { "flow" } else { of_machine }
+        if self.is_held_back() || self.outruns_the_log() || self.waits_for_its_turn() || self.flow.is_paused() {
+            "flow"
+        } else {
+            of_machine
+        }
     }
 
     fn memory(&self) -> ConnectionMemory {
@@ -138,6 +150,7 @@ impl Session {
             channel: channel.number,
             unconfirmed: self.confirms.owed_to(channel.number),
             uncommitted: self.uncommitted.count(channel.number),
+            held_back: self.held.holds(channel.number) || self.flow.is_paused_on(channel.number),
         });
         ConnectionReport {
             id: self.id,

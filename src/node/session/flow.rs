@@ -22,6 +22,11 @@ impl Flow {
     pub(super) fn is_paused(&self) -> bool {
         !self.paused.is_empty()
     }
+
+    /// Whether this channel is to pause.
+    pub(super) fn is_paused_on(&self, channel: u16) -> bool {
+        self.paused.contains_key(&channel)
+    }
 }
 
 impl Session {

@@ -2,6 +2,7 @@
 //! `net` hands in bytes and takes bytes.
 
 mod admitted;
+mod assembling;
 mod commit;
 mod confirms;
 mod deliver;
@@ -115,6 +116,11 @@ pub struct Session {
     /// A request whose answer has to wait for the store.
     later: Option<Later>,
     windows: Windows,
+    /// Bytes of messages that are not complete, as the node knows it.
+    assembling: usize,
+    /// It is in the line of those that go on with a body while memory is short, and whether it has its turn.
+    stands_in_line: bool,
+    has_turn: bool,
     /// Taken with the opening of the vhost.
     slot: Option<ConnectionSlot>,
 }
@@ -172,6 +178,9 @@ impl Session {
             confirms: Confirms::default(),
             later: None,
             windows: Windows::default(),
+            assembling: 0,
+            stands_in_line: false,
+            has_turn: false,
             slot: None,
         }
     }
@@ -188,11 +197,15 @@ impl Session {
         self.connection.is_closed()
     }
 
-    /// Whether nothing may be read now: a request waits for the store, the log is too far behind, or the client published
-    /// while an alarm was on. The outbox brings news of each.
+    /// Whether nothing may be read now: a request waits for the store, the log is too far behind, others are in the middle of
+    /// messages, or the client published while an alarm was on. The outbox brings news of each.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.connection.is_waiting() || self.connection.is_blocked() || self.outruns_the_log() || self.is_held_back()
+        self.connection.is_waiting()
+            || self.connection.is_blocked()
+            || self.outruns_the_log()
+            || self.is_held_back()
+            || self.waits_for_its_turn()
     }
 
     /// When `tick` wants to be called.
@@ -218,6 +231,7 @@ impl Session {
         let now = self.node.clock.now();
         self.hear_of_alarms(now, work, out);
         self.look_for_tracing();
+        self.limit_assembly();
         let mut consumed = 0;
         loop {
             let rest = input.get(consumed..).unwrap_or_default();
@@ -232,6 +246,7 @@ impl Session {
         self.close_overdrawn(now, work, out);
         self.tell_flow(out);
         self.await_the_log();
+        self.account_assembly();
         consumed
     }
 
@@ -242,6 +257,7 @@ impl Session {
             self.connection.alarm(now, alarms, &mut work.effects);
             self.execute(now, &mut work.effects, out);
         }
+        self.stand_in_line(alarms);
     }
 
     /// Time has passed.
@@ -258,6 +274,7 @@ impl Session {
             self.connection.end(&mut work.effects);
             self.execute(now, &mut work.effects, out);
         }
+        self.give_up_assembly();
         self.node.outboxes.remove(&self.id);
         self.tell_closed();
         self.slot = None;

@@ -11,6 +11,7 @@ use crate::broker::auth::{Actor, Permission};
 use crate::broker::channel::reply_to;
 use crate::broker::connection::{Effect, Reply, Request};
 use crate::broker::error::{BrokerError, ChannelError};
+use crate::broker::ids::{ConsumerId, QueueId};
 use crate::broker::queue::{Delivery, Input, Refusal, Subscription, consumer_arguments};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
@@ -188,6 +189,9 @@ impl Session {
         no_ack: bool,
     ) -> Result<Got, ChannelError> {
         let cell = access(place, queue)?;
+        if !no_ack {
+            self.may_get_more(&place.vhost)?;
+        }
         let node = &self.node;
         let consumer = *self.getters.entry((cell.entry.id, channel)).or_insert_with(|| node.next_consumer());
         let outcome = cell.get(now, consumer, no_ack, &self.outbox).map_err(|refusal| {
@@ -202,6 +206,18 @@ impl Session {
             None if outcome.got_later => Got::Later,
             None => Got::Nothing,
         })
+    }
+
+    /// Bodies of unacked messages stay in memory, and nothing but this bounds what is taken without a consumer.
+    fn may_get_more(&self, vhost: &RunningVhost) -> Result<(), ChannelError> {
+        let Some(limit) = self.node.storage.as_ref().and_then(|storage| storage.holding_limit()) else { return Ok(()) };
+        let held = |(&(queue, _), &getter): (&(QueueId, u16), &ConsumerId)| {
+            vhost.cell(queue).map_or(0, |cell| cell.got_bytes(getter))
+        };
+        if self.getters.iter().map(held).sum::<usize>() < limit {
+            return Ok(());
+        }
+        Err(ChannelError::GotTooMuch { limit })
     }
 
     fn write_get_ok(

@@ -13,7 +13,7 @@ use crate::store::{Log, Position, Waiter};
 
 /// Bytes in the log that are not on disk from which on connections that add to them are not read. On a slow disk that
 /// is some tens of milliseconds; twice as much is in memory while it is written.
-const LOG_LAG_LIMIT: usize = 8 * 1024 * 1024;
+pub(super) const LOG_LAG_LIMIT: usize = 8 * 1024 * 1024;
 
 /// A request that is answered later.
 #[derive(Debug)]

@@ -1,13 +1,14 @@
-//! How many bytes of memory the messages in queues take, exactly: each queue tells of what it holds before and after it
-//! acts, under its lock.
+//! How many bytes of memory messages take, exactly: each queue tells of what it holds before and after it acts, under its
+//! lock, and each connection of what it has of messages that are not complete.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The accounts of all queues together.
+/// The accounts of all queues and connections together.
 #[derive(Debug, Default)]
 pub(in crate::node) struct Accounts {
     ready: AtomicUsize,
     unacked: AtomicUsize,
+    assembling: AtomicUsize,
 }
 
 /// What one queue holds in memory, in bytes.
@@ -26,6 +27,17 @@ impl Accounts {
         post(&self.unacked, before.unacked, after.unacked);
     }
 
+    /// A connection held so much of messages that are not complete before, and that much now.
+    #[inline]
+    pub(in crate::node) fn account_assembling(&self, before: usize, after: usize) {
+        post(&self.assembling, before, after);
+    }
+
+    /// Bytes of messages that are not complete.
+    pub(in crate::node) fn assembling(&self) -> usize {
+        self.assembling.load(Ordering::Relaxed)
+    }
+
     /// Bytes of ready messages.
     pub(in crate::node) fn ready(&self) -> usize {
         self.ready.load(Ordering::Relaxed)
@@ -36,9 +48,9 @@ impl Accounts {
         self.unacked.load(Ordering::Relaxed)
     }
 
-    /// Bytes of both.
+    /// Bytes of all messages.
     pub(in crate::node) fn total(&self) -> usize {
-        self.ready().saturating_add(self.unacked())
+        self.ready().saturating_add(self.unacked()).saturating_add(self.assembling())
     }
 }
 
@@ -65,5 +77,8 @@ mod tests {
         assert_eq!((accounts.ready(), accounts.unacked()), (11, 6));
         accounts.account(Holding { ready: 1, unacked: 6 }, none);
         assert_eq!((accounts.ready(), accounts.unacked()), (10, 0));
+        accounts.account_assembling(0, 7);
+        accounts.account_assembling(7, 3);
+        assert_eq!((accounts.assembling(), accounts.total()), (3, 13));
     }
 }

@@ -20,6 +20,7 @@ pub(super) use self::payload::Payload;
 pub(super) use self::place::{extent, key, location, place, run};
 use crate::broker::queue::Arrival;
 use crate::node::cell::QueueCell;
+use crate::node::finishers::Finishers;
 use crate::node::watermarks::Watermarks;
 use crate::store::{Log, Position};
 
@@ -50,6 +51,7 @@ pub(super) struct Storage {
     pub(super) cells: Cells,
     pub(super) watermarks: Arc<Watermarks>,
     pub(super) accounts: Accounts,
+    pub(super) finishers: Finishers,
     /// The process uses so much memory that the alarm is near.
     pressed: AtomicBool,
     /// Consumers are being held back.
@@ -64,6 +66,7 @@ impl Storage {
             cells: Cells::default(),
             watermarks,
             accounts: Accounts::default(),
+            finishers: Finishers::default(),
             pressed: AtomicBool::new(false),
             holding: AtomicBool::new(false),
         }
@@ -74,12 +77,17 @@ impl Storage {
         self.log.end()
     }
 
-    /// Bytes that messages in queues may take in memory: half of what the alarm allows beyond what the process takes anyway.
+    /// Bytes that messages may take in memory, whole or not: half of what the alarm allows beyond what the process takes anyway.
     /// The other half is for what is on its way, for connections and for what the allocator loses.
     fn budget(&self) -> usize {
         let limit = self.watermarks.memory();
         let half = (limit.saturating_sub(PROCESS) / 2).max(limit / 4);
         usize::try_from(half).unwrap_or(usize::MAX)
+    }
+
+    /// Whether messages that are not complete take so much that a connection may have one of them only.
+    pub(super) fn is_short_for_assembly(&self) -> bool {
+        self.accounts.assembling() > self.budget() / 2
     }
 
     /// Bytes of ready messages that a queue may keep in memory now, beyond which new ones are left on disk.

@@ -10,6 +10,10 @@ const HEAD: usize = 8;
 
 const VERSION: u8 = 2;
 
+/// From this size on a message stays in the buffer that it was read into: a copy would be as much memory again. At most a
+/// mebibyte is read at once besides a message that is larger, so that it keeps little else.
+const SHARED: usize = 512 * 1024;
+
 /// A message in the form of a record.
 #[derive(Debug)]
 pub(in crate::node) struct Payload<'a> {
@@ -35,11 +39,14 @@ impl<'a> Payload<'a> {
     }
 
     /// The message in a record. `None`: it is not in this format.
-    pub(in crate::node) fn read(payload: &[u8], arena: &mut MessageArena) -> Option<Message> {
+    pub(in crate::node) fn read(payload: &Bytes, arena: &mut MessageArena) -> Option<Message> {
         let (head, bytes) = payload.split_first_chunk::<HEAD>()?;
         let [VERSION, traits, n0, n1, h0, h1, h2, h3] = *head else { return None };
         let names = usize::from(u16::from_le_bytes([n0, n1]));
         let header = usize::try_from(u32::from_le_bytes([h0, h1, h2, h3])).ok()?;
+        if payload.len() >= SHARED {
+            return Message::from_whole(payload.slice(HEAD..), names, header, Traits::from_bits(traits));
+        }
         arena.store_whole(bytes, names, header, Traits::from_bits(traits))
     }
 }
@@ -56,19 +63,29 @@ mod tests {
         let message = arena.store(b"\x02ex\x03key", b"a header", b"a body", traits, Timestamp::from_millis(9)).unwrap();
         let payload = Payload::of(&message);
         assert_eq!(payload.parts().concat().len(), Payload::bound(&message));
-        assert_eq!(Payload::read(&payload.parts().concat(), &mut arena), Some(message));
+        assert_eq!(Payload::read(&payload.parts().concat().into(), &mut arena), Some(message));
+    }
+
+    #[test]
+    fn a_large_message_is_not_copied_when_it_comes_back() {
+        let mut arena = MessageArena::default();
+        let message = arena.store(b"\x02ex\x03key", b"h", &[7; SHARED], Traits::default(), Timestamp::ZERO).unwrap();
+        let record = Bytes::from(Payload::of(&message).parts().concat());
+        let read = Payload::read(&record, &mut arena).unwrap();
+        assert_eq!(read.bytes().as_ptr(), record[HEAD..].as_ptr());
+        assert_eq!(read, message);
     }
 
     #[test]
     fn what_is_no_message_is_not_taken_for_one() {
         let mut arena = MessageArena::default();
         let message = arena.store(b"\x02ex\x03key", b"a header", b"", Traits::default(), Timestamp::ZERO).unwrap();
-        let record = Payload::of(&message).parts().concat();
+        let record = Bytes::from(Payload::of(&message).parts().concat());
         for length in 0..record.len() {
-            assert_eq!(Payload::read(&record[..length], &mut arena), None, "{length} bytes");
+            assert_eq!(Payload::read(&record.slice(..length), &mut arena), None, "{length} bytes");
         }
-        let mut other_version = record;
+        let mut other_version = record.to_vec();
         other_version[0] = 1;
-        assert_eq!(Payload::read(&other_version, &mut arena), None);
+        assert_eq!(Payload::read(&other_version.into(), &mut arena), None);
     }
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
 use super::error::{ReadError, ReadProblem};
 use super::{FileTable, Log, StoredFile};
 use crate::store::disk::File;
@@ -11,7 +13,8 @@ use crate::store::format::{Put, Raw, Record};
 use crate::store::place::{Extent, Location, Position, QueueKey};
 
 impl Log {
-    /// Reads the records of an extent and gives `each` of them with its sequence number, its own place and its payload.
+    /// Reads the records of an extent and gives `each` of them with its sequence number, its own place and its payload, which
+    /// is part of all that was read.
     /// Waits until they are written, which does not mean durable.
     ///
     /// # Errors
@@ -21,7 +24,7 @@ impl Log {
         &self,
         queue: QueueKey,
         extent: &Extent,
-        each: &mut dyn FnMut(u64, Location, &[u8]),
+        each: &mut dyn FnMut(u64, Location, &Bytes),
     ) -> Result<(), ReadError> {
         let place = extent.location;
         let error = |offset, problem| ReadError { file: place.file, offset: u64::from(offset), problem };
@@ -74,7 +77,7 @@ impl FileTable {
         &self,
         queue: QueueKey,
         extent: &Extent,
-        each: &mut dyn FnMut(u64, Location, &[u8]),
+        each: &mut dyn FnMut(u64, Location, &Bytes),
     ) -> Result<(), ReadError> {
         let place = extent.location;
         let error = |(offset, problem)| ReadError { file: place.file, offset: u64::from(offset), problem };
@@ -87,10 +90,10 @@ fn read_extent(
     file: &StoredFile,
     queue: QueueKey,
     extent: &Extent,
-    each: &mut dyn FnMut(u64, Location, &[u8]),
+    each: &mut dyn FnMut(u64, Location, &Bytes),
 ) -> Result<(), (u32, ReadProblem)> {
     let place = extent.location;
-    let bytes = read_bytes(file, place).map_err(|problem| (place.offset, problem))?;
+    let bytes = Bytes::from(read_bytes(file, place).map_err(|problem| (place.offset, problem))?);
     let mut rest = &bytes[..];
     let mut offset = place.offset;
     let mut next = extent.first;
@@ -104,7 +107,7 @@ fn read_extent(
             // Records of other queues and settles may lie between; they are not ours to give.
             Some(Record::Put(put)) => {
                 if let Some(sequence) = wanted(&put, queue, next, missing) {
-                    each(sequence, Location { file: file.number, offset, length }, put.payload);
+                    each(sequence, Location { file: file.number, offset, length }, &bytes.slice_ref(put.payload));
                     missing -= sequence.wrapping_sub(next) + 1;
                     next = sequence.wrapping_add(1);
                 }

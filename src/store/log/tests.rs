@@ -470,7 +470,7 @@ fn append_and_wait(log: &super::Log, queue: u64, rounds: u64) {
         let append = log.append(200, true, |batch| batch.put(&[(QueueKey(queue), sequence)], false, &[&payload]));
         let (location, position) = append;
         let extent = Extent { first: sequence, count: 1, location };
-        log.read(QueueKey(queue), &extent, &mut |_, _, found| assert_eq!(found, payload)).unwrap();
+        log.read(QueueKey(queue), &extent, &mut |_, _, found| assert_eq!(**found, payload)).unwrap();
         if log.wake_when_durable(position, &waiter) {
             rung += 1;
             bell.wait(rung);

@@ -1,6 +1,7 @@
 //! What a connection and its channels want done, input by input: every test compares the whole list of effects. Here
 //! is the other side that the tests share: a client that sends methods and a node that says yes.
 
+mod assembling;
 mod blocking;
 mod channels;
 mod closing;

@@ -211,7 +211,7 @@ fn a_long_backlog_becomes_few_long_runs() {
         for run in queue.runs.values() {
             let read = world.log.read(*key, run, &mut |sequence, _, payload| {
                 assert_eq!(sequence, next);
-                let number = u64::from_le_bytes(payload.try_into().unwrap());
+                let number = u64::from_le_bytes(payload[..].try_into().unwrap());
                 assert_eq!(number, if key.0 == 2 { 2 * sequence - 1 } else { 2 * sequence });
                 next += 1;
             });

@@ -82,7 +82,7 @@ fn consume(log: &Log, queues: &Queues, queue: QueueKey) -> bool {
 fn load(log: &Log, queues: &Queues, queue: QueueKey, run: Extent) {
     let mut loaded = Vec::new();
     let read = log.read(queue, &run, &mut |sequence, place, payload| {
-        assert_eq!(payload, [7; 150]);
+        assert_eq!(payload[..], [7; 150]);
         loaded.push((sequence, place));
     });
     let mut known = queues.0.lock();
