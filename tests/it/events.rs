@@ -148,7 +148,8 @@ const ALL_HAVE: [&str; 2] = ["timestamp_in_ms", "user_who_performed_action"];
 fn events_have_the_headers_that_are_written_down() {
     with_broker(async |broker| {
         let client = broker.client().await;
-        let mut events = watch(&client, &["queue.*", "exchange.*", "binding.*"]).await;
+        // Bindings first: of each one that follows there is an event, however late it is told.
+        let mut events = watch(&client, &["binding.*", "queue.*", "exchange.*"]).await;
         next(&mut events).await;
         next(&mut events).await;
         let api = Api::of(&broker.server);
