@@ -1,0 +1,244 @@
+//! A publisher: a connection with one channel that publishes as fast as the broker takes it, or to a schedule, and reads
+//! confirms meanwhile.
+
+use std::sync::Arc;
+
+use leveret_protocol::{FrameKind, Method, basic, channel, confirm, connection, fast};
+use tokio::task::coop::consume_budget;
+use tokio_util::sync::CancellationToken;
+
+use super::confirms::Confirms;
+use super::counters::{CONFIRM_LATENCY, CONFIRMED, NACKED, PUBLISHED, RETURNED};
+use super::message::{Form, Messages};
+use super::rate::RatePlan;
+use super::timer::Timer;
+use crate::cli::perf::client::Client;
+use crate::cli::perf::clock::Clock;
+use crate::cli::perf::error::PerfError;
+use crate::cli::perf::measure::{Meter, Meters};
+use crate::cli::perf::uri::AmqpUri;
+
+const CHANNEL: u16 = 1;
+
+/// Octets that are encoded for one write, or one message. What lies in the program waits longer than it should, what is too
+/// little costs a system call.
+const BATCH: usize = 64 * 1024;
+
+/// What a publisher has to do.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub(super) form: Form,
+    /// The most messages without a confirm; without it no confirms are asked for.
+    pub(super) window: Option<u64>,
+    /// When to publish; without it as fast as possible.
+    pub(super) schedule: Option<Schedule>,
+    /// After how many messages it is done.
+    pub(super) count: Option<u64>,
+}
+
+/// When a publisher publishes.
+#[derive(Clone, Debug)]
+pub(super) struct Schedule {
+    pub(super) plan: RatePlan,
+    /// How far it is behind the first publisher, as a part of the gap between messages.
+    pub(super) phase: f64,
+}
+
+#[derive(Debug)]
+pub(super) struct Publisher {
+    client: Client,
+    task: Task,
+    messages: Messages,
+    confirms: Confirms,
+    timer: Timer,
+    meters: Meters,
+    meter: Arc<Meter>,
+    published: u64,
+    /// The broker wants nothing for now: connection.blocked.
+    blocked: bool,
+    /// The same by channel.flow.
+    paused: bool,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Publish a message that is due at this time.
+    Publish { due: u64 },
+    /// Wait until a message is due.
+    Until(u64),
+    /// Wait for word from the broker.
+    Word,
+    /// All is done.
+    Nothing,
+}
+
+impl Publisher {
+    /// Connects.
+    pub(super) async fn connect(
+        uri: &Arc<AmqpUri>,
+        mut task: Task,
+        meters: Meters,
+        meter: Arc<Meter>,
+    ) -> Result<Self, PerfError> {
+        let mut client = Client::connect_with_channel(uri).await?;
+        if task.window.is_some() {
+            client.call(CHANNEL, confirm::Select::default()).await?;
+        }
+        task.form.frame_max = client.frame_max;
+        Ok(Self {
+            messages: Messages::new(&task.form, CHANNEL),
+            client,
+            task,
+            confirms: Confirms::new(),
+            timer: Timer::new().map_err(PerfError::Timer)?,
+            meters,
+            meter,
+            published: 0,
+            blocked: false,
+            paused: false,
+        })
+    }
+
+    /// Publishes until all is done, or told to stop.
+    pub(super) async fn run(mut self, clock: Clock, stop: CancellationToken) -> Result<(), PerfError> {
+        let result = self.publish(clock, &stop).await;
+        if self.blocked {
+            self.meters.unblock();
+        }
+        self.client.close().await;
+        result
+    }
+
+    async fn publish(&mut self, clock: Clock, stop: &CancellationToken) -> Result<(), PerfError> {
+        while !stop.is_cancelled() {
+            let now = clock.nanos();
+            if self.client.out.is_empty() {
+                self.encode(now);
+            }
+            let written = self.client.write()?;
+            let heard = self.client.fill()?;
+            if heard {
+                self.hear(clock.nanos())?;
+            }
+            let next = self.next(now);
+            if written && next == Next::Nothing {
+                break;
+            }
+            if heard || (written && matches!(next, Next::Publish { .. })) {
+                consume_budget().await;
+                continue;
+            }
+            let wait = match next {
+                Next::Until(due) if written => Some(due.saturating_sub(clock.nanos())),
+                Next::Until(_) | Next::Publish { .. } | Next::Word | Next::Nothing => None,
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                ready = self.client.ready() => ready?,
+                waited = self.timer.wait(wait) => waited.map_err(PerfError::Timer)?,
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn next(&self, now: u64) -> Next {
+        if self.task.count.is_some_and(|count| self.published >= count) {
+            return if self.confirms.unsettled() == 0 { Next::Nothing } else { Next::Word };
+        }
+        let window_is_full = self.task.window.is_some_and(|window| self.confirms.unsettled() >= window);
+        if self.blocked || self.paused || window_is_full {
+            return Next::Word;
+        }
+        let Some(Schedule { plan, phase }) = &self.task.schedule else {
+            return Next::Publish { due: now };
+        };
+        match plan.due(self.published, *phase) {
+            Some(due) if due <= now => Next::Publish { due },
+            Some(due) => Next::Until(due),
+            None => Next::Word,
+        }
+    }
+
+    fn encode(&mut self, now: u64) {
+        let before = self.published;
+        while self.client.out.len() < BATCH {
+            let Next::Publish { due } = self.next(now) else { break };
+            self.messages.append(due, &mut self.client.out);
+            if self.task.window.is_some() {
+                self.confirms.publish(due);
+            }
+            self.published += 1;
+        }
+        self.meter.count(PUBLISHED, self.published - before, now);
+    }
+
+    /// Takes what was read.
+    fn hear(&mut self, now: u64) -> Result<(), PerfError> {
+        let meter = Arc::clone(&self.meter);
+        let mut latencies = meter.record(CONFIRM_LATENCY);
+        let mut record = |due: u64| {
+            if let Some(latencies) = &mut latencies {
+                latencies.record(now.saturating_sub(due));
+            }
+        };
+        let (mut confirmed, mut nacked) = (0, 0);
+        while let Some(frame) = self.client.input.next()? {
+            // What follows basic.return is of no interest.
+            if frame.kind != FrameKind::Method {
+                continue;
+            }
+            if let Some((tag, multiple)) = fast::ack(frame.payload) {
+                confirmed += self.confirms.settle(tag, multiple, &mut record).map_err(|_| not_published())?;
+                continue;
+            }
+            let (on, method) = (frame.channel, Method::decode(frame.payload)?);
+            if let Method::Basic(basic::Method::Nack(nack)) = method {
+                let settled = self.confirms.settle(nack.delivery_tag, nack.multiple, &mut record);
+                nacked += settled.map_err(|_| not_published())?;
+                continue;
+            }
+            self.take(on, &method, now)?;
+        }
+        meter.count(CONFIRMED, confirmed, now);
+        meter.count(NACKED, nacked, now);
+        Ok(())
+    }
+
+    fn take(&mut self, on: u16, method: &Method, now: u64) -> Result<(), PerfError> {
+        if let Some(closed) = self.client.closed(on, method) {
+            return Err(closed);
+        }
+        if let Method::Basic(basic::Method::Return(_)) = method {
+            self.meter.count(RETURNED, 1, now);
+            return Ok(());
+        }
+        if let Method::Channel(channel::Method::Flow(flow)) = method {
+            self.paused = !flow.active;
+            self.client.send(on, channel::FlowOk { active: flow.active });
+            return Ok(());
+        }
+        if let Method::Connection(connection::Method::Blocked(blocked)) = method {
+            if !self.blocked {
+                self.blocked = true;
+                self.meters.block(blocked.reason.to_string());
+            }
+            return Ok(());
+        }
+        if let Method::Connection(connection::Method::Unblocked(_)) = method {
+            if self.blocked {
+                self.blocked = false;
+                self.meters.unblock();
+            }
+            return Ok(());
+        }
+        Err(PerfError::Unexpected(method.name().to_owned()))
+    }
+}
+
+#[cold]
+fn not_published() -> PerfError {
+    PerfError::Unexpected("a confirm for a message that was not published".to_owned())
+}

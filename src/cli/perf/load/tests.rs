@@ -1,0 +1,1 @@
+//! Options against each other, and what they come to.
