@@ -65,6 +65,7 @@ mod many_channels;
 mod memory;
 mod message_groups;
 mod paged;
+mod perf;
 mod prefetch;
 mod priorities;
 mod publish_and_consume;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::{Clock, nanos};
 use super::error::PerfError;
 use super::measure::{Meters, Timeline, progress_line};
+use super::processor::{Processor, Used};
 use crate::cli::signals::Signals;
 
 /// How often it is looked whether a run is over that has to be watched for it.
@@ -57,6 +58,7 @@ pub(super) struct Outcome {
     /// Nanoseconds from the beginning to the end.
     pub(super) elapsed: u64,
     pub(super) ended_by: EndedBy,
+    pub(super) processor: Used,
     pub(super) error: Option<PerfError>,
 }
 
@@ -70,6 +72,7 @@ pub(super) struct Conductor<'a> {
     /// When the run ends in any case.
     pub(super) limit: Option<Duration>,
     pub(super) progress: bool,
+    pub(super) processor: Processor,
 }
 
 impl Conductor<'_> {
@@ -81,6 +84,7 @@ impl Conductor<'_> {
         mut over: impl FnMut(&Meters, u64, usize) -> bool,
     ) -> Result<Outcome, PerfError> {
         let mut timeline = Timeline::new(self.meters)?;
+        let used = self.processor.used();
         let began = Instant::now();
         let mut second = interval_at(began + SECOND, SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -115,6 +119,7 @@ impl Conductor<'_> {
             }
         };
         let elapsed = self.clock.nanos().min(self.limit.map_or(u64::MAX, nanos));
+        let processor = self.processor.used().since(used);
         self.stop.cancel();
         let closing = async {
             while let Some(ended) = workers.join_next().await {
@@ -134,7 +139,7 @@ impl Conductor<'_> {
         };
         let elapsed = elapsed.unwrap_or_default();
         timeline.sample(self.meters, elapsed);
-        Ok(Outcome { timeline, elapsed, ended_by, error })
+        Ok(Outcome { timeline, elapsed, ended_by, processor, error })
     }
 }
 

@@ -10,6 +10,7 @@ mod load;
 mod measure;
 mod options;
 mod percent;
+mod processor;
 mod report;
 mod uri;
 mod values;
@@ -42,7 +43,7 @@ Examples:
   leveret perf --exchange events --exchange-type topic --routing-key 'sensor.{publisher}.{1..100}' --binding-key 'sensor.#'
       Through an exchange, with routing keys in turn
   leveret perf --publishers 0 --predeclared --queue jobs --count 10k
-      Empty a queue of somebody else
+      Take ten thousand messages out of a queue that is there, no more
   leveret perf --uri amqp://app:secret@rabbit-1/shop --uri amqp://app:secret@rabbit-2/shop
       Another broker; connections are spread over both addresses
   leveret perf churn queues --workers 4 --time 30s

@@ -29,6 +29,9 @@ pub(in crate::cli::perf) struct Options {
     /// Show no progress on standard error
     #[arg(long, short = 'Q')]
     pub(super) quiet: bool,
+    /// Process of the broker, if it runs on this machine: its processor time is told as well
+    #[arg(long, value_name = "PID")]
+    pub(super) broker_pid: Option<u32>,
     /// Threads to use [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) threads: Option<u16>,

@@ -17,11 +17,12 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
-use super::conductor::{Conductor, Outcome, Role, Workers};
+use super::conductor::{Conductor, Outcome, Role, Workers, show};
 use super::connecting::connect_all;
 use super::error::PerfError;
 use super::measure::{Meter, Meters, Schema};
 use super::options::Options;
+use super::processor::Processor;
 use super::report::{self, Report};
 use super::uri::AmqpUri;
 use super::values;
@@ -229,7 +230,10 @@ pub(super) async fn run(arguments: &Arguments, mut signals: Signals) -> Result<(
     };
     let prepared = tokio::select! {
         prepared = connect_all(work.workers, &uris, prepare) => prepared?,
-        _ = signals.next() => return Ok(()),
+        _ = signals.next() => {
+            show("leveret: ended before the run began");
+            return Ok(());
+        }
     };
     let mut brokers: Vec<_> = prepared.iter().map(|cycle| cycle.product().to_owned()).collect();
     brokers.sort_unstable();
@@ -259,6 +263,7 @@ async fn lead(kind: &Kind, prepared: Vec<Cycle>, signals: &mut Signals) -> Resul
         signals,
         limit: work.options.limit(work.count.is_some()),
         progress: !work.options.quiet,
+        processor: Processor::new(work.options.broker_pid),
     };
     conductor.lead(workers, finishing, |_, _, working| working == 0).await
 }

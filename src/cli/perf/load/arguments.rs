@@ -15,7 +15,7 @@ use crate::cli::perf::values;
 pub(in crate::cli::perf) struct Arguments {
     #[command(flatten)]
     pub(in crate::cli::perf) options: Options,
-    /// End when so many messages are published, by all publishers together, and consumed: 5000, 10k, 2M
+    /// End when so many messages are published, by all publishers together, and consumed; without publishers, when consumed: 5000, 10k, 2M
     #[arg(long, short = 'C', value_name = "N", value_parser = values::positive)]
     pub(super) count: Option<u64>,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! A consumer: a connection with one channel that takes what comes out of one or several queues, and acknowledges it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use leveret_protocol::{Method, ShortString, basic, channel};
 use tokio::task::coop::consume_budget;
@@ -29,6 +30,8 @@ pub(super) struct Task {
     pub(super) ack_every: Option<u64>,
     /// The run whose messages are timed.
     pub(super) run: u32,
+    /// How many messages all consumers together may still take, if they have a bound. What comes beyond it goes back to its queue.
+    pub(super) left: Option<Arc<AtomicU64>>,
 }
 
 #[derive(Debug)]
@@ -130,6 +133,11 @@ impl Consumer {
 
     #[inline]
     fn deliver(&mut self, delivery: Delivery, now: u64, tally: &mut Tally, latencies: Option<&mut Recording<'_>>) {
+        if let Some(left) = &self.task.left
+            && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err()
+        {
+            return;
+        }
         tally.consumed += 1;
         tally.redelivered += u64::from(delivery.redelivered);
         if let Some(stamp) = delivery.stamp {

@@ -4,6 +4,7 @@ mod arguments;
 mod confirms;
 mod consumer;
 mod counters;
+mod course;
 mod deliveries;
 mod ending;
 mod keys;
@@ -19,6 +20,7 @@ mod topology;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use leveret_protocol::ShortString;
 use tokio_util::sync::CancellationToken;
@@ -27,16 +29,18 @@ pub(super) use self::arguments::Arguments;
 use self::arguments::{Consuming, Publishing};
 use self::consumer::Consumer;
 use self::counters::{CONFIRMED, CONSUMED, FOREIGN, NACKED, PUBLISHED, RETURNED, SCHEMA};
+use self::course::{Bounds, Schedule};
 use self::ending::{Ending, Standing};
 use self::message::Form;
 use self::objects::queues_of;
-use self::publisher::{Publisher, Schedule};
+use self::publisher::Publisher;
 use self::topology::{Made, Topology};
 use super::clock::Clock;
 use super::conductor::{Conductor, Outcome, Role, Workers, show};
 use super::connecting::connect_all;
 use super::error::PerfError;
 use super::measure::Meters;
+use super::processor::Processor;
 use super::report::{self, Report};
 use super::uri::AmqpUri;
 use crate::cli::signals::Signals;
@@ -64,7 +68,10 @@ pub(super) async fn run(arguments: &Arguments, mut signals: Signals) -> Result<(
     if !arguments.objects.lifetime.keep {
         remove(made).await;
     }
-    let Some(outcome) = outcome? else { return Ok(()) };
+    let Some(outcome) = outcome? else {
+        show("leveret: ended before the run began");
+        return Ok(());
+    };
     let settings = settings::of(arguments, &uris);
     let notes = notes(arguments, &outcome);
     brokers.dedup();
@@ -94,12 +101,15 @@ async fn connect(arguments: &Arguments, topology: &Topology, uris: &[Arc<AmqpUri
     let Consuming { consumers, prefetch, ack_every, auto_ack } = arguments.consuming;
     let workers = usize::from(publishers.max(consumers));
     let meters = Meters::new(&SCHEMA, workers)?;
+    // Without publishers the count is that of the consumers.
+    let left = arguments.count.filter(|_| publishers == 0).map(|count| Arc::new(AtomicU64::new(count)));
     let consumer = |number: u16, uri: Arc<AmqpUri>| {
         let task = consumer::Task {
             queues: queues_of(number, consumers, &topology.queues),
             prefetch,
             ack_every: (!auto_ack).then_some(ack_every),
             run,
+            left: left.clone(),
         };
         let meter = meters.of(usize::from(number));
         Ok(async move { Consumer::connect(&uri, task, meter).await })
@@ -115,9 +125,11 @@ async fn connect(arguments: &Arguments, topology: &Topology, uris: &[Arc<AmqpUri
                 arguments.objects.routing_keys(number, publishers)?,
                 run,
             ),
-            window: arguments.publishing.confirm,
-            schedule: plan.clone().map(|plan| Schedule { plan, phase }),
-            count: arguments.share(number),
+            bounds: Bounds {
+                window: arguments.publishing.confirm,
+                schedule: plan.clone().map(|plan| Schedule { plan, phase }),
+                count: arguments.share(number),
+            },
         };
         let (meters, meter) = (meters.clone(), meters.of(usize::from(number)));
         Ok(async move { Publisher::connect(&uri, task, meters, meter).await })
@@ -158,6 +170,7 @@ impl Ready {
             signals,
             limit: arguments.options.limit(arguments.count.is_some()),
             progress: !arguments.options.quiet,
+            processor: Processor::new(arguments.options.broker_pid),
         };
         let (ending, mut published) = (ending(arguments), None);
         let over = |meters: &Meters, now: u64, publishing: usize| {

@@ -7,10 +7,9 @@ use leveret_protocol::{FrameKind, Method, basic, channel, confirm, connection, f
 use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 
-use super::confirms::Confirms;
 use super::counters::{CONFIRM_LATENCY, CONFIRMED, NACKED, PUBLISHED, RETURNED};
+use super::course::{Bounds, Course, Next};
 use super::message::{Form, Messages};
-use super::rate::RatePlan;
 use super::timer::Timer;
 use crate::cli::perf::client::Client;
 use crate::cli::perf::clock::Clock;
@@ -28,49 +27,17 @@ const BATCH: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Task {
     pub(super) form: Form,
-    /// The most messages without a confirm; without it no confirms are asked for.
-    pub(super) window: Option<u64>,
-    /// When to publish; without it as fast as possible.
-    pub(super) schedule: Option<Schedule>,
-    /// After how many messages it is done.
-    pub(super) count: Option<u64>,
-}
-
-/// When a publisher publishes.
-#[derive(Clone, Debug)]
-pub(super) struct Schedule {
-    pub(super) plan: RatePlan,
-    /// How far it is behind the first publisher, as a part of the gap between messages.
-    pub(super) phase: f64,
+    pub(super) bounds: Bounds,
 }
 
 #[derive(Debug)]
 pub(super) struct Publisher {
     client: Client,
-    task: Task,
     messages: Messages,
-    confirms: Confirms,
+    course: Course,
     timer: Timer,
     meters: Meters,
     meter: Arc<Meter>,
-    published: u64,
-    /// The broker wants nothing for now: connection.blocked.
-    blocked: bool,
-    /// The same by channel.flow.
-    paused: bool,
-}
-
-/// What is to be done next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// Publish a message that is due at this time.
-    Publish { due: u64 },
-    /// Wait until a message is due.
-    Until(u64),
-    /// Wait for word from the broker.
-    Word,
-    /// All is done.
-    Nothing,
 }
 
 impl Publisher {
@@ -82,31 +49,29 @@ impl Publisher {
         meter: Arc<Meter>,
     ) -> Result<Self, PerfError> {
         let mut client = Client::connect_with_channel(uri).await?;
-        if task.window.is_some() {
+        if task.bounds.window.is_some() {
             client.call(CHANNEL, confirm::Select::default()).await?;
         }
         task.form.frame_max = client.frame_max;
         Ok(Self {
             messages: Messages::new(&task.form, CHANNEL),
             client,
-            task,
-            confirms: Confirms::new(),
+            course: Course::new(task.bounds),
             timer: Timer::new().map_err(PerfError::Timer)?,
             meters,
             meter,
-            published: 0,
-            blocked: false,
-            paused: false,
         })
     }
 
     /// Publishes until all is done, or told to stop.
     pub(super) async fn run(mut self, clock: Clock, stop: CancellationToken) -> Result<(), PerfError> {
         let result = self.publish(clock, &stop).await;
-        if self.blocked {
+        if self.course.is_blocked {
+            // The broker does not read: it would not see the end either.
             self.meters.unblock();
+        } else {
+            self.client.close().await;
         }
-        self.client.close().await;
         result
     }
 
@@ -121,7 +86,7 @@ impl Publisher {
             if heard {
                 self.hear(clock.nanos())?;
             }
-            let next = self.next(now);
+            let next = self.course.next(now);
             if written && next == Next::Nothing {
                 break;
             }
@@ -143,36 +108,14 @@ impl Publisher {
         Ok(())
     }
 
-    #[inline]
-    fn next(&self, now: u64) -> Next {
-        if self.task.count.is_some_and(|count| self.published >= count) {
-            return if self.confirms.unsettled() == 0 { Next::Nothing } else { Next::Word };
-        }
-        let window_is_full = self.task.window.is_some_and(|window| self.confirms.unsettled() >= window);
-        if self.blocked || self.paused || window_is_full {
-            return Next::Word;
-        }
-        let Some(Schedule { plan, phase }) = &self.task.schedule else {
-            return Next::Publish { due: now };
-        };
-        match plan.due(self.published, *phase) {
-            Some(due) if due <= now => Next::Publish { due },
-            Some(due) => Next::Until(due),
-            None => Next::Word,
-        }
-    }
-
     fn encode(&mut self, now: u64) {
-        let before = self.published;
+        let before = self.course.published();
         while self.client.out.len() < BATCH {
-            let Next::Publish { due } = self.next(now) else { break };
+            let Next::Publish { due } = self.course.next(now) else { break };
             self.messages.append(due, &mut self.client.out);
-            if self.task.window.is_some() {
-                self.confirms.publish(due);
-            }
-            self.published += 1;
+            self.course.publish(due);
         }
-        self.meter.count(PUBLISHED, self.published - before, now);
+        self.meter.count(PUBLISHED, self.course.published() - before, now);
     }
 
     /// Takes what was read.
@@ -191,12 +134,12 @@ impl Publisher {
                 continue;
             }
             if let Some((tag, multiple)) = fast::ack(frame.payload) {
-                confirmed += self.confirms.settle(tag, multiple, &mut record).map_err(|_| not_published())?;
+                confirmed += self.course.settle(tag, multiple, &mut record).map_err(|_| not_published())?;
                 continue;
             }
             let (on, method) = (frame.channel, Method::decode(frame.payload)?);
             if let Method::Basic(basic::Method::Nack(nack)) = method {
-                let settled = self.confirms.settle(nack.delivery_tag, nack.multiple, &mut record);
+                let settled = self.course.settle(nack.delivery_tag, nack.multiple, &mut record);
                 nacked += settled.map_err(|_| not_published())?;
                 continue;
             }
@@ -216,20 +159,20 @@ impl Publisher {
             return Ok(());
         }
         if let Method::Channel(channel::Method::Flow(flow)) = method {
-            self.paused = !flow.active;
+            self.course.is_paused = !flow.active;
             self.client.send(on, channel::FlowOk { active: flow.active });
             return Ok(());
         }
         if let Method::Connection(connection::Method::Blocked(blocked)) = method {
-            if !self.blocked {
-                self.blocked = true;
+            if !self.course.is_blocked {
+                self.course.is_blocked = true;
                 self.meters.block(blocked.reason.to_string());
             }
             return Ok(());
         }
         if let Method::Connection(connection::Method::Unblocked(_)) = method {
-            if self.blocked {
-                self.blocked = false;
+            if self.course.is_blocked {
+                self.course.is_blocked = false;
                 self.meters.unblock();
             }
             return Ok(());

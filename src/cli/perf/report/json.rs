@@ -23,6 +23,9 @@ pub(super) fn value(report: &Report) -> Value {
     for (name, summary) in report.latencies() {
         put(&format!("{name}_us"), latency(&summary));
     }
+    for (who, seconds, each) in report.processor() {
+        put(&format!("{who}_processor"), json!({ "seconds": seconds, "us_each": each }));
+    }
     let timeline = outcome.timeline.samples.iter().map(|one| sample(report.schema, one));
     put("timeline", timeline.collect());
     Value::Object(object)

@@ -6,15 +6,19 @@ mod json;
 mod numbers;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write as _};
 
 use serde_json::Value;
 
 pub(super) use self::numbers::{micros, thousands};
-use super::conductor::{EndedBy, Outcome};
+use super::conductor::Outcome;
 use super::error::PerfError;
 use super::measure::{Schema, Summary, rate, seconds};
 use super::options::{Format, Options};
+use super::processor::Used;
 
 /// A run and how it went.
 #[derive(Debug)]
@@ -54,10 +58,19 @@ impl Report {
         named.filter(|(_, summary)| summary.samples > 0).collect()
     }
 
-    /// Why it ended, in words.
-    const fn ended_by(&self) -> EndedBy {
-        self.outcome.ended_by
+    /// Who used how many seconds of processor time, and how many microseconds that is for each message or cycle.
+    fn processor(&self) -> Vec<(&'static str, f64, f64)> {
+        let done = self.outcome.timeline.totals.iter().take(self.schema.always).max().copied().unwrap_or_default();
+        let Used { generator, broker } = self.outcome.processor;
+        let used = [("generator", generator), ("broker", broker)];
+        used.iter().filter_map(|&(who, used)| used.map(|used| (who, used, each(used, done)))).collect()
     }
+}
+
+/// Microseconds for each, of so many seconds for all.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people to read")]
+fn each(seconds: f64, all: u64) -> f64 {
+    if all == 0 { 0.0 } else { seconds * 1e6 / all as f64 }
 }
 
 /// Writes the report in the form asked for, and the chart; then tells what had ended the run, if it was an error.

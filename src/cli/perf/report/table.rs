@@ -19,7 +19,7 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         "{}: {:.1} s, {}",
         report.brokers.join(", "),
         seconds(report.outcome.elapsed),
-        ended(report.ended_by())
+        ended(report.outcome.ended_by)
     )?;
     let settings: Vec<_> = report.settings.iter().map(|(name, value)| format!("{name} {}", shown(value))).collect();
     writeln!(text, "{}\n", settings.join(", "))?;
@@ -38,6 +38,11 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         let mean = super::numbers::rounded(summary.mean);
         let figures = [summary.min, mean, summary.p50, summary.p95, summary.p99, summary.p999, summary.max];
         writeln!(text, "{name:<18}{}", figures.map(|figure| format!("{:>11}", micros(figure))).concat())?;
+    }
+    let processor = report.processor();
+    if !processor.is_empty() {
+        let used = processor.iter().map(|(who, seconds, each)| format!("{who} {seconds:.2} s ({each:.3} µs each)"));
+        writeln!(text, "\nprocessor time     {}", used.collect::<Vec<_>>().join(", "))?;
     }
     for note in &report.notes {
         writeln!(text, "\nNote: {note}.")?;

@@ -12,7 +12,9 @@ use crate::cli::perf::measure::{Sample, Summary};
 
 const WIDTH: f64 = 960.0;
 const PANEL_HEIGHT: f64 = 260.0;
-const TITLE_HEIGHT: f64 = 60.0;
+const LINE_HEIGHT: f64 = 16.0;
+/// Letters of a line that have room in the width, about.
+const LINE_LENGTH: usize = 140;
 const MARGIN: f64 = 16.0;
 
 /// Seconds that a sample has to last to be drawn: what comes in a blink makes a rate of nothing.
@@ -31,7 +33,8 @@ pub(super) fn svg(report: &Report) -> String {
 }
 
 fn write(out: &mut String, report: &Report, panels: &[Panel], end: f64) -> std::fmt::Result {
-    let mut top = TITLE_HEIGHT;
+    let settings = lines(report);
+    let mut top = settings.iter().fold(64.0, |top, _| top + LINE_HEIGHT);
     let mut body = String::new();
     for panel in panels {
         let frame = Frame { left: 90.0, top, width: WIDTH - 90.0 - 170.0, height: PANEL_HEIGHT - 60.0 };
@@ -44,12 +47,30 @@ fn write(out: &mut String, report: &Report, panels: &[Panel], end: f64) -> std::
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="12">"#
     )?;
     writeln!(out, r##"<rect width="100%" height="100%" fill="#ffffff"/>"##)?;
-    let settings: Vec<_> =
-        report.settings.iter().map(|(name, value)| format!("{name} {}", super::table::shown(value))).collect();
     writeln!(out, r#"<text x="{MARGIN}" y="24" font-size="16">{}</text>"#, escaped(&report.brokers.join(", ")))?;
-    writeln!(out, r##"<text x="{MARGIN}" y="42" fill="#555555">{}</text>"##, escaped(&settings.join(", ")))?;
+    let mut at = 26.0;
+    for line in settings {
+        at += LINE_HEIGHT;
+        writeln!(out, r##"<text x="{MARGIN}" y="{at}" fill="#555555">{}</text>"##, escaped(&line))?;
+    }
     out.push_str(&body);
     writeln!(out, "</svg>")
+}
+
+/// The settings in as many lines as they need.
+fn lines(report: &Report) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (name, value) in &report.settings {
+        let setting = format!("{name} {}", super::table::shown(value));
+        match lines.last_mut().filter(|line| line.len() + setting.len() < LINE_LENGTH) {
+            Some(line) => {
+                line.push_str(", ");
+                line.push_str(&setting);
+            }
+            None => lines.push(setting),
+        }
+    }
+    lines
 }
 
 fn points(samples: &[&Sample], y: impl Fn(&Sample) -> Option<f64>) -> Vec<(f64, f64)> {

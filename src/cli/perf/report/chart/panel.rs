@@ -75,6 +75,11 @@ impl Panel {
                 series.points.iter().map(|&(second, value)| format!("{:.1},{:.1}", x(second), y(value))).collect();
             let points = points.join(" ");
             writeln!(out, r#"<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>"#)?;
+            // A line of one point would not be seen.
+            if let [(second, value)] = series.points.as_slice() {
+                let (across, down) = (x(*second), y(*value));
+                writeln!(out, r#"<circle cx="{across:.1}" cy="{down:.1}" r="3" fill="{colour}"/>"#)?;
+            }
             let name = escaped(&series.name);
             writeln!(out, r#"<text x="{:.1}" y="{beside:.1}" fill="{colour}">{name}</text>"#, left + width + 12.0)?;
             beside += 16.0;
