@@ -43,7 +43,7 @@ fn seconds(process: &str) -> Option<f64> {
     parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
 }
 
-/// The fields 14 and 15 (proc_pid_stat(5)); the second one, the name, may contain anything and ends with the last parenthesis.
+/// The fields 14 and 15 (`man proc_pid_stat`); the second one, the name, may contain anything and ends with the last parenthesis.
 fn parse(stat: &str) -> Option<f64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let user: u32 = fields.next()?.parse().ok()?;

@@ -158,7 +158,11 @@ mod tests {
                     messages.last_mut().unwrap().1 = header.properties.delivery_mode;
                 }
                 Frame::Body { channel: 3, payload } => messages.last_mut().unwrap().2.extend(payload),
-                other => panic!("{other:?}"),
+                other @ (Frame::ProtocolHeader(_)
+                | Frame::Method { .. }
+                | Frame::Header { .. }
+                | Frame::Body { .. }
+                | Frame::Heartbeat { .. }) => panic!("{other:?}"),
             }
         }
         messages
