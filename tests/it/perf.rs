@@ -184,9 +184,8 @@ fn what_goes_wrong_has_its_exit_code_and_says_what_to_do() {
 #[test]
 fn a_run_that_the_broker_ends_reports_what_there_was_before() {
     let server = Server::start();
-    let child =
-        command(&server.uri(), "--rate 1000 --time 1h --format json").stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = child.spawn().unwrap();
+    let mut command = command(&server.uri(), "--rate 1000 --time 1h --format json");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut progress = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     progress.read_line(&mut line).unwrap();
