@@ -111,6 +111,10 @@ fn two_queues_get_the_messages_that_their_keys_lead_to() {
         let routed = report(&broker.server, &format!("{shared} {topic} --count 100 --binding-key {{queue}}.3"));
         assert_eq!((total(&routed, "returned"), total(&routed, "confirmed")), (80, 100));
         assert_eq!((client.counts("half-1").await.0, client.counts("half-2").await.0), (60, 60));
+        // Without confirms, too, no returned message is missed.
+        let unconfirmed = "--queues 2 --queue half-{queue} --consumers 0 --predeclared --exchange perf --mandatory";
+        let returned = report(&broker.server, &format!("{unconfirmed} --routing-key nowhere --count 5000"));
+        assert_eq!((total(&returned, "published"), total(&returned, "returned")), (5000, 5000));
     });
 }
 

@@ -38,6 +38,10 @@ pub(super) struct Publisher {
     timer: Timer,
     meters: Meters,
     meter: Arc<Meter>,
+    /// Messages may come back after all are published.
+    is_mandatory: bool,
+    /// The broker agreed to the channel's end.
+    is_ended: bool,
 }
 
 impl Publisher {
@@ -60,6 +64,8 @@ impl Publisher {
             timer: Timer::new().map_err(PerfError::Timer)?,
             meters,
             meter,
+            is_mandatory: task.form.mandatory,
+            is_ended: false,
         })
     }
 
@@ -88,7 +94,7 @@ impl Publisher {
             }
             let next = self.course.next(now);
             if written && next == Next::Nothing {
-                break;
+                return self.finish(clock, stop).await;
             }
             if heard || (written && matches!(next, Next::Publish { .. })) {
                 consume_budget().await;
@@ -103,6 +109,28 @@ impl Publisher {
                 () = stop.cancelled() => {}
                 ready = self.client.ready() => ready?,
                 waited = self.timer.wait(wait) => waited.map_err(PerfError::Timer)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for messages that come back: all of them come before the answer to channel.close.
+    async fn finish(&mut self, clock: Clock, stop: &CancellationToken) -> Result<(), PerfError> {
+        if !self.is_mandatory {
+            return Ok(());
+        }
+        let close = channel::Close { reply_code: 200, ..channel::Close::default() };
+        self.client.send(CHANNEL, close);
+        while !self.is_ended && !stop.is_cancelled() {
+            self.client.write()?;
+            if self.client.fill()? {
+                self.hear(clock.nanos())?;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                ready = self.client.ready() => ready?,
             }
         }
         Ok(())
@@ -156,6 +184,10 @@ impl Publisher {
         }
         if let Method::Basic(basic::Method::Return(_)) = method {
             self.meter.count(RETURNED, 1, now);
+            return Ok(());
+        }
+        if let Method::Channel(channel::Method::CloseOk(_)) = method {
+            self.is_ended = true;
             return Ok(());
         }
         if let Method::Channel(channel::Method::Flow(flow)) = method {

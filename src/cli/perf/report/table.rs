@@ -16,7 +16,7 @@ pub(super) fn text(report: &Report) -> String {
 fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         text,
-        "{}: {:.1} s, {}",
+        "{}: {:.2} s, {}",
         report.brokers.join(", "),
         seconds(report.outcome.elapsed),
         ended(report.outcome.ended_by)

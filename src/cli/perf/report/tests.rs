@@ -39,7 +39,7 @@ fn report() -> Report {
 fn the_table_has_totals_rates_latencies_and_notes() {
     let text = table::text(&report());
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(text.lines().next(), Some("Broker <1.0>: 2.0 s, all done"));
+    assert_eq!(text.lines().next(), Some("Broker <1.0>: 2.00 s, all done"));
     assert!(lines.contains(&vec!["published", "4,000", "2,000"]), "{text}");
     assert!(lines.contains(&vec!["consumed", "4,000", "2,000"]), "{text}");
     assert!(!text.contains("nacked") && !text.contains("confirm_latency"), "{text}");
