@@ -1,6 +1,6 @@
 //! The load tool's clock: nanoseconds since a run began. The node has a clock of its own that this tool may not know.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Counts from its start. Copies agree, so that publishers and consumers of one process measure with the same clock.
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +14,6 @@ impl Clock {
 
     /// Nanoseconds since the start, which suffice for 584 years.
     pub(super) fn nanos(self) -> u64 {
-        nanos(self.0.elapsed())
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
-}
-
-/// A duration as nanoseconds.
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

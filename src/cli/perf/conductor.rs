@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::clock::{Clock, nanos};
+use super::clock::Clock;
 use super::error::PerfError;
 use super::measure::{Meters, Timeline, progress_line};
 use super::processor::{Processor, Used};
@@ -118,7 +118,7 @@ impl Conductor<'_> {
                 }
             }
         };
-        let elapsed = self.clock.nanos().min(self.limit.map_or(u64::MAX, nanos));
+        let elapsed = self.clock.nanos();
         let processor = self.processor.used().since(used);
         self.stop.cancel();
         let closing = async {
