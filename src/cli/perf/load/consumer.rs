@@ -57,7 +57,7 @@ impl Consumer {
     /// Connects; consuming begins with [`Consumer::run`].
     pub(super) async fn connect(uri: &Arc<AmqpUri>, task: Task, meter: Arc<Meter>) -> Result<Self, PerfError> {
         let mut client = Client::connect_with_channel(uri).await?;
-        if task.prefetch > 0 {
+        if task.prefetch > 0 && task.ack_every.is_some() {
             let qos = basic::Qos { prefetch_count: task.prefetch, ..basic::Qos::default() };
             client.call(CHANNEL, qos).await?;
         }

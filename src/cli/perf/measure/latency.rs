@@ -25,23 +25,42 @@ pub(in crate::cli::perf) struct Summary {
 }
 
 impl Summary {
+    /// Both together. What share of both was how fast is not known any more: of each figure the higher one stands.
+    pub(super) fn joined(&self, other: &Self) -> Self {
+        if self.samples == 0 || other.samples == 0 {
+            return if self.samples == 0 { *other } else { *self };
+        }
+        let samples = self.samples + other.samples;
+        let sum = self.mean.mul_add(whole(self.samples), other.mean * whole(other.samples));
+        Self {
+            samples,
+            min: self.min.min(other.min),
+            mean: sum / whole(samples),
+            p50: self.p50.max(other.p50),
+            p95: self.p95.max(other.p95),
+            p99: self.p99.max(other.p99),
+            p999: self.p999.max(other.p999),
+            max: self.max.max(other.max),
+        }
+    }
+
     /// All figures but the number of samples, with their names.
     pub(in crate::cli::perf) fn figures(&self) -> [(&'static str, f64); 7] {
         [
-            ("min", micros(self.min)),
+            ("min", whole(self.min)),
             ("mean", self.mean),
-            ("p50", micros(self.p50)),
-            ("p95", micros(self.p95)),
-            ("p99", micros(self.p99)),
-            ("p999", micros(self.p999)),
-            ("max", micros(self.max)),
+            ("p50", whole(self.p50)),
+            ("p95", whole(self.p95)),
+            ("p99", whole(self.p99)),
+            ("p999", whole(self.p999)),
+            ("max", whole(self.max)),
         ]
     }
 }
 
-/// Exact: nothing above an hour is recorded.
-#[expect(clippy::cast_precision_loss, reason = "an hour in microseconds has 32 bits")]
-const fn micros(value: u64) -> f64 {
+/// A number as one with a fraction.
+#[expect(clippy::cast_precision_loss, reason = "an hour in microseconds has 32 bits, and nobody records 2^53 messages")]
+const fn whole(value: u64) -> f64 {
     value as f64
 }
 
@@ -142,6 +161,15 @@ mod tests {
         let summary = recorded([u64::MAX]);
         assert_eq!(summary.samples, 1);
         assert!(summary.max >= HOUR_MICROS, "{summary:?}");
+    }
+
+    #[test]
+    fn joined_figures_are_never_too_good() {
+        let (one, other) = (recorded([1000, 2000, 3000]), recorded([9000]));
+        let joined = one.joined(&other);
+        assert_eq!((joined.samples, joined.min, joined.p50, joined.max), (4, 1, 9, 9));
+        assert!((joined.mean - 3.75).abs() < 0.01, "{joined:?}");
+        assert_eq!((Summary::default().joined(&one), one.joined(&Summary::default())), (one, one));
     }
 
     #[test]

@@ -4,6 +4,10 @@ use hdrhistogram::CreationError;
 
 use super::{Latencies, Meters, Summary};
 
+/// The most samples that are kept: a run of any length has to fit into memory. Those of five hours, a second each; a longer run has
+/// half as many, twice as long.
+const MOST: usize = 20_000;
+
 /// What happened between two points in time.
 #[derive(Clone, Debug)]
 pub(in crate::cli::perf) struct Sample {
@@ -21,6 +25,18 @@ impl Sample {
     /// How long it is, in seconds.
     pub(in crate::cli::perf) fn seconds(&self) -> f64 {
         seconds(self.to.saturating_sub(self.from))
+    }
+
+    /// Takes the next one in.
+    fn join(&mut self, next: &Self) {
+        self.to = next.to;
+        for (count, more) in self.counts.iter_mut().zip(&next.counts) {
+            *count += more;
+        }
+        for (latency, other) in self.latencies.iter_mut().zip(&next.latencies) {
+            *latency = latency.joined(other);
+        }
+        self.blocked.clone_from(&next.blocked);
     }
 
     /// Events a second.
@@ -75,10 +91,21 @@ impl Timeline {
             all.add(&self.interval);
             latencies.push(self.interval.summary());
         }
+        if self.samples.len() >= MOST {
+            self.samples = self.samples.chunks(2).filter_map(joined).collect();
+        }
         let from = self.samples.last().map_or(0, |last| last.to);
         let sample = Sample { from, to: now.max(from), counts, latencies, blocked: meters.blocked() };
         self.samples.push_mut(sample)
     }
+}
+
+/// One sample of several.
+fn joined(samples: &[Sample]) -> Option<Sample> {
+    let (first, rest) = samples.split_first()?;
+    let mut sample = first.clone();
+    rest.iter().for_each(|next| sample.join(next));
+    Some(sample)
 }
 
 #[cfg(test)]
@@ -107,5 +134,21 @@ mod tests {
         assert_eq!(medians, [2, 4]);
         assert_eq!(timeline.latencies[0].summary().samples, 2);
         assert_eq!((timeline.samples[1].rate(1), meters.moved(0)), (2.0, 7));
+    }
+
+    #[test]
+    fn a_run_of_many_hours_keeps_its_sums_in_fewer_samples() {
+        let meters = Meters::new(&SCHEMA, 1).unwrap();
+        let mut timeline = Timeline::new(&meters).unwrap();
+        timeline.sample(&meters, 1);
+        let one = Sample { counts: vec![3, 1], ..timeline.samples[0].clone() };
+        timeline.samples =
+            (0..MOST as u64).map(|number| Sample { from: number, to: number + 1, ..one.clone() }).collect();
+        timeline.sample(&meters, MOST as u64 + 1);
+        assert_eq!(timeline.samples.len(), MOST / 2 + 1);
+        let published: u64 = timeline.samples.iter().map(|sample| sample.counts[0]).sum();
+        assert_eq!(published, 3 * MOST as u64);
+        let joined = timeline.samples.windows(2).all(|pair| pair[0].to == pair[1].from);
+        assert!(joined && timeline.samples[0].from == 0);
     }
 }
