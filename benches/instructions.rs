@@ -4,7 +4,12 @@
 //! Each figure is that of `MESSAGES` messages and is recorded here. The benchmark fails where one takes more than `SLACK` per
 //! cent above it. Record the new figure of what got better; of what got worse only with a reason in the commit.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has to stop")]
-#![expect(missing_docs, unused_qualifications, reason = "of what the macros of the benchmarks' crate write")]
+#![expect(
+    missing_docs,
+    unused_qualifications,
+    clippy::must_use_candidate,
+    reason = "of what the macros of the benchmarks' crate write"
+)]
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -188,25 +193,25 @@ fn pass(mut traffic: Traffic) -> Traffic {
     traffic
 }
 
-#[library_benchmark(config = at_most(2000))]
+#[library_benchmark(config = at_most(1945))]
 #[bench::octets_16(traffic(PLAIN))]
 fn without_acknowledgements(traffic: Traffic) -> Traffic {
     pass(traffic)
 }
 
-#[library_benchmark(config = at_most(2000))]
+#[library_benchmark(config = at_most(2231))]
 #[bench::octets_1024(traffic(Way { body: 1024, ..PLAIN }))]
 fn of_a_kibibyte(traffic: Traffic) -> Traffic {
     pass(traffic)
 }
 
-#[library_benchmark(config = at_most(3000))]
+#[library_benchmark(config = at_most(2616))]
 #[bench::octets_16(traffic(Way { confirmed: true, acknowledged: true, ..PLAIN }))]
 fn confirmed_and_acknowledged(traffic: Traffic) -> Traffic {
     pass(traffic)
 }
 
-#[library_benchmark(config = at_most(9000))]
+#[library_benchmark(config = at_most(13951))]
 #[bench::queues_10(traffic(Way { exchange: "topic", queues: 10, ..PLAIN }))]
 fn to_ten_queues(traffic: Traffic) -> Traffic {
     pass(traffic)

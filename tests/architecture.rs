@@ -84,6 +84,20 @@ fn every_folder_imports_only_what_lies_below_it() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The load tool is for any broker, so it may know of this one nothing but the protocol.
+#[test]
+fn the_load_tool_names_nothing_of_the_broker() {
+    let mut wrong = Vec::new();
+    for (path, code) in code_of("cli/perf") {
+        for (top, _) in ARROWS.iter().filter(|(top, _)| *top != "cli") {
+            if code.contains(&format!("crate::{top}")) {
+                wrong.push(format!("{} names crate::{top}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn the_machines_name_no_clock_task_file_socket_lock_chance_or_log() {
     let mut wrong = Vec::new();

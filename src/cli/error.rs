@@ -10,7 +10,7 @@ use std::{
 use thiserror::Error as ThisError;
 use tracing::subscriber::SetGlobalDefaultError;
 
-use super::ctl::CtlError;
+use super::{ctl::CtlError, perf::PerfError};
 use crate::{config::ConfigError, http::HttpServerError, net::server::ServerError, node::check::CheckError};
 
 /// `EX_USAGE`: the command line is wrong.
@@ -62,6 +62,8 @@ pub(super) enum CliError {
     Check(CheckError),
     #[error("{0}")]
     Ctl(#[from] CtlError),
+    #[error("{0}")]
+    Perf(#[from] PerfError),
 }
 
 impl CliError {
@@ -75,6 +77,7 @@ impl CliError {
             Self::Config(_) | Self::ReadConfig { .. } | Self::DataDir { .. } => CONFIG,
             Self::Damaged { .. } => IO,
             Self::Ctl(error) => error.code(),
+            Self::Perf(error) => error.code(),
             Self::Check(error) => {
                 if error.is_io() {
                     IO

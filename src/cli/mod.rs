@@ -3,6 +3,7 @@
 mod announcement;
 mod ctl;
 mod error;
+mod perf;
 mod server;
 mod signals;
 
@@ -38,6 +39,9 @@ enum Command {
     /// Look after a running broker and its data
     #[command(after_help = ctl::EXAMPLES)]
     Ctl(Box<ctl::Arguments>),
+    /// Put load on an AMQP 0-9-1 broker and measure
+    #[command(after_help = perf::EXAMPLES)]
+    Perf(Box<perf::Arguments>),
 }
 
 /// Does what the arguments say, the first of which is the program's name, and returns how the process should end.
@@ -49,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match line.command {
         Some(Command::Server(arguments)) => server::run(arguments),
         Some(Command::Ctl(arguments)) => ctl::run(*arguments),
+        Some(Command::Perf(arguments)) => perf::run(*arguments),
         None => server::run(line.server),
     };
     match result {

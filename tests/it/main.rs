@@ -69,6 +69,7 @@ mod memory;
 mod message_groups;
 mod over_the_bound;
 mod paged;
+mod perf;
 mod prefetch;
 mod priorities;
 mod publish_and_consume;

@@ -8,4 +8,4 @@ mod read;
 mod tests;
 
 pub use content::{write_content, write_deliver};
-pub use read::{PublishView, ack, publish};
+pub use read::{DeliverView, PublishView, ack, deliver, publish};

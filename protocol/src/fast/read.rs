@@ -1,12 +1,14 @@
-//! Reads basic.publish and basic.ack without allocating.
+//! Reads basic.publish, basic.deliver and basic.ack without allocating.
 
-use crate::basic::{Ack, CLASS_ID, Publish};
+use crate::basic::{Ack, CLASS_ID, Deliver, Publish};
 
 const PUBLISH: [u8; 4] = ids(Publish::METHOD_ID);
+const DELIVER: [u8; 4] = ids(Deliver::METHOD_ID);
 const ACK: [u8; 4] = ids(Ack::METHOD_ID);
 const MANDATORY: u8 = 1;
 const IMMEDIATE: u8 = 2;
 const MULTIPLE: u8 = 1;
+const REDELIVERED: u8 = 1;
 
 /// A basic.publish in the octets it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,39 @@ pub fn publish(payload: &[u8]) -> Option<PublishView<'_>> {
         names,
         mandatory: bits & MANDATORY != 0,
         immediate: bits & IMMEDIATE != 0,
+    })
+}
+
+/// A basic.deliver in the octets it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliverView<'a> {
+    /// Name of the consumer; any octets.
+    pub consumer_tag: &'a [u8],
+    /// Number of the delivery on the channel, from 1.
+    pub delivery_tag: u64,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// The exchange it was published to; any octets.
+    pub exchange: &'a [u8],
+    /// Its routing key; any octets.
+    pub routing_key: &'a [u8],
+}
+
+/// Reads the payload of a method frame. `None` when it is not a well-formed basic.deliver.
+#[inline]
+#[must_use]
+pub fn deliver(payload: &[u8]) -> Option<DeliverView<'_>> {
+    let (consumer_tag, rest) = short_string(payload.strip_prefix(&DELIVER)?)?;
+    let (delivery_tag, rest) = rest.split_first_chunk()?;
+    let (bits, rest) = rest.split_first()?;
+    let (exchange, rest) = short_string(rest)?;
+    let (routing_key, rest) = short_string(rest)?;
+    rest.is_empty().then_some(DeliverView {
+        consumer_tag,
+        delivery_tag: u64::from_be_bytes(*delivery_tag),
+        redelivered: bits & REDELIVERED != 0,
+        exchange,
+        routing_key,
     })
 }
 

@@ -34,10 +34,19 @@ fn agree(payload: &[u8]) -> Result<(), TestCaseError> {
         }
     });
     let acked = ack(payload).map(|(delivery_tag, multiple)| basic::Ack { delivery_tag, multiple });
+    let delivered = deliver(payload).map(|view| basic::Deliver {
+        consumer_tag: ShortString::new(view.consumer_tag).unwrap(),
+        delivery_tag: view.delivery_tag,
+        redelivered: view.redelivered,
+        exchange: ShortString::new(view.exchange).unwrap(),
+        routing_key: ShortString::new(view.routing_key).unwrap(),
+    });
     let Some(Method::Basic(general)) = general else {
-        prop_assert_eq!((published, acked), (None, None));
+        prop_assert_eq!((published, acked, delivered), (None, None, None));
         return Ok(());
     };
+    let is_deliver = matches!(general, basic::Method::Deliver(_));
+    prop_assert_eq!(delivered.map(basic::Method::Deliver), is_deliver.then(|| general.clone()));
     let is_publish = matches!(general, basic::Method::Publish(_));
     let is_ack = matches!(general, basic::Method::Ack(_));
     prop_assert_eq!(published.map(basic::Method::Publish), is_publish.then(|| general.clone()));
@@ -45,25 +54,30 @@ fn agree(payload: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn publish_or_ack() -> impl Strategy<Value = Vec<u8>> {
+fn publish_deliver_or_ack() -> impl Strategy<Value = Vec<u8>> {
     let name = || proptest::collection::vec(any::<u8>(), 0..=255);
     let publish = (any::<u16>(), name(), name(), any::<u8>()).prop_map(|(ticket, exchange, key, bits)| {
         [&[0, 60, 0, 40][..], &ticket.to_be_bytes(), &names(&exchange, &key), &[bits]].concat()
     });
     let ack =
         (any::<u64>(), any::<u8>()).prop_map(|(tag, bits)| [&[0, 60, 0, 80][..], &tag.to_be_bytes(), &[bits]].concat());
-    prop_oneof![publish, ack]
+    let deliver =
+        (name(), any::<u64>(), any::<u8>(), name(), name()).prop_map(|(consumer, tag, bits, exchange, key)| {
+            let consumer_tag = [&[u8::try_from(consumer.len()).unwrap()], &consumer[..]].concat();
+            [&[0, 60, 0, 60][..], &consumer_tag, &tag.to_be_bytes(), &[bits], &names(&exchange, &key)].concat()
+        });
+    prop_oneof![publish, deliver, ack]
 }
 
 proptest! {
     #[test]
-    fn reading_agrees_on_good_octets(octets in publish_or_ack()) {
-        prop_assert!(publish(&octets).is_some() || ack(&octets).is_some());
+    fn reading_agrees_on_good_octets(octets in publish_deliver_or_ack()) {
+        prop_assert!(publish(&octets).is_some() || deliver(&octets).is_some() || ack(&octets).is_some());
         agree(&octets)?;
     }
 
     #[test]
-    fn reading_agrees_on_damaged_octets(octets in samples::damaged(publish_or_ack())) {
+    fn reading_agrees_on_damaged_octets(octets in samples::damaged(publish_deliver_or_ack())) {
         agree(&octets)?;
     }
 
@@ -76,6 +90,7 @@ proptest! {
     fn reading_agrees_on_any_octets(octets: Vec<u8>) {
         agree(&octets)?;
         agree(&[&[0, 60, 0, 40], &octets[..]].concat())?;
+        agree(&[&[0, 60, 0, 60], &octets[..]].concat())?;
         agree(&[&[0, 60, 0, 80], &octets[..]].concat())?;
     }
 

@@ -159,8 +159,10 @@ impl QueueCell {
 
     /// Whether the queue takes these messages, all of them, and none needs a record.
     pub(in crate::node) fn takes_all_in_memory(&self, arrivals: &[Arrival]) -> bool {
-        let keeps_some = || arrivals.iter().any(|arrival| self.keeps(arrival));
-        !self.may_refuse() && !self.needs_places() && !(self.entry.durable && keeps_some())
+        if self.may_refuse() || self.needs_places() {
+            return false;
+        }
+        !self.entry.durable || !arrivals.iter().any(|arrival| self.keeps(arrival))
     }
 
     /// Whether the queue refuses messages when it is full.
