@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::Session;
 use super::publish::Targets;
+use super::{Session, confirms};
 use crate::broker::error::ChannelError;
 use crate::broker::message::Message;
 use crate::broker::queue::Arrival;
@@ -133,6 +133,18 @@ impl HeldPublishes {
     }
 }
 
+/// What became of publishes whose turn it was.
+struct PutIn {
+    /// How many wait no more.
+    taken: usize,
+    /// The numbers of those among them that a queue refused.
+    refused: Vec<u64>,
+}
+
+fn numbers(held: &[Held], indexes: &[usize]) -> Vec<u64> {
+    indexes.iter().filter_map(|index| held.get(*index)).map(|held| held.number).collect()
+}
+
 impl Held {
     fn goes_with(&self, other: &Self) -> bool {
         self.targets.len() == other.targets.len()
@@ -202,13 +214,13 @@ impl Session {
     fn put_in_first(&mut self, now: Timestamp, channel: u16, out: &mut BytesMut) -> bool {
         let mut first = self.held.take_first(channel, AT_ONCE);
         let Some(targets) = first.first().map(|held| held.targets.clone()) else { return false };
-        let taken = match targets.as_slice() {
+        let PutIn { taken, refused } = match targets.as_slice() {
             [target] => self.put_into(now, target, &first),
             targets => self.put_into_all(now, targets, &first),
         };
         let rest = first.split_off(taken);
-        self.decide_on_held(now, &first);
-        self.confirm_held(channel, &first, out);
+        self.decide_on_held(now, &first, &refused);
+        self.confirm_held(channel, &first, &refused, out);
         let done = rest.is_empty();
         if !done {
             targets.iter().for_each(|target| self.held.stand_in(target));
@@ -217,40 +229,46 @@ impl Session {
         done
     }
 
-    /// Puts messages into a queue; how many are in.
-    fn put_into(&mut self, now: Timestamp, target: &Arc<QueueCell>, held: &[Held]) -> usize {
+    /// Puts messages into a queue.
+    fn put_into(&mut self, now: Timestamp, target: &Arc<QueueCell>, held: &[Held]) -> PutIn {
         let mut arrivals: Vec<Arrival> = held.iter().map(|held| held.message.clone().into()).collect();
         // A queue that was deleted meanwhile takes its messages with it, as in RabbitMQ.
-        let Ok(outcome) = target.publish_in_turn(now, &mut arrivals, &self.outbox) else { return held.len() };
+        let Ok(outcome) = target.publish_in_turn(now, &mut arrivals, &self.outbox) else {
+            return PutIn { taken: held.len(), refused: Vec::new() };
+        };
         self.appended = self.appended.max(outcome.appended.unwrap_or_default());
-        held.len() - arrivals.len()
+        PutIn { taken: held.len() - arrivals.len(), refused: numbers(held, &outcome.refused) }
     }
 
     /// Puts messages into several queues, one by one: each when all of them have room.
-    fn put_into_all(&mut self, now: Timestamp, targets: &[Arc<QueueCell>], held: &[Held]) -> usize {
+    fn put_into_all(&mut self, now: Timestamp, targets: &[Arc<QueueCell>], held: &[Held]) -> PutIn {
+        let mut refused = Vec::new();
         for (at, held) in held.iter().enumerate() {
             let body = held.message.body_length();
             if !targets.iter().all(|target| target.has_room(std::iter::once(body), &self.outbox)) {
-                return at;
+                return PutIn { taken: at, refused };
             }
             let applied = together::publish(now, targets, &[held.message.clone().into()]);
             self.appended = self.appended.max(applied.position.unwrap_or_default());
+            refused.extend(applied.refused.first().map(|_| held.number));
         }
-        held.len()
+        PutIn { taken: held.len(), refused }
     }
 
-    /// Publishes are in.
-    fn decide_on_held(&mut self, now: Timestamp, held: &[Held]) {
+    /// Publishes wait no more; those with these numbers were refused.
+    fn decide_on_held(&mut self, now: Timestamp, held: &[Held], refused: &[u64]) {
         if !self.admitted.is_empty() {
-            self.decide_on(now, held.iter().map(|held| held.number), &[]);
+            self.decide_on(now, held.iter().map(|held| held.number), refused);
         }
     }
 
-    /// Owes the confirms of publishes that are in.
-    fn confirm_held(&mut self, channel: u16, held: &[Held], out: &mut BytesMut) {
+    /// Owes the confirms of publishes that are in, and tells of those that a queue refused.
+    fn confirm_held(&mut self, channel: u16, held: &[Held], refused: &[u64], out: &mut BytesMut) {
         let durable = self.node.durable();
+        let (refused, taken): (Vec<_>, Vec<_>) = held.iter().partition(|held| refused.contains(&held.number));
+        refused.iter().filter_map(|held| held.tag).for_each(|tag| confirms::write_nack(channel, tag, out));
         let mut run: Option<(u64, u64)> = None;
-        for tag in held.iter().filter_map(|held| held.tag) {
+        for tag in taken.iter().filter_map(|held| held.tag) {
             run = match run {
                 Some((first, last)) if last + 1 == tag => Some((first, tag)),
                 Some(done) => {
@@ -289,8 +307,8 @@ impl Session {
             let held = self.held.take_first(channel, AT_ONCE);
             let Some(first) = held.first() else { break };
             let arrivals: Vec<Arrival> = held.iter().map(|held| held.message.clone().into()).collect();
-            together::publish(now, &first.targets, &arrivals);
-            self.decide_on_held(now, &held);
+            let applied = together::publish(now, &first.targets, &arrivals);
+            self.decide_on_held(now, &held, &numbers(&held, &applied.refused));
         }
         for cell in self.held.lines_to_leave() {
             cell.leave_line(&self.outbox);

@@ -1,6 +1,6 @@
 //! From a publish to its queues: order, the memory of routes, returns and confirms, queues that go meanwhile.
 
-use leveret_protocol::{basic, confirm, exchange, queue, tx};
+use leveret_protocol::{FieldTable, FieldValue, basic, confirm, exchange, queue, tx};
 
 use super::client::{Client, call, consume, content, declare, declared, deliver, name, node, publish, returned, told};
 
@@ -118,4 +118,27 @@ fn a_queue_goes_with_its_last_consumer_if_it_was_declared_so() {
     assert_eq!(other.read(), vec![content(1, deliver("D", 1, "", "q"), "1")]);
     other.vanish();
     assert_eq!(client.send(&[publish(1, "", "q", "2")]), vec![content(1, returned("", "q"), "2")]);
+}
+
+#[test]
+fn a_publish_that_has_waited_for_one_queue_is_refused_where_another_one_is_full() {
+    let node = node();
+    let (mut publisher, mut worker) = (Client::open(&node), Client::open(&node));
+    publisher.send(&[call(1, fanout("x")), call(1, confirm::Select::default())]);
+    for (queue, overflow) in [("waits", "block"), ("refuses", "reject-publish")] {
+        let arguments: FieldTable = [("x-max-length", FieldValue::I32(1)), ("x-overflow", FieldValue::text(overflow))]
+            .into_iter()
+            .map(|(key, value)| (name(key), value))
+            .collect();
+        publisher.send(&[call(1, queue::Declare { arguments, ..declare(queue) }), call(1, bind(queue, "x"))]);
+    }
+    let ack = |delivery_tag| told(1, basic::Ack { delivery_tag, multiple: false });
+    assert_eq!(publisher.send(&[publish(1, "x", "", "first")]), vec![ack(1)]);
+    assert_eq!(publisher.send(&[publish(1, "x", "", "second")]), vec![], "it waits");
+    let get = |queue| call(1, basic::Get { queue: name(queue), no_ack: true, ..basic::Get::default() });
+    assert_eq!(worker.send(&[get("waits")]).len(), 1);
+    let refused = basic::Nack { delivery_tag: 2, multiple: false, requeue: false };
+    assert_eq!(publisher.read(), vec![told(1, refused)]);
+    assert_eq!(worker.send(&[get("refuses"), get("waits")]).len(), 2, "the queue with room has it");
+    assert_eq!(publisher.send(&[publish(1, "x", "", "third")]), vec![ack(3)]);
 }
