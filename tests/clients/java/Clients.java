@@ -5,6 +5,8 @@ import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.client.DeliverCallback;
 import com.rabbitmq.client.GetResponse;
 import com.rabbitmq.client.MessageProperties;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadInfo;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -98,7 +100,7 @@ public class Clients {
     check(sent.get() == 2 * BOUND && consumer.messageCount("paced") == 0, "all are sent once");
   }
 
-  /** The publisher sends all it has: confirms stay away while the queue is full, and every message arrives once. */
+  /** The publisher sends all that it may: confirms stay away while the queue is full, and every message arrives once. */
   static void waitsForAFullQueue(Connection publishing, Connection consuming) throws Exception {
     Channel publisher = publishing.createChannel();
     Channel consumer = consuming.createChannel();
@@ -106,7 +108,8 @@ public class Clients {
     AtomicInteger sent = new AtomicInteger();
     List<Exception> failures = new ArrayList<>();
     Thread thread = publish(publisher, "full", MANY, MANY, sent, failures);
-    await("the queue is full", () -> consumer.messageCount("full") == BOUND);
+    // How far it comes depends on how much is on its way when channel.flow reaches it.
+    await("the queue is full, or nearly", () -> consumer.messageCount("full") >= BOUND / 10 * 9);
     check(thread.isAlive(), "the publisher waits");
     takeSlowly(consumer, "full", MANY);
     finish(thread, failures);
@@ -160,11 +163,13 @@ public class Clients {
 
   /** Waits inside the client for channel.flow, and not in the socket. */
   static boolean isPaused(Thread thread) {
-    StackTraceElement[] stack = thread.getStackTrace();
-    boolean waits = thread.getState() == Thread.State.WAITING || thread.getState() == Thread.State.TIMED_WAITING;
-    return waits
-        && Arrays.stream(stack).anyMatch(frame -> frame.getMethodName().equals("basicPublish"))
+    // State and stack of the same moment.
+    ThreadInfo info = ManagementFactory.getThreadMXBean().getThreadInfo(new long[] {thread.getId()}, false, false)[0];
+    if (info == null || info.getThreadState() == Thread.State.RUNNABLE) return false;
+    StackTraceElement[] stack = info.getStackTrace();
+    return Arrays.stream(stack).anyMatch(frame -> frame.getMethodName().equals("basicPublish"))
         && Arrays.stream(stack).anyMatch(frame -> frame.getMethodName().equals("quiescingTransmit"))
+        && Arrays.stream(stack).anyMatch(frame -> frame.getMethodName().startsWith("await") || frame.getMethodName().equals("wait"))
         && Arrays.stream(stack).noneMatch(frame -> frame.getClassName().contains("FrameHandler"));
   }
 
