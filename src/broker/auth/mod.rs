@@ -75,7 +75,7 @@ impl Actor {
     /// # Errors
     /// 403 `... access to queue 'q' in vhost 'v' refused for user 'u'`.
     pub fn require(&self, permission: Permission, resource: &Resource) -> Result<(), ChannelError> {
-        if self.permissions.allow(permission, permission_name(resource).as_bytes()) {
+        if self.permissions.cover(permission, permission_name(resource).as_bytes()) {
             return Ok(());
         }
         Err(ChannelError::PermissionRefused {
@@ -93,7 +93,7 @@ impl Actor {
         let name = permission_name(resource);
         let any = [Permission::Read, Permission::Write]
             .into_iter()
-            .any(|permission| self.permissions.allow(permission, name.as_bytes()));
+            .any(|permission| self.permissions.cover(permission, name.as_bytes()));
         if any { Ok(()) } else { self.require(Permission::Configure, resource) }
     }
 }

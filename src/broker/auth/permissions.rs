@@ -103,7 +103,7 @@ impl Permissions {
 
     /// Whether the permission covers a resource of that name.
     #[must_use]
-    pub fn allow(&self, permission: Permission, name: &[u8]) -> bool {
+    pub fn cover(&self, permission: Permission, name: &[u8]) -> bool {
         match permission {
             Permission::Configure => self.configure.matches(name),
             Permission::Write => self.write.matches(name),
@@ -119,10 +119,10 @@ mod tests {
     #[test]
     fn matches_anywhere_in_the_name_unless_anchored() {
         let permissions = Permissions::parse("job", "^job$", "").unwrap();
-        assert!(permissions.allow(Permission::Configure, b"my-jobs"));
-        assert!(!permissions.allow(Permission::Write, b"my-jobs"));
-        assert!(permissions.allow(Permission::Write, b"job"));
-        assert!(!permissions.allow(Permission::Read, b"job"), "an empty pattern covers nothing");
+        assert!(permissions.cover(Permission::Configure, b"my-jobs"));
+        assert!(!permissions.cover(Permission::Write, b"my-jobs"));
+        assert!(permissions.cover(Permission::Write, b"job"));
+        assert!(!permissions.cover(Permission::Read, b"job"), "an empty pattern covers nothing");
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_pattern_that_would_step_back_for_ever_is_done_at_once() {
         let permissions = Permissions::parse("^(a+)+(a|aa)+(a*)*b$", "", "").unwrap();
-        assert!(!permissions.allow(Permission::Configure, &[b'a'; 255]));
-        assert!(permissions.allow(Permission::Configure, b"aaab"));
+        assert!(!permissions.cover(Permission::Configure, &[b'a'; 255]));
+        assert!(permissions.cover(Permission::Configure, b"aaab"));
     }
 }

@@ -159,10 +159,9 @@ impl QueueCell {
 
     /// Whether the queue takes these messages, all of them, and none needs a record.
     pub(in crate::node) fn takes_all_in_memory(&self, arrivals: &[Arrival]) -> bool {
-        if self.may_refuse() || self.needs_places() {
-            return false;
-        }
-        !self.entry.durable || !arrivals.iter().any(|arrival| self.keeps(arrival))
+        // What needs no lock first: messages that are to survive are the rule in durable queues.
+        let keeps_some = self.entry.durable && arrivals.iter().any(|arrival| self.keeps(arrival));
+        !keeps_some && !self.may_refuse() && !self.needs_places()
     }
 
     /// Whether the queue refuses messages when it is full.
