@@ -3,9 +3,11 @@
 
 mod content;
 mod read;
+mod whole;
 
 #[cfg(test)]
 mod tests;
 
 pub use content::{write_content, write_deliver};
 pub use read::{DeliverView, PublishView, ack, deliver, publish};
+pub use whole::{WholePublish, whole_publish};

@@ -2,7 +2,7 @@
 
 use crate::basic::{Ack, CLASS_ID, Deliver, Publish};
 
-const PUBLISH: [u8; 4] = ids(Publish::METHOD_ID);
+pub(super) const PUBLISH: [u8; 4] = ids(Publish::METHOD_ID);
 const DELIVER: [u8; 4] = ids(Deliver::METHOD_ID);
 const ACK: [u8; 4] = ids(Ack::METHOD_ID);
 const MANDATORY: u8 = 1;
@@ -30,7 +30,13 @@ pub struct PublishView<'a> {
 #[inline]
 #[must_use]
 pub fn publish(payload: &[u8]) -> Option<PublishView<'_>> {
-    let (_ticket, rest) = payload.strip_prefix(&PUBLISH)?.split_first_chunk::<2>()?;
+    publish_arguments(payload.strip_prefix(&PUBLISH)?)
+}
+
+/// As [`publish`], behind class and method.
+#[inline]
+pub(super) fn publish_arguments(arguments: &[u8]) -> Option<PublishView<'_>> {
+    let (_ticket, rest) = arguments.split_first_chunk::<2>()?;
     let (names, [bits]) = rest.split_at_checked(rest.len().checked_sub(1)?)? else {
         return None;
     };
@@ -89,6 +95,7 @@ pub fn ack(payload: &[u8]) -> Option<(u64, bool)> {
     Some((u64::from_be_bytes(*delivery_tag), bits & MULTIPLE != 0))
 }
 
+#[inline]
 fn short_string(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = input.split_first()?;
     rest.split_at_checked(usize::from(*len))

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
-use crate::frame::{FrameKind, write_frame};
+use crate::frame::{FrameKind, Split, split, write_frame};
 use crate::method::any_method;
 use crate::samples::{self, Sample};
 use crate::{ContentHeader, Method, ShortString, basic};
@@ -69,7 +69,64 @@ fn publish_deliver_or_ack() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![publish, deliver, ack]
 }
 
+/// What the general way finds, frame by frame.
+fn frame_by_frame(input: &[u8], frame_max: u32) -> Option<WholePublish<'_>> {
+    let next = |at: usize, kind| match split(input.get(at..)?, frame_max) {
+        Ok(Split::Frame { frame, consumed }) if frame.kind == kind => Some((frame, at + consumed)),
+        Ok(_) | Err(_) => None,
+    };
+    let (method, at) = next(0, FrameKind::Method)?;
+    let publish = publish(method.payload)?;
+    let (header, at) = next(at, FrameKind::Header)?;
+    let size = u64::from_be_bytes(*header.payload.get(4..12)?.first_chunk()?);
+    let (body, of, consumed) = if size == 0 {
+        (&[][..], method.channel, at)
+    } else {
+        let (body, at) = next(at, FrameKind::Body)?;
+        (body.payload, body.channel, at)
+    };
+    let fits = header.channel == method.channel && of == method.channel && body.len() as u64 == size;
+    fits.then_some(WholePublish { channel: method.channel, publish, header: header.payload, body, consumed })
+}
+
+/// A publish in its frames, and what follows it in the stream.
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let name = || proptest::collection::vec(any::<u8>(), 0..=20);
+    let content = (samples::properties(), proptest::collection::vec(any::<u8>(), 0..=40), any::<Vec<u8>>());
+    (0..3_u16, name(), name(), any::<u8>(), content).prop_map(|(channel, exchange, key, bits, content)| {
+        let (properties, body, behind) = content;
+        let mut out = BytesMut::new();
+        let publish = [&[0, 60, 0, 40, 0, 0][..], &names(&exchange, &key), &[bits]].concat();
+        write_frame(&mut out, FrameKind::Method, channel, |out| out.extend_from_slice(&publish));
+        ContentHeader::new(body.len() as u64, properties).write_frame(channel, &mut out);
+        if !body.is_empty() {
+            write_frame(&mut out, FrameKind::Body, channel, |out| out.extend_from_slice(&body));
+        }
+        [&out[..], &behind].concat()
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_whole_publish_is_found_as_frame_by_frame(octets in stream()) {
+        prop_assert!(whole_publish(&octets, 0).is_some());
+        for frame_max in [0, 12, 20, 131_072] {
+            prop_assert_eq!(whole_publish(&octets, frame_max), frame_by_frame(&octets, frame_max));
+        }
+    }
+
+    #[test]
+    fn a_publish_that_is_not_all_there_is_not_found(octets in stream(), most: usize) {
+        let whole = whole_publish(&octets, 0).map(|whole| whole.consumed).unwrap_or_default();
+        prop_assert_eq!(whole_publish(&octets[..most % whole], 0), None);
+    }
+
+    #[test]
+    fn a_damaged_publish_is_found_or_not_as_frame_by_frame(octets in samples::damaged(stream()), frame_max in 0..64_u32) {
+        prop_assert_eq!(whole_publish(&octets, 0), frame_by_frame(&octets, 0));
+        prop_assert_eq!(whole_publish(&octets, frame_max), frame_by_frame(&octets, frame_max));
+    }
+
     #[test]
     fn reading_agrees_on_good_octets(octets in publish_deliver_or_ack()) {
         prop_assert!(publish(&octets).is_some() || deliver(&octets).is_some() || ack(&octets).is_some());

@@ -1,7 +1,7 @@
 //! Messages coming in: basic.publish, its content header and its body, whole in one buffer or frame by frame.
 
 use bytes::BytesMut;
-use leveret_protocol::fast::PublishView;
+use leveret_protocol::fast::WholePublish;
 use leveret_protocol::{FrameKind, HeaderView, RawFrame};
 
 use super::{Channel, Context, Mode, Step, reply_to};
@@ -71,28 +71,20 @@ impl Channel {
         self.assembly.as_ref().is_some_and(|assembly| assembly.size > SMALL)
     }
 
-    /// The body size in a content header that belongs to basic; `None`: let the frame-by-frame path tell what is
-    /// wrong.
-    pub(in crate::broker) fn announced_size(&self, header: &[u8]) -> Option<usize> {
-        if self.closing || self.assembly.is_some() {
-            return None;
-        }
-        let [_, _, 0, 0, size @ ..] = header else { return None };
-        usize::try_from(u64::from_be_bytes(*size.first_chunk::<8>()?)).ok()
-    }
-
     /// A whole publish at once. `false`: it is not plain enough, take it frame by frame.
     pub(in crate::broker) fn publish_at_once(
         &mut self,
         context: &Context<'_>,
-        publish: PublishView<'_>,
-        header: &[u8],
-        body: &[u8],
+        whole: &WholePublish<'_>,
         arena: &mut MessageArena,
         effects: &mut Vec<Effect>,
     ) -> Result<bool, BrokerError> {
+        let WholePublish { publish, header, body, .. } = *whole;
+        if self.closing || self.assembly.is_some() {
+            return Ok(false);
+        }
         let Ok(view) = HeaderView::parse(header) else { return Ok(false) };
-        let too_large = u64::try_from(body.len()).unwrap_or(u64::MAX) > context.settings.max_message_size;
+        let too_large = view.body_size() > context.settings.max_message_size;
         if publish.immediate || view.class_id() != BASIC || view.weight() != 0 || too_large {
             return Ok(false);
         }

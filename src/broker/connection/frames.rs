@@ -51,30 +51,16 @@ impl Connection {
         arena: &mut MessageArena,
         effects: &mut Vec<Effect>,
     ) -> Option<usize> {
-        let (method, rest) = next_frame(input, self.frame_max, FrameKind::Method)?;
-        let publish = fast::publish(method.payload)?;
-        let (header, rest) = next_frame(rest, self.frame_max, FrameKind::Header)?;
-        if header.channel != method.channel {
-            return None;
-        }
-        let channel = self.channels.get_mut(&method.channel)?;
-        let size = channel.announced_size(header.payload)?;
-        let (body, rest) = if size == 0 {
-            (&[][..], rest)
-        } else {
-            let (body, rest) = next_frame(rest, self.frame_max, FrameKind::Body)?;
-            if body.channel != method.channel || body.payload.len() != size {
-                return None;
-            }
-            (body.payload, rest)
-        };
-        let context = Context { now, number: method.channel, settings: &self.settings, vhost: &self.vhost };
-        match channel.publish_at_once(&context, publish, header.payload, body, arena, effects) {
+        let whole = fast::whole_publish(input, self.frame_max)?;
+        let number = whole.channel;
+        let channel = self.channels.get_mut(&number)?;
+        let context = Context { now, number, settings: &self.settings, vhost: &self.vhost };
+        match channel.publish_at_once(&context, &whole, arena, effects) {
             Ok(true) => {}
             Ok(false) => return None,
-            Err(error) => self.fail(now, method.channel, (60, 40), error, effects),
+            Err(error) => self.fail(now, number, (60, 40), error, effects),
         }
-        Some(input.len() - rest.len())
+        Some(whole.consumed)
     }
 
     fn dispatch(&mut self, now: Timestamp, frame: RawFrame<'_>, effects: &mut Vec<Effect>) {
@@ -292,12 +278,5 @@ impl Connection {
     fn prefers_dynamic_prefetch(&self) -> bool {
         let product = self.client_properties.get("product").and_then(leveret_protocol::FieldValue::as_str);
         self.settings.qos_dynamic || matches!(product, Some("py-amqp" | "kombu"))
-    }
-}
-
-fn next_frame(input: &[u8], frame_max: u32, kind: FrameKind) -> Option<(RawFrame<'_>, &[u8])> {
-    match frame::split(input, frame_max) {
-        Ok(Split::Frame { frame, consumed }) if frame.kind == kind => Some((frame, input.get(consumed..)?)),
-        Ok(Split::Frame { .. } | Split::Incomplete { .. }) | Err(_) => None,
     }
 }
