@@ -38,9 +38,13 @@ fn delivery(consumer: ConsumerId, checkout: u64, body: &str) -> Delivery {
 }
 
 fn cell() -> Arc<QueueCell> {
+    cell_called("q")
+}
+
+pub(super) fn cell_called(called: &str) -> Arc<QueueCell> {
     let entry = QueueEntry {
         id: QueueId(1),
-        name: name("q"),
+        name: name(called),
         durable: false,
         auto_delete: false,
         owner: None,

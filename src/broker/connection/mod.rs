@@ -3,6 +3,7 @@
 
 mod assembling;
 mod blocking;
+mod delivering;
 mod description;
 mod effect;
 mod frames;
@@ -23,19 +24,22 @@ use leveret_protocol::{FieldTable, Method, ShortString};
 
 use self::assembling::Assembling;
 use self::blocking::Blocking;
+pub use self::delivering::Delivering;
 pub use self::description::{ConsumerDescription, Description};
 pub use self::effect::{Effect, Note, Reply, Request, Settlement};
 use self::heartbeat::{Beat, Heartbeat};
 pub use self::settings::{ChannelFlow, Settings};
 use super::channel::Channel;
 use super::error::{BrokerError, ChannelError};
-use super::ids::{ConsumerId, DeliveryTag, QueueId};
+use super::ids::{ConsumerId, QueueId};
 use super::message::MessageArena;
-use super::queue::Delivery;
 use super::time::Timestamp;
 
 /// How long RabbitMQ leaves a refused client hanging before the socket is closed. Slows down guessing of passwords.
 const SILENT_CLOSE: Duration = Duration::from_secs(3);
+
+/// Stops handling frames when so many effects are to be carried out: more of them would not stay in a core's own cache.
+const EFFECTS_AT_ONCE: usize = 256;
 
 /// How long a client may take to answer connection.close, at most.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,17 +75,6 @@ pub(super) struct ConsumerRecord {
     pub(super) consumer_tag: ShortString,
     pub(super) queue: Option<QueueId>,
     pub(super) no_ack: bool,
-}
-
-/// What a delivery needs besides the message to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// The consumer's channel.
-    pub channel: u16,
-    /// The consumer's tag.
-    pub consumer_tag: ShortString,
-    /// The channel's next delivery tag.
-    pub delivery_tag: DeliveryTag,
 }
 
 /// A client's connection.
@@ -130,8 +123,8 @@ impl Connection {
     }
 
     /// Handles complete frames at the front of `input` and returns how many bytes they were. Stops early at an effect
-    /// that wants an answer, and at a publish while an alarm is on; call again with the rest once the answer is given or
-    /// the alarm is over.
+    /// that wants an answer, where effects become many, and at a publish while an alarm is on; call again with the rest once
+    /// the answer is given, they are carried out, or the alarm is over.
     pub fn receive(
         &mut self,
         now: Timestamp,
@@ -141,7 +134,7 @@ impl Connection {
     ) -> usize {
         self.note_received();
         let mut consumed = 0;
-        while !self.waiting && !self.is_blocked() {
+        while !self.waiting && !self.is_blocked() && effects.len() < EFFECTS_AT_ONCE {
             let rest = input.get(consumed..).unwrap_or_default();
             let step = match self.state {
                 State::Header => self.receive_header(rest, effects),
@@ -231,22 +224,6 @@ impl Connection {
                 self.end(effects);
             }
         }
-    }
-
-    /// A delivery is about to be written: gives it its tag and remembers it until it is settled. `None` when its
-    /// consumer is gone.
-    pub fn deliver(&mut self, delivery: &Delivery) -> Option<Stamp> {
-        let record = self.consumers.get(&delivery.consumer)?;
-        let channel = self.channels.get_mut(&record.channel)?;
-        let queue = record.queue.filter(|_| !record.no_ack);
-        let delivery_tag = channel.deliver(queue, delivery);
-        Some(Stamp { channel: record.channel, consumer_tag: record.consumer_tag.clone(), delivery_tag })
-    }
-
-    /// basic.get found a message on this channel: gives it its tag.
-    pub fn deliver_got(&mut self, channel: u16, queue: Option<QueueId>, delivery: &Delivery) -> Option<DeliveryTag> {
-        self.waiting = false;
-        Some(self.channels.get_mut(&channel)?.deliver_got(queue, delivery))
     }
 
     /// A consumer's queue is gone: tells the client, if it wants to know.

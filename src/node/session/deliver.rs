@@ -102,34 +102,46 @@ impl Session {
     }
 
     fn write_backlog(&mut self, limit: usize, out: &mut BytesMut) -> bool {
-        let body_max = self.connection.body_max();
         while out.len() < limit {
-            let Some(delivery) = self.backlog.next() else {
+            let Some(next) = self.backlog.as_slice().first() else {
                 self.refund();
                 return false;
             };
-            if let Some(stamp) = self.connection.deliver(&delivery) {
-                fast::write_deliver(
-                    out,
-                    stamp.channel,
-                    stamp.consumer_tag.as_bytes(),
-                    stamp.delivery_tag.0,
-                    delivery.redelivered,
-                    delivery.message.names(),
-                    delivery.message.header(),
-                    delivery.message.body(),
-                    body_max,
-                );
-                self.charge(&delivery);
-            }
+            self.write_deliveries_of(next.consumer, limit, out);
         }
         self.refund();
         true
     }
 
-    fn charge(&mut self, delivery: &Delivery) {
-        if let Some(written) = self.written.get_mut(&delivery.consumer) {
-            written.cost += delivery.message.cost();
+    /// Writes deliveries as long as they are one consumer's, who is looked up once for all of them.
+    fn write_deliveries_of(&mut self, consumer: ConsumerId, limit: usize, out: &mut BytesMut) {
+        let body_max = self.connection.body_max();
+        let (backlog, mut cost) = (&mut self.backlog, 0);
+        let mut next = || if backlog.as_slice().first()?.consumer == consumer { backlog.next() } else { None };
+        let Some(mut delivering) = self.connection.delivering(consumer) else {
+            while next().is_some() {}
+            return;
+        };
+        while out.len() < limit
+            && let Some(delivery) = next()
+        {
+            let delivery_tag = delivering.next_tag(&delivery);
+            let Delivery { redelivered, message, .. } = &delivery;
+            fast::write_deliver(
+                out,
+                delivering.channel(),
+                delivering.consumer_tag(),
+                delivery_tag.0,
+                *redelivered,
+                message.names(),
+                message.header(),
+                message.body(),
+                body_max,
+            );
+            cost += message.cost();
+        }
+        if let Some(written) = self.written.get_mut(&consumer) {
+            written.cost += cost;
         }
     }
 

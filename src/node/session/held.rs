@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::publish::Targets;
+use super::routes::Targets;
 use super::{Session, confirms};
 use crate::broker::error::ChannelError;
 use crate::broker::message::Message;

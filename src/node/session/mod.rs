@@ -7,13 +7,16 @@ mod commit;
 mod confirms;
 mod deliver;
 mod description;
+mod entering;
 mod errand;
 mod events;
+mod execute;
 mod flow;
 mod held;
 mod publish;
 mod random;
 mod request;
+mod routes;
 mod settle;
 mod trace;
 mod uncommitted;
@@ -29,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use leveret_protocol::{Method, PROTOCOL_HEADER, ReplyCode, ShortString, basic, channel, fast, frame};
+use leveret_protocol::{Method, ReplyCode, ShortString, basic, fast};
 
 use self::admitted::Admitted;
 use self::confirms::Confirms;
@@ -38,8 +41,9 @@ pub use self::description::{ConnectionMemory, ConnectionReport, Waiting};
 pub(in crate::node) use self::errand::publish as publish_alone;
 use self::flow::Flow;
 use self::held::HeldPublishes;
-use self::publish::{Batch, RouteCache};
+use self::publish::Batch;
 use self::random::Random;
+use self::routes::Routes;
 use self::settle::Settled;
 use self::uncommitted::Uncommitted;
 use self::waiting::Later;
@@ -47,9 +51,8 @@ use self::windows::Windows;
 use super::outbox::Outbox;
 use super::vhost::RunningVhost;
 use super::{ConnectionSlot, Node};
-use crate::broker::auth::sasl::{Login, Mechanism};
 use crate::broker::auth::{Actor, User};
-use crate::broker::connection::{Connection, Effect, Note, Reply};
+use crate::broker::connection::{Connection, Effect, Note};
 use crate::broker::error::{BrokerError, ConnectionError};
 use crate::broker::ids::{CheckoutId, ConnectionId, ConsumerId, QueueId};
 use crate::broker::message::{Message, MessageArena};
@@ -78,7 +81,7 @@ pub struct Session {
     user: Option<Arc<User>>,
     actor: Option<Actor>,
     vhost: Option<Arc<RunningVhost>>,
-    cache: RouteCache,
+    routes: Routes,
     /// The vhost is traced, as this batch sees it.
     tracing: bool,
     random: Random,
@@ -154,7 +157,7 @@ impl Session {
             user: None,
             actor: None,
             vhost: None,
-            cache: RouteCache::default(),
+            routes: Routes::default(),
             tracing: false,
             random: Random::default(),
             batch: Batch::default(),
@@ -280,117 +283,6 @@ impl Session {
         self.slot = None;
     }
 
-    fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>, out: &mut BytesMut) {
-        let mut failed: Vec<u16> = Vec::new();
-        let mut answers = Vec::new();
-        let mut effects = effects.drain(..);
-        while let Some(effect) = effects.next() {
-            if !failed.is_empty()
-                && let Some(channel) = effect.channel().filter(|channel| failed.contains(channel))
-            {
-                self.drop_effect(now, channel, &effect);
-                continue;
-            }
-            if let Some((queue, consumer)) = leaves_with(&effect, effects.as_slice().first()) {
-                self.flush_settled(now);
-                self.forget(queue, consumer);
-                self.run_queue(now, queue, Input::Leave(consumer));
-                continue;
-            }
-            failed.extend(self.carry_out(now, effect, &mut answers, out));
-            while !answers.is_empty() {
-                let more = std::mem::take(&mut answers);
-                for effect in more {
-                    self.carry_out(now, effect, &mut answers, out);
-                }
-            }
-        }
-        self.flush_settled(now);
-        self.refused.clear();
-    }
-
-    /// An effect that came after an error on its channel: it does not happen, but nobody may wait for it.
-    fn drop_effect(&mut self, now: Timestamp, channel: u16, effect: &Effect) {
-        if matches!(effect, Effect::Request { .. }) {
-            self.connection.answer(now, channel, Ok(Reply::Done), &mut Vec::new());
-        }
-    }
-
-    /// Carries out one effect; tells the channel whose publish failed.
-    fn carry_out(
-        &mut self,
-        now: Timestamp,
-        effect: Effect,
-        answers: &mut Vec<Effect>,
-        out: &mut BytesMut,
-    ) -> Option<u16> {
-        if let Effect::Settle { queue, consumer, checkout, outcome } = effect {
-            self.settle(now, (queue, consumer, outcome), checkout);
-            return None;
-        }
-        self.flush_settled(now);
-        if let Effect::Publish { channel, message, mandatory, in_transaction } = effect {
-            let error = self.publish(now, channel, message, mandatory, in_transaction, out).err()?;
-            self.flush_published(now);
-            self.connection.publish_refused(now, channel, error, answers);
-            return Some(channel);
-        }
-        self.flush_published(now);
-        match effect {
-            Effect::Publish { .. } | Effect::Settle { .. } => {}
-            Effect::SendProtocolHeader => out.extend_from_slice(&PROTOCOL_HEADER),
-            Effect::SendHeartbeat => out.extend_from_slice(&frame::HEARTBEAT),
-            Effect::Send { channel, method } => self.send(channel, method, out),
-            Effect::Confirm { channel, first, through } => {
-                self.owe_confirm(channel, first, through, out);
-            }
-            Effect::Authenticate { mechanism, login } => {
-                self.authenticate(mechanism, &login);
-                self.connection.authenticated(now, self.user.is_some(), answers);
-            }
-            Effect::OpenVhost(name) => {
-                let opened = self.open_vhost(&name);
-                self.connection.vhost_opened(now, opened, answers);
-            }
-            Effect::OpenChannel(channel) => {
-                let allowed = self.take_channel(channel);
-                self.connection.channel_allowed(now, channel, allowed, answers);
-            }
-            Effect::Request { channel, request } => self.request(now, channel, request, answers, out),
-            Effect::Rollback(channel) => self.roll_back(channel),
-            Effect::Extend { queue, consumer, checkout, by } => self.extend(now, queue, consumer, checkout, by),
-            Effect::SetPrefetch { queue, consumer, prefetch } => {
-                self.run_queue(now, queue, Input::SetPrefetch(consumer, prefetch));
-            }
-            Effect::SetChannelLimited { queue, consumer, limited } => {
-                self.set_channel_limited(now, queue, consumer, limited);
-            }
-            Effect::Offer { channel, queue, consumer, room } => {
-                let taken = self.offer(now, queue, consumer, room);
-                self.connection.offer_taken(channel, consumer, taken, answers);
-            }
-            Effect::Unsubscribe { queue, consumer, .. } => self.unsubscribe(now, queue, consumer, out),
-            Effect::CloseReplyTo(channel) => self.close_reply_to(channel),
-            Effect::Abandon { queue, consumer } => {
-                self.forget(queue, consumer);
-                self.run_queue(now, queue, Input::Abandon(consumer));
-                self.share_windows(now, self.written.len());
-            }
-            Effect::ChannelEnded(channel) => self.channel_ended(now, channel),
-            Effect::ReleaseExclusive => self.release_exclusive(now),
-            Effect::Note(note) => self.log(&note),
-            Effect::Disconnect => {}
-        }
-        None
-    }
-
-    fn send(&self, channel: u16, method: Method, out: &mut BytesMut) {
-        if matches!(method, Method::Channel(channel::Method::OpenOk(_))) {
-            self.tell_channel_created(channel);
-        }
-        method.write_frame(channel, out);
-    }
-
     /// Keeps nothing of a consumer, or of what stands for a channel, that is given up.
     fn forget(&mut self, queue: QueueId, consumer: ConsumerId) {
         self.consumer_gone(consumer);
@@ -398,46 +290,6 @@ impl Session {
         if let Some((&getter, _)) = getters.find(|(_, getter)| **getter == consumer) {
             self.getters.remove(&getter);
         }
-    }
-
-    fn authenticate(&mut self, mechanism: Mechanism, login: &Login) {
-        let found = self.node.users.authenticate(login, self.peer.ip());
-        if let Err(reason) = &found {
-            tracing::warn!(peer = %self.peer, "{} login refused: {reason}", mechanism.name());
-        }
-        self.tell_login(mechanism, login, found.as_ref().err());
-        self.user = found.ok();
-    }
-
-    fn take_channel(&mut self, channel: u16) -> Result<(), ConnectionError> {
-        self.node.take_channel()?;
-        self.taken_channels.insert(channel);
-        Ok(())
-    }
-
-    fn open_vhost(&mut self, name: &ShortString) -> Result<(), ConnectionError> {
-        let slot = Node::take_slot(&self.node).map_err(|limit| {
-            ConnectionError::NotAllowed(format!("connection refused: node connection limit ({limit}) is reached"))
-        })?;
-        let Some(vhost) = self.node.vhost(name) else {
-            return Err(ConnectionError::NotAllowed(format!("vhost {name} not found")));
-        };
-        let Some(user) = &self.user else {
-            return Err(ConnectionError::NotAllowed(format!("access to vhost '{name}' refused")));
-        };
-        let Some(permissions) = self.node.users.permissions(user, name) else {
-            let text = format!("access to vhost '{name}' refused for user '{}'", user.name);
-            return Err(ConnectionError::NotAllowed(text));
-        };
-        tracing::info!(
-            peer = %self.peer, "connection {}: user '{}' authenticated and granted access to vhost '{name}'",
-            self.peer, user.name
-        );
-        self.actor = Some(Actor { connection: self.id, user: Arc::clone(user), permissions });
-        self.vhost = Some(vhost);
-        self.slot = Some(slot);
-        self.tell_created();
-        Ok(())
     }
 
     /// Runs a queue with something of this connection's consumers, and ends the queue if it has become unused.
@@ -541,12 +393,4 @@ impl Session {
             Note::HandshakeRefused(reason) => tracing::error!("closing AMQP connection ({peer}): {reason}"),
         }
     }
-}
-
-/// A consumer that ends together with the one that the next effect ends: what both hold comes back before any of it is
-/// handed out again.
-fn leaves_with(effect: &Effect, next: Option<&Effect>) -> Option<(QueueId, ConsumerId)> {
-    let Effect::Abandon { queue, consumer } = effect else { return None };
-    let Effect::Abandon { queue: of_next, .. } = next? else { return None };
-    (queue == of_next).then_some((*queue, *consumer))
 }

@@ -1,5 +1,5 @@
 //! Publishing: from a message to its queues. Consecutive messages for the same queue go in under one lock; where
-//! messages with the same names went last time is remembered until the topology changes.
+//! messages with the same names went before is remembered until the topology changes.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use leveret_protocol::ShortString;
 use smallvec::SmallVec;
 
+use super::routes::Targets;
 use super::uncommitted::Kept;
 use super::{Session, confirms};
 use crate::broker::auth::Permission;
@@ -24,16 +25,6 @@ use crate::node::cell::{Pressure, QueueCell};
 use crate::node::memories::{Acquaintance, Way};
 use crate::node::together::{self, Applied};
 use crate::store::Waiter as _;
-
-pub(super) type Targets = SmallVec<[Arc<QueueCell>; 1]>;
-
-/// Where messages with certain names go.
-#[derive(Debug, Default)]
-pub(super) struct RouteCache {
-    number: u64,
-    names: Vec<u8>,
-    targets: Targets,
-}
 
 /// Messages that wait for the end of the batch to go into their queues together.
 #[derive(Debug, Default)]
@@ -85,18 +76,18 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<(), ChannelError> {
         self.published += 1;
-        if message.traits().is_plain() && !in_transaction && self.cached(&message) {
-            if self.cache.targets.is_empty() && mandatory {
+        if message.traits().is_plain() && !in_transaction && self.remembers(&message) {
+            if self.routes.targets().is_empty() && mandatory {
                 self.write_return(channel, &message, out);
             }
             if self.held.holds(channel) {
-                let targets = self.cache.targets.clone();
+                let targets = self.routes.targets().clone();
                 self.hold(channel, self.published, message, targets);
                 return Ok(());
             }
-            if !self.batch.goes_to(&self.cache.targets) {
+            if !self.batch.goes_to(self.routes.targets()) {
                 self.flush_published(now);
-                self.batch.targets.clone_from(&self.cache.targets);
+                self.batch.targets.clone_from(self.routes.targets());
             }
             self.batch.push(channel, self.published, message.into());
             return Ok(());
@@ -238,9 +229,9 @@ impl Session {
         kept.iter().for_each(|kept| vhost.memories.forget(&kept.admitted));
     }
 
-    fn cached(&self, message: &Message) -> bool {
-        let current = self.vhost.as_ref().is_some_and(|vhost| vhost.number() == self.cache.number);
-        current && !self.cache.names.is_empty() && self.cache.names == message.names()
+    #[inline]
+    fn remembers(&mut self, message: &Message) -> bool {
+        self.vhost.as_ref().is_some_and(|vhost| self.routes.find(vhost.number(), message.names()))
     }
 
     fn distribute(
@@ -303,8 +294,7 @@ impl Session {
         if self.tracing {
             self.trace_publish(now, channel, &message, &targets);
         } else if !route.varies && checked.copies.is_empty() && !is_reply(&message) {
-            self.cache =
-                RouteCache { number: topology.number, names: message.names().to_vec(), targets: targets.clone() };
+            self.routes.remember(topology.number, message.names(), &targets);
         }
         Ok((kept.unwrap_or(message), targets, known))
     }

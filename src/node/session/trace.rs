@@ -1,8 +1,8 @@
 //! Copies of a connection's messages for the firehose. Whether there are any is looked at once for each batch: while a
-//! vhost is traced nothing is published by the remembered route, so that messages cost nothing where it is not.
+//! vhost is traced nothing is published by a remembered route, so that messages cost nothing where it is not.
 
 use super::Session;
-use super::publish::RouteCache;
+use super::routes::Routes;
 use crate::broker::message::Message;
 use crate::broker::queue::Delivery;
 use crate::broker::time::Timestamp;
@@ -15,7 +15,7 @@ impl Session {
     pub(super) fn look_for_tracing(&mut self) {
         let traced = self.is_traced();
         if traced && !self.tracing {
-            self.cache = RouteCache::default();
+            self.routes = Routes::default();
         }
         self.tracing = traced;
     }

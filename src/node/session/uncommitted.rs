@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::publish::Targets;
+use super::routes::Targets;
 use crate::broker::error::ChannelError;
 use crate::broker::queue::Arrival;
 use crate::node::memories::Admission;

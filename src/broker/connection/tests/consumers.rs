@@ -5,10 +5,10 @@ use std::time::Duration;
 use leveret_protocol::{FieldTable, FieldValue, basic, channel, tx};
 
 use super::{
-    ANN, BOB, Peer, abandon, channel_error, connection_error, name, queue_of, send, settings, settle, tag_of,
+    ANN, BOB, Peer, Stamp, abandon, channel_error, connection_error, name, queue_of, send, settings, settle, tag_of,
     with_capability,
 };
-use crate::broker::connection::{Effect, Reply, Request, Settings, Stamp};
+use crate::broker::connection::{Effect, Reply, Request, Settings};
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::ids::{CheckoutId, ConsumerId, DeliveryTag};
 use crate::broker::queue::Outcome;

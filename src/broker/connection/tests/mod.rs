@@ -23,7 +23,7 @@ use leveret_protocol::{
     connection, frame,
 };
 
-use super::{Connection, Effect, Note, Reply, Request, Settings, Settlement, Stamp};
+use super::{Connection, Effect, Note, Reply, Request, Settings, Settlement};
 use crate::broker::auth::sasl::Mechanism;
 use crate::broker::error::{ChannelError, ConnectionError};
 use crate::broker::ids::{CheckoutId, ConsumerId, DeliveryTag, QueueId};
@@ -212,7 +212,10 @@ impl Peer {
     }
 
     fn deliver(&mut self, consumer: ConsumerId, checkout: u64) -> Option<Stamp> {
-        self.connection.deliver(&delivery(consumer, checkout))
+        let mut delivering = self.connection.delivering(consumer)?;
+        let delivery_tag = delivering.next_tag(&delivery(consumer, checkout));
+        let consumer_tag = ShortString::new(delivering.consumer_tag()).unwrap();
+        Some(Stamp { channel: delivering.channel(), consumer_tag, delivery_tag })
     }
 
     /// Deliveries with the checkouts and delivery tags from 1 up to `last`.
@@ -240,6 +243,14 @@ fn tag_of(consumer: ConsumerId) -> ShortString {
 
 fn queue_of(consumer: ConsumerId) -> QueueId {
     QueueId(100 + consumer.0)
+}
+
+/// What a delivery is written with besides its message.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    channel: u16,
+    consumer_tag: ShortString,
+    delivery_tag: DeliveryTag,
 }
 
 fn delivery(consumer: ConsumerId, checkout: u64) -> Delivery {
