@@ -1,0 +1,44 @@
+"""Durable queues, each bound to a topic exchange: what is on the disk by the time that it is answered."""
+
+from broker import OutOfTime
+from queues import clean as clean_queues
+from queues import delete, name
+from wire import exchange_declare, exchange_delete, queue_bind, queue_declare
+
+SIZES = [100, 1_000, 10_000]
+FIGURES = {
+    "declares_per_second": "declared a second",
+    "binds_per_second": "bound a second",
+    "bytes_each": "octets of memory each",
+    "deletes_per_second": "deleted a second",
+}
+EXCHANGE = "leveret-scale-durable"
+
+
+def measure(broker, count, deadline, baseline):
+    made = 0
+    try:
+        broker.call(exchange_declare(EXCHANGE, "topic", durable=True))
+        declared = broker.make((queue_declare(name(number, "durable"), durable=True) for number in range(count)), count, deadline)
+        made = declared.done
+        if not declared.complete:
+            raise OutOfTime(f"{made:,} of {count:,} durable queues after {declared.seconds:.0f} s")
+        bindings = (queue_bind(name(number, "durable"), EXCHANGE, f"order.{number}.#") for number in range(count))
+        bound = broker.make(bindings, count, deadline)
+        if not bound.complete:
+            raise OutOfTime(f"{bound.done:,} of {count:,} durable bindings after {bound.seconds:.0f} s")
+        figures = {"declares_per_second": declared.rate, "binds_per_second": bound.rate}
+        if baseline is not None:
+            figures["bytes_each"] = (broker.resident() - baseline) / count
+        deleted = delete(broker, made, "durable")
+        made = 0
+        return {**figures, "deletes_per_second": deleted.rate}
+    finally:
+        if made:
+            delete(broker, made, "durable")
+        broker.call(exchange_delete(EXCHANGE))
+
+
+def clean(broker):
+    clean_queues(broker, "durable", SIZES[-1])
+    broker.call(exchange_delete(EXCHANGE))
