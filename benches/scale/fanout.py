@@ -6,7 +6,7 @@ FIGURES = {"copies_per_second": "copies delivered a second", "publishes_per_seco
 
 
 def measure(broker, count, deadline, baseline):
-    through = ["--exchange", "leveret-scale-fanout", "--exchange-type", "fanout", "--queue", "leveret-scale-copies-{queue}"]
+    through = ["--exchange", "leveret-scale-fanout", "--exchange-type", "fanout", "--routing-key", "copies", "--queue", "leveret-scale-copies-{queue}"]
     result = broker.perf(*through, "--queues", count, "--consumers", min(count, 2), "--auto-ack", "--confirm", 100)
     return {
         "copies_per_second": result["consumed"]["per_second"],
