@@ -12,6 +12,7 @@ A broker is NAME=HOST:PORT, or NAME=HOST:PORT:PID where its memory is to be meas
     queues       1k, 10k, 100k queues: how fast they are declared and deleted, memory of each, a publish and a get amid them
     durable      100, 1k, 10k durable queues, each bound to a topic exchange: the same with the disk
     bindings     1k, 10k, 100k, 1M bindings of a topic exchange: how fast they are made, memory of each, routing through them
+    headers      10 to 10k bindings of a headers exchange: the same
     fanout       1 to 1,000 queues bound to an exchange: copies delivered, messages published
     consumers    1 to 1,000 consumers of one queue: the rate
     bodies       1 KiB to 16 MiB: messages and MiB a second
@@ -45,6 +46,7 @@ import connections
 import consumers
 import durable
 import fanout
+import headers
 import queues
 import tables
 from broker import Broker, OutOfTime
@@ -55,6 +57,7 @@ MEASUREMENTS = {
     "queues": queues,
     "durable": durable,
     "bindings": bindings,
+    "headers": headers,
     "fanout": fanout,
     "consumers": consumers,
     "bodies": bodies,

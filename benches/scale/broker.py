@@ -52,6 +52,11 @@ class Broker:
         with open(f"/proc/{self.pid}/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
 
+    def grown(self, baseline, count):
+        """Octets for each of so many things, where the process has grown at all: what few of them take is lost amid the rest."""
+        each = (self.resident() - baseline) / count if self.pid else 0
+        return {"bytes_each": each} if each > 0 else {}
+
     def perf(self, *options):
         """Runs `leveret perf` and gives its result; what does not end within the budget is interrupted."""
         command = [self.tool, "perf", "--quiet", "--format", "json", "--uri", self.uri, "--time", f"{self.seconds}s", *options]

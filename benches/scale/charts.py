@@ -1,5 +1,6 @@
 """One SVG for each measurement, a panel for each of its figures, both axes logarithmic, all brokers in one panel."""
 
+import math
 import pathlib
 
 COLOURS = ["#0b6e4f", "#d1495b", "#30638e", "#edae49"]
@@ -28,8 +29,16 @@ def draw(points, measurements, folder):
                     axis.plot(*zip(*line), marker="o", markersize=4, color=colour, label=broker)
             axis.set(xscale="log", yscale="log", xlabel=name if name != "bodies" else "octets of a body")
             axis.set_title(label, fontsize=9)
-            axis.grid(True, which="major", alpha=0.3)
+            axis.minorticks_off()
+            widen(axis)
+            axis.grid(True, alpha=0.3)
         axes[0][0].legend()
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         figure.savefig(pathlib.Path(folder) / f"scale-{name}.svg", metadata={"Date": None})
         pyplot.close(figure)
+
+
+def widen(axis):
+    """To whole decades, or lines that are nearly level would look steep."""
+    low, high = (math.log10(value) for value in axis.dataLim.intervaly)
+    axis.set_ylim(10 ** math.floor(low - 0.1), 10 ** math.ceil(high + 0.1))

@@ -6,7 +6,7 @@ from broker import OutOfTime
 from wire import Connection
 
 SIZES = [100, 1_000, 10_000]
-FIGURES = {"opens_per_second": "opened a second", "bytes_each": "octets of memory each", "messages_per_second": "messages a second of a pair beside them"}
+FIGURES = {"opens_per_second": "opened a second", "bytes_each": "octets of memory each", "messages_per_second": "messages a second beside them"}
 TOGETHER = 50
 
 
@@ -25,8 +25,7 @@ def measure(broker, count, deadline, baseline):
                 logins = [login for login in logins if next(login, "done") != "done"]
         opened = time.monotonic() - began
         figures = {"opens_per_second": count / opened, "seconds_to_open": opened}
-        if baseline is not None:
-            figures["bytes_each"] = (broker.resident() - baseline) / count
+        figures |= broker.grown(baseline, count)
         pair = broker.perf("--auto-ack", "--confirm", 1000)
         figures["messages_per_second"] = pair["consumed"]["per_second"]
         return figures

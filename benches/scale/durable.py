@@ -28,8 +28,7 @@ def measure(broker, count, deadline, baseline):
         if not bound.complete:
             raise OutOfTime(f"{bound.done:,} of {count:,} durable bindings after {bound.seconds:.0f} s")
         figures = {"declares_per_second": declared.rate, "binds_per_second": bound.rate}
-        if baseline is not None:
-            figures["bytes_each"] = (broker.resident() - baseline) / count
+        figures |= broker.grown(baseline, count)
         deleted = delete(broker, made, "durable")
         made = 0
         return {**figures, "deletes_per_second": deleted.rate}

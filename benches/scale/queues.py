@@ -27,8 +27,7 @@ def measure(broker, count, deadline, baseline):
         if not progress.complete:
             raise OutOfTime(f"{made:,} of {count:,} queues after {progress.seconds:.0f} s")
         figures = {"declares_per_second": progress.rate, "last_declares_per_second": progress.last_rate}
-        if baseline is not None:
-            figures["bytes_each"] = (broker.resident() - baseline) / count
+        figures |= broker.grown(baseline, count)
         with broker.connected() as [connection]:
             figures["publish_and_get_us"] = median_of_publish_and_get(connection, count)
         deleted = delete(broker, made)

@@ -1,20 +1,24 @@
-"""The figures as Markdown: a table for each measurement."""
+"""The figures as Markdown: a table for each measurement, with a column for each size."""
 
 
 def markdown(points, measurements):
     lines = []
     for name, measurement in measurements.items():
-        of_it = sorted((point for point in points if point["measurement"] == name), key=lambda point: (point["broker"], point["size"]))
+        of_it = [point for point in points if point["measurement"] == name]
         if not of_it:
             continue
-        keys = list(measurement.FIGURES)
-        lines += ["", f"| {name} | | " + " | ".join(measurement.FIGURES.values()) + " |", "|---|---|" + "---|" * len(keys)]
-        for point in of_it:
-            if "figures" in point:
-                cells = [short(point["figures"].get(key)) for key in keys]
-            else:
-                cells = [point["missed"]] + [""] * (len(keys) - 1)
-            lines.append(f"| {point['broker']} | {point['size']:,} | " + " | ".join(cells) + " |")
+        sizes = sorted({point["size"] for point in of_it})
+        brokers = sorted({point["broker"] for point in of_it})
+        lines += ["", f"| {name} | | " + " | ".join(f"{size:,}" for size in sizes) + " |", "|---|---|" + "---|" * len(sizes)]
+        figures = {(point["broker"], point["size"]): point.get("figures", {}) for point in of_it}
+        for key, label in measurement.FIGURES.items():
+            for broker in brokers:
+                cells = [short(figures.get((broker, size), {}).get(key)) for size in sizes]
+                if any(cells):
+                    lines.append(f"| {label} | {broker} | " + " | ".join(cells) + " |")
+        missed = [f"{point['broker']} at {point['size']:,}: {point['missed']}" for point in of_it if "missed" in point]
+        if missed:
+            lines += ["", "Not reached: " + "; ".join(missed) + "."]
     return "\n".join(lines[1:])
 
 

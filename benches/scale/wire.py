@@ -42,6 +42,12 @@ def long(octets):
 NO_ARGUMENTS = long(b"")
 
 
+def table(**entries):
+    """A field table of integers and texts."""
+    encoded = (b"I" + struct.pack("!i", value) if isinstance(value, int) else b"S" + long(value.encode()) for value in entries.values())
+    return long(b"".join(short(key) + value for key, value in zip(entries, encoded)))
+
+
 def exchange_declare(name, kind, durable=False):
     return method(40, 10, b"\0\0" + short(name) + short(kind) + bytes([durable << 1]) + NO_ARGUMENTS)
 
@@ -50,22 +56,23 @@ def exchange_delete(name):
     return method(40, 20, b"\0\0" + short(name) + b"\0")
 
 
-def queue_declare(name, durable=False, passive=False):
-    return method(50, 10, b"\0\0" + short(name) + bytes([passive | durable << 1]) + NO_ARGUMENTS)
+def queue_declare(name, durable=False, passive=False, arguments=NO_ARGUMENTS):
+    return method(50, 10, b"\0\0" + short(name) + bytes([passive | durable << 1]) + arguments)
 
 
-def queue_bind(queue, exchange, binding_key):
-    return method(50, 20, b"\0\0" + short(queue) + short(exchange) + short(binding_key) + b"\0" + NO_ARGUMENTS)
+def queue_bind(queue, exchange, binding_key, arguments=NO_ARGUMENTS):
+    return method(50, 20, b"\0\0" + short(queue) + short(exchange) + short(binding_key) + b"\0" + arguments)
 
 
 def queue_delete(name):
     return method(50, 40, b"\0\0" + short(name) + b"\0")
 
 
-def publish(exchange, routing_key, body):
+def publish(exchange, routing_key, body, headers=None):
+    properties = struct.pack("!H", 0) if headers is None else struct.pack("!H", 1 << 13) + headers
     return (
         method(60, 40, b"\0\0" + short(exchange) + short(routing_key) + b"\0")
-        + frame(CONTENT_HEADER, 1, struct.pack("!HHQH", 60, 0, len(body), 0))
+        + frame(CONTENT_HEADER, 1, struct.pack("!HHQ", 60, 0, len(body)) + properties)
         + frame(BODY, 1, body)
     )
 
