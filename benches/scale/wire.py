@@ -212,7 +212,7 @@ class Connection:
 
 
 
-def pipeline(connections, requests, wanted, deadline, window=500):
+def pipeline(connections, requests, wanted, deadline, window=200):
     """Sends so many requests over several connections, at most `window` unanswered on each, until all are answered. Where the
     deadline passes first, none is sent any more, and those that were are waited for."""
     requests, progress, sent = iter(requests), Progress(wanted), 0

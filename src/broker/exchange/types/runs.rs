@@ -133,7 +133,7 @@ mod tests {
     proptest! {
         #[test]
         fn runs_hold_what_a_sorted_list_would(
-            changes in prop::collection::vec((prop::bool::weighted(0.8), 0..300_u32), 0..3000),
+            changes in prop::collection::vec((prop::bool::weighted(0.8), 0..300_u32), 0..2000),
         ) {
             let (mut runs, mut sorted) = (Runs::default(), Vec::new());
             for (added, number) in changes {
