@@ -34,6 +34,7 @@ import argparse
 import json
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,8 @@ def parse():
     arguments = parser.parse_args()
     if not arguments.brokers and not arguments.draw:
         parser.error("no broker is given, and --draw is not either")
+    if not arguments.draw and shutil.which(arguments.leveret) is None:
+        parser.error(f"{arguments.leveret} is not there; cargo build --release makes it, and --leveret names another one")
     try:
         arguments.brokers = [Broker(spec, arguments) for spec in arguments.brokers]
     except ValueError:
@@ -130,7 +133,8 @@ def run(arguments, record):
     for name in arguments.measure:
         measurement = MEASUREMENTS[name]
         for broker in arguments.brokers:
-            getattr(measurement, "clean", lambda broker: None)(broker)
+            if hasattr(measurement, "clean"):
+                measurement.clean(broker)
             baseline, missed = broker.resident(), False
             for size in sorted(arguments.sizes or measurement.SIZES):
                 result = {"missed": "not tried, as a smaller one was not reached"} if missed else point(broker, measurement, size, baseline)
@@ -161,6 +165,8 @@ def main():
     try:
         if not arguments.draw:
             run(arguments, record)
+    except (Refused, OSError) as reason:
+        sys.exit(f"scale: {reason}")
     except KeyboardInterrupt:
         sys.exit("interrupted; what was made is removed, what was measured is kept")
     charts.draw(record.points, MEASUREMENTS, arguments.out)

@@ -16,28 +16,24 @@ EXCHANGE = "leveret-scale-durable"
 
 
 def measure(broker, count, deadline, baseline):
-    made = 0
     try:
         broker.call(exchange_declare(EXCHANGE, "topic", durable=True))
         declared = broker.make((queue_declare(name(number, "durable"), durable=True) for number in range(count)), count, deadline)
-        made = declared.done
         if not declared.complete:
-            raise OutOfTime(f"{made:,} of {count:,} durable queues after {declared.seconds:.0f} s")
+            delete(broker, declared.done, "durable")
+            raise OutOfTime(f"{declared.done:,} of {count:,} durable queues after {declared.seconds:.0f} s")
         bindings = (queue_bind(name(number, "durable"), EXCHANGE, f"order.{number}.#") for number in range(count))
         bound = broker.make(bindings, count, deadline)
         if not bound.complete:
             raise OutOfTime(f"{bound.done:,} of {count:,} durable bindings after {bound.seconds:.0f} s")
         figures = {"declares_per_second": declared.rate, "binds_per_second": bound.rate}
         figures |= broker.grown(baseline, count)
-        deleted = delete(broker, made, "durable")
-        made = 0
+        deleted = delete(broker, count, "durable")
         return {**figures, "deletes_per_second": deleted.rate}
     finally:
-        if made:
-            delete(broker, made, "durable")
-        broker.call(exchange_delete(EXCHANGE))
+        clean(broker, count)
 
 
-def clean(broker):
-    clean_queues(broker, "durable", SIZES[-1])
+def clean(broker, most=SIZES[-1]):
+    clean_queues(broker, "durable", most)
     broker.call(exchange_delete(EXCHANGE))

@@ -20,22 +20,19 @@ def name(number, kind="queue"):
 
 
 def measure(broker, count, deadline, baseline):
-    made = 0
     try:
         progress = broker.make((queue_declare(name(number)) for number in range(count)), count, deadline)
-        made = progress.done
         if not progress.complete:
-            raise OutOfTime(f"{made:,} of {count:,} queues after {progress.seconds:.0f} s")
+            delete(broker, progress.done)
+            raise OutOfTime(f"{progress.done:,} of {count:,} queues after {progress.seconds:.0f} s")
         figures = {"declares_per_second": progress.rate, "last_declares_per_second": progress.last_rate}
         figures |= broker.grown(baseline, count)
         with broker.connected() as [connection]:
             figures["publish_and_get_us"] = median_of_publish_and_get(connection, count)
-        deleted = delete(broker, made)
-        made = 0
+        deleted = delete(broker, count)
         return {**figures, "deletes_per_second": deleted.rate, "seconds_to_delete": deleted.seconds}
     finally:
-        if made:
-            delete(broker, made)
+        clean(broker, most=count)
 
 
 def median_of_publish_and_get(connection, count):
@@ -61,7 +58,7 @@ def delete(broker, count, kind="queue"):
 
 
 def clean(broker, kind="queue", most=SIZES[-1]):
-    """Removes what a run has left that was killed."""
+    """Removes what is left, also by a run that was killed."""
     try:
         broker.call(queue_declare(name(0, kind), passive=True))
     except Refused as refused:

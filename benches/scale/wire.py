@@ -1,6 +1,7 @@
 """As much of AMQP 0-9-1 as making and removing things by the hundred thousand takes: requests are encoded by the caller's hands and sent
 many at a time, so that what is measured is the broker and no client library."""
 
+import contextlib
 import itertools
 import selectors
 import socket
@@ -194,6 +195,13 @@ class Connection:
             raise Refused("the broker closed the socket")
         self.buffer += octets
 
+    def drain(self):
+        """Reads until nothing has come for a second."""
+        self.socket.settimeout(1)
+        with contextlib.suppress(OSError):
+            while self.socket.recv(262144):
+                pass
+
     def answers(self):
         """How many methods have come with one more read, at least one."""
         count = 0
@@ -215,7 +223,17 @@ class Connection:
 def pipeline(connections, requests, wanted, deadline, window=200):
     """Sends so many requests over several connections, at most `window` unanswered on each, until all are answered. Where the
     deadline passes first, none is sent any more, and those that were are waited for."""
-    requests, progress, sent = iter(requests), Progress(wanted), 0
+    try:
+        return answered(connections, iter(requests), wanted, deadline, window)
+    except KeyboardInterrupt:
+        # What was sent happens all the same, and has to have happened before it is undone.
+        for connection in connections:
+            connection.drain()
+        raise
+
+
+def answered(connections, requests, wanted, deadline, window):
+    progress, sent = Progress(wanted), 0
     unanswered = dict.fromkeys(connections, 0)
     with selectors.DefaultSelector() as selector:
         for connection in connections:
@@ -234,7 +252,7 @@ def pipeline(connections, requests, wanted, deadline, window=200):
             if not ready:
                 raise Refused(f"no answer for {TIMEOUT} s")
             for key, _ in ready:
-                answered = key.data.answers()
-                unanswered[key.data] -= answered
-                progress.answered(answered)
+                count = key.data.answers()
+                unanswered[key.data] -= count
+                progress.answered(count)
     return progress
