@@ -7,6 +7,8 @@ use bytes::Bytes;
 use leveret_protocol::{FieldTable, FieldValue, ShortString};
 use rpds::RedBlackTreeMapSync;
 
+use super::Binding;
+
 /// A header that a message has: with a certain value, or at all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Clue {
@@ -48,60 +50,94 @@ impl Clue {
     pub(super) fn of_argument((name, value): &(ShortString, FieldValue)) -> Self {
         Self { name: name.clone(), value: Value::of(value) }
     }
-
-    /// What a message with that header has.
-    fn of_header((name, value): &(ShortString, FieldValue)) -> impl Iterator<Item = Self> + use<> {
-        let present = Self { name: name.clone(), value: None };
-        let value = Value::of(value).map(|value| Self { value: Some(value), ..present.clone() });
-        std::iter::once(present).chain(value)
-    }
 }
+
+type Bucket<V> = RedBlackTreeMapSync<Arc<Binding>, V>;
 
 /// Bindings by their clues. Persistent: a clone shares its content.
 #[derive(Clone, Debug)]
-pub(super) struct ByClue<K: Ord, V> {
-    buckets: RedBlackTreeMapSync<Clue, RedBlackTreeMapSync<Arc<K>, V>>,
+pub(super) struct ByClue<V> {
+    /// First by name alone: nothing asks for most headers of a message.
+    names: RedBlackTreeMapSync<ShortString, Named<V>>,
 }
 
-impl<K: Ord, V> Default for ByClue<K, V> {
+/// What is under one header.
+#[derive(Clone, Debug)]
+struct Named<V> {
+    present: Bucket<V>,
+    values: RedBlackTreeMapSync<Value, Bucket<V>>,
+}
+
+impl<V> Default for ByClue<V> {
     fn default() -> Self {
-        Self { buckets: RedBlackTreeMapSync::default() }
+        Self { names: RedBlackTreeMapSync::default() }
     }
 }
 
-impl<K: Ord, V: Clone> ByClue<K, V> {
+impl<V> Default for Named<V> {
+    fn default() -> Self {
+        Self { present: Bucket::default(), values: RedBlackTreeMapSync::default() }
+    }
+}
+
+impl<V: Clone> Named<V> {
+    fn bucket(&self, value: Option<&Value>) -> Option<&Bucket<V>> {
+        value.map_or(Some(&self.present), |value| self.values.get(value))
+    }
+
+    fn put(&mut self, value: Option<&Value>, bucket: Bucket<V>) {
+        match value {
+            None => self.present = bucket,
+            Some(value) if bucket.is_empty() => {
+                self.values.remove_mut(value);
+            }
+            Some(value) => self.values.insert_mut(value.clone(), bucket),
+        }
+    }
+}
+
+impl<V: Clone> ByClue<V> {
     /// Of some clues that all have to be there, the one that the fewest bindings are under.
     pub(super) fn rarest(&self, clues: impl Iterator<Item = Clue>) -> Option<Clue> {
-        clues.min_by_key(|clue| self.buckets.get(clue).map_or(0, RedBlackTreeMapSync::size))
+        clues.min_by_key(|clue| {
+            let named = self.names.get(&clue.name);
+            named.and_then(|named| named.bucket(clue.value.as_ref())).map_or(0, Bucket::size)
+        })
     }
 
-    pub(super) fn insert(&mut self, clue: Clue, key: Arc<K>, value: V) {
-        let mut bucket = self.buckets.get(&clue).cloned().unwrap_or_default();
-        bucket.insert_mut(key, value);
-        self.buckets.insert_mut(clue, bucket);
+    pub(super) fn insert(&mut self, clue: Clue, binding: Arc<Binding>, value: V) {
+        let mut named = self.names.get(&clue.name).cloned().unwrap_or_default();
+        let mut bucket = named.bucket(clue.value.as_ref()).cloned().unwrap_or_default();
+        bucket.insert_mut(binding, value);
+        named.put(clue.value.as_ref(), bucket);
+        self.names.insert_mut(clue.name, named);
     }
 
     /// Takes it away where it is under that clue.
-    pub(super) fn remove(&mut self, clue: &Clue, key: &K) {
-        let Some(bucket) = self.buckets.get(clue) else { return };
-        let mut bucket = bucket.clone();
-        if !bucket.remove_mut::<K>(key) {
+    pub(super) fn remove(&mut self, clue: &Clue, binding: &Binding) {
+        let Some(mut named) = self.names.get(&clue.name).cloned() else { return };
+        let Some(mut bucket) = named.bucket(clue.value.as_ref()).cloned() else { return };
+        if !bucket.remove_mut::<Binding>(binding) {
             return;
         }
-        if bucket.is_empty() {
-            self.buckets.remove_mut(clue);
+        named.put(clue.value.as_ref(), bucket);
+        if named.present.is_empty() && named.values.is_empty() {
+            self.names.remove_mut(&clue.name);
         } else {
-            self.buckets.insert_mut(clue.clone(), bucket);
+            self.names.insert_mut(clue.name.clone(), named);
         }
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.buckets.is_empty()
+        self.names.is_empty()
     }
 
     /// What is under the clues that a message with these headers has; the same perhaps more than once.
-    pub(super) fn under<'a>(&'a self, headers: &'a FieldTable) -> impl Iterator<Item = (&'a Arc<K>, &'a V)> {
-        headers.iter().flat_map(Clue::of_header).filter_map(|clue| self.buckets.get(&clue)).flat_map(|bucket| bucket.iter())
+    pub(super) fn under<'a>(&'a self, headers: &'a FieldTable) -> impl Iterator<Item = (&'a Arc<Binding>, &'a V)> {
+        headers.iter().filter_map(|(name, value)| Some((self.names.get(name)?, value))).flat_map(|(named, value)| {
+            let with_value = Value::of(value).and_then(|value| named.values.get(&value));
+            named.present.iter().chain(with_value.into_iter().flat_map(Bucket::iter))
+        })
     }
 }

@@ -23,7 +23,7 @@ pub struct Table {
     /// Those that ask for no header.
     unconditional: RedBlackTreeMapSync<Arc<Binding>, Match>,
     /// Those that ask for all of theirs are under one of them, those that ask for any under each.
-    conditional: ByClue<Binding, Match>,
+    conditional: ByClue<Match>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,10 @@ impl Match {
 }
 
 impl Table {
-    fn candidates<'a>(&'a self, headers: Option<&'a FieldTable>) -> impl Iterator<Item = (&'a Arc<Binding>, &'a Match)> {
+    fn candidates<'a>(
+        &'a self,
+        headers: Option<&'a FieldTable>,
+    ) -> impl Iterator<Item = (&'a Arc<Binding>, &'a Match)> {
         self.unconditional.iter().chain(headers.into_iter().flat_map(|headers| self.conditional.under(headers)))
     }
 }
