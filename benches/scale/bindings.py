@@ -10,6 +10,7 @@ from broker import OutOfTime
 from wire import exchange_declare, exchange_delete, queue_bind, queue_declare, queue_delete
 
 SIZES = [1_000, 10_000, 100_000, 1_000_000]
+AXIS = "bindings"
 FIGURES = {
     "binds_per_second": "bound a second",
     "bytes_each": "octets of memory each",

@@ -1,6 +1,7 @@
 """Bodies of so many octets through one queue to one consumer without acknowledgements; confirmed, with 32 MiB at most unconfirmed."""
 
 SIZES = [1 << 10, 16 << 10, 256 << 10, 1 << 20, 16 << 20]
+AXIS = "octets of a body"
 FIGURES = {"messages_per_second": "messages a second", "mib_per_second": "MiB a second"}
 
 

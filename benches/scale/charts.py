@@ -27,7 +27,7 @@ def draw(points, measurements, folder):
                 line = [(size, value) for size, value in line if value > 0]
                 if line:
                     axis.plot(*zip(*line), marker="o", markersize=4, color=colour, label=broker)
-            axis.set(xscale="log", yscale="log", xlabel=name if name != "bodies" else "octets of a body")
+            axis.set(xscale="log", yscale="log", xlabel=measurement.AXIS)
             axis.set_title(label, fontsize=9)
             axis.minorticks_off()
             widen(axis)

@@ -6,6 +6,7 @@ from broker import OutOfTime
 from wire import Connection
 
 SIZES = [100, 1_000, 10_000]
+AXIS = "connections"
 FIGURES = {"opens_per_second": "opened a second", "bytes_each": "octets of memory each", "messages_per_second": "messages a second beside them"}
 TOGETHER = 50
 

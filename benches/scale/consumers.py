@@ -2,6 +2,7 @@
 and a window of 10,000."""
 
 SIZES = [1, 10, 100, 1_000]
+AXIS = "consumers"
 FIGURES = {"messages_per_second": "messages a second"}
 
 

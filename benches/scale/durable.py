@@ -6,6 +6,7 @@ from queues import delete, name
 from wire import exchange_declare, exchange_delete, queue_bind, queue_declare
 
 SIZES = [100, 1_000, 10_000]
+AXIS = "durable queues"
 FIGURES = {
     "declares_per_second": "declared a second",
     "binds_per_second": "bound a second",

@@ -2,6 +2,7 @@
 consumers without acknowledgements."""
 
 SIZES = [1, 10, 100, 1_000]
+AXIS = "queues"
 FIGURES = {"copies_per_second": "copies delivered a second", "publishes_per_second": "messages published a second"}
 
 

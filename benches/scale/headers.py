@@ -8,6 +8,7 @@ from broker import OutOfTime
 from wire import exchange_declare, exchange_delete, pipeline, publish, queue_bind, queue_declare, queue_delete, table
 
 SIZES = [10, 100, 1_000, 10_000]
+AXIS = "bindings"
 FIGURES = {"binds_per_second": "bound a second", "messages_per_second": "messages a second that match one binding"}
 EXCHANGE, QUEUE = "leveret-scale-headers", "leveret-scale-headers"
 A_TIME = 100

@@ -6,6 +6,7 @@ from broker import OutOfTime
 from wire import GET_OK, Refused, get, publish, queue_declare, queue_delete
 
 SIZES = [1_000, 10_000, 100_000]
+AXIS = "queues"
 FIGURES = {
     "declares_per_second": "declared a second",
     "bytes_each": "octets of memory each",
