@@ -62,6 +62,12 @@ impl PartialOrd for Destination {
 
 impl Ord for Destination {
     fn cmp(&self, other: &Self) -> Ordering {
+        // Where many bindings lead to the same queue, their order is looked for among bindings to that queue.
+        if let (Self::Queue(entry), Self::Queue(other)) = (self, other)
+            && Arc::ptr_eq(entry, other)
+        {
+            return Ordering::Equal;
+        }
         self.rank().cmp(&other.rank())
     }
 }

@@ -1,26 +1,22 @@
 //! The bindings of an exchange that picks one of them, in the order of their destinations. A destination bound several
-//! times is in it as often. A clone shares its content until either changes.
-
-use std::sync::Arc;
+//! times is in it as often.
 
 use super::Destination;
+use super::runs::Runs;
 
 /// Destinations to choose from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Choices {
-    sorted: Arc<Vec<Destination>>,
+    sorted: Runs<Destination>,
 }
 
 impl Choices {
     pub(super) fn add(&mut self, destination: &Destination) {
-        let at = self.sorted.partition_point(|other| other <= destination);
-        Arc::make_mut(&mut self.sorted).insert(at, destination.clone());
+        self.sorted.add(destination.clone());
     }
 
     pub(super) fn remove(&mut self, destination: &Destination) {
-        if let Ok(at) = self.sorted.binary_search(destination) {
-            Arc::make_mut(&mut self.sorted).remove(at);
-        }
+        self.sorted.remove(destination);
     }
 
     /// The choice that a number stands for; all are about equally likely if all numbers are.

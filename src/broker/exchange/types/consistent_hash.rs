@@ -7,12 +7,13 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use leveret_protocol::erlang::erlang_term;
 use leveret_protocol::{FieldTable, FieldValue, HeaderView, Properties, ShortString};
-use rpds::RedBlackTreeMapSync;
 
 use super::hash::{hash, mixed};
+use super::runs::{Bound, Runs};
 use super::{Binding, Destination, Envelope, Routing, TypeRefusal};
 use crate::broker::error::ChannelError;
 use crate::broker::resource::{Resource, ResourceKind};
@@ -26,7 +27,7 @@ const MAX_WEIGHT: u16 = 10_000;
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     source: Source,
-    nodes: RedBlackTreeMapSync<Destination, Node>,
+    nodes: Runs<Node>,
 }
 
 /// What is hashed.
@@ -49,8 +50,16 @@ enum Property {
 #[derive(Clone, Debug)]
 struct Node {
     hash: u64,
+    heaviest: u16,
+    destination: Destination,
     /// Bindings of each weight.
-    weights: BTreeMap<u16, u32>,
+    weights: Arc<BTreeMap<u16, u32>>,
+}
+
+impl Bound for Node {
+    fn destination(&self) -> &Destination {
+        &self.destination
+    }
 }
 
 impl Property {
@@ -106,12 +115,21 @@ impl Node {
             ResourceKind::Exchange => 1,
             ResourceKind::Queue => 2,
         };
-        Self { hash: mixed(hash(key.name.as_bytes()) ^ kind), weights: BTreeMap::new() }
+        let hash = mixed(hash(key.name.as_bytes()) ^ kind);
+        Self { hash, heaviest: 0, destination: destination.clone(), weights: Arc::default() }
+    }
+
+    /// Changes its bindings; `None` where none is left.
+    fn change(mut self, change: impl FnOnce(&mut BTreeMap<u16, u32>)) -> Option<Self> {
+        let weights = Arc::make_mut(&mut self.weights);
+        change(weights);
+        weights.retain(|_, count| *count > 0);
+        self.heaviest = *weights.last_key_value()?.0;
+        Some(self)
     }
 
     fn draw(&self, message: u64) -> Draw {
-        let weight = self.weights.last_key_value().map_or(1, |(weight, _)| *weight);
-        Draw { number: mixed(message ^ self.hash), weight }
+        Draw { number: mixed(message ^ self.hash), weight: self.heaviest }
     }
 }
 
@@ -140,35 +158,36 @@ impl Draw {
 
 impl Routing for Table {
     fn new(arguments: &FieldTable) -> Self {
-        Self { source: Source::of(arguments), nodes: RedBlackTreeMapSync::default() }
+        Self { source: Source::of(arguments), nodes: Runs::default() }
     }
 
     fn bind(&mut self, binding: &Binding) {
         let Ok(weight) = weight(&binding.binding_key) else { return };
-        let node = self.nodes.get(&binding.destination).cloned();
-        let mut node = node.unwrap_or_else(|| Node::new(&binding.destination));
-        *node.weights.entry(weight).or_default() += 1;
-        self.nodes.insert_mut(binding.destination.clone(), node);
+        let node = self.nodes.remove(&binding.destination).unwrap_or_else(|| Node::new(&binding.destination));
+        let node = node.change(|weights| *weights.entry(weight).or_default() += 1);
+        node.into_iter().for_each(|node| self.nodes.add(node));
     }
 
     fn unbind(&mut self, binding: &Binding) {
         let Ok(weight) = weight(&binding.binding_key) else { return };
-        let Some(mut node) = self.nodes.get(&binding.destination).cloned() else { return };
-        if let Some(count) = node.weights.get_mut(&weight) {
-            *count -= 1;
-        }
-        node.weights.retain(|_, count| *count > 0);
-        if node.weights.is_empty() {
-            self.nodes.remove_mut(&binding.destination);
-            return;
-        }
-        self.nodes.insert_mut(binding.destination.clone(), node);
+        let Some(node) = self.nodes.remove(&binding.destination) else { return };
+        let node = node.change(|weights| {
+            weights.entry(weight).and_modify(|count| *count = count.saturating_sub(1));
+        });
+        node.into_iter().for_each(|node| self.nodes.add(node));
     }
 
     fn route(&self, envelope: &Envelope<'_>, found: &mut dyn FnMut(&Destination)) {
         let message = self.source.hash(envelope);
-        let highest = self.nodes.iter().max_by(|(_, one), (_, other)| one.draw(message).cmp(other.draw(message)));
-        highest.into_iter().for_each(|(destination, _)| found(destination));
+        let mut nodes = self.nodes.iter();
+        let Some(mut highest) = nodes.next().map(|node| (node.draw(message), node)) else { return };
+        for node in nodes {
+            let draw = node.draw(message);
+            if highest.0.cmp(draw).is_le() {
+                highest = (draw, node);
+            }
+        }
+        found(&highest.1.destination);
     }
 
     fn varies(&self) -> bool {

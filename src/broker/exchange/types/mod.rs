@@ -1,6 +1,7 @@
 //! Exchange types: one file each, one line in the table below.
 
 mod choices;
+mod clues;
 pub mod consistent_hash;
 pub mod delayed;
 pub mod direct;
@@ -13,6 +14,7 @@ pub mod modulus_hash;
 pub mod random;
 pub mod recent_history;
 mod refusal;
+mod runs;
 pub mod topic;
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ use crate::broker::exchange::destinations::Destinations;
 
 type Words<'a> = SmallVec<[&'a [u8]; 8]>;
 
+/// Most words are short, and compared where they lie: a table of a million bindings is in no cache.
+type Word = SmallVec<[u8; 16]>;
+
 /// The trie's root.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -25,7 +28,7 @@ pub struct Table {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    words: RedBlackTreeMapSync<Arc<[u8]>, Arc<Self>>,
+    words: RedBlackTreeMapSync<Word, Arc<Self>>,
     star: Option<Arc<Self>>,
     hash: Option<Arc<Self>>,
     destinations: Destinations,
@@ -66,7 +69,7 @@ impl Node {
             literal => {
                 let mut child = self.words.get(literal).cloned().unwrap_or_default();
                 Arc::make_mut(&mut child).bind(rest, destination);
-                self.words.insert_mut(literal.into(), child);
+                self.words.insert_mut(Word::from_slice(literal), child);
             }
         }
     }
@@ -85,7 +88,7 @@ impl Node {
                 if child.is_empty() {
                     self.words.remove_mut(literal);
                 } else {
-                    self.words.insert_mut(literal.into(), child);
+                    self.words.insert_mut(Word::from_slice(literal), child);
                 }
             }
         }

@@ -1,0 +1,79 @@
+"""A broker that is measured: where it listens, how much memory it has, and the load tool put to it."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import urllib.parse
+
+from wire import Connection, pipeline
+
+
+class Broker:
+    def __init__(self, spec, arguments):
+        self.name, _, address = spec.partition("=")
+        host, port, *pid = address.split(":")
+        self.host, self.port, self.pid = host, int(port), int(pid[0]) if pid else None
+        self.user, self.password, self.vhost = arguments.user, arguments.password, arguments.vhost
+        self.tool, self.seconds, self.budget, self.workers = arguments.leveret, arguments.seconds, arguments.budget, arguments.workers
+
+    @property
+    def uri(self):
+        user, password, vhost = (urllib.parse.quote(part, safe="") for part in (self.user, self.password, self.vhost))
+        return f"amqp://{user}:{password}@{self.host}:{self.port}/{vhost}"
+
+    @contextlib.contextmanager
+    def connected(self, workers=1):
+        """So many connections, closed in the end."""
+        connections = []
+        try:
+            for _ in range(workers):
+                connections.append(Connection.open(self))
+            yield connections
+        finally:
+            for connection in connections:
+                connection.close()
+
+    def call(self, *requests):
+        """Each request answered, over a connection of their own."""
+        with self.connected() as [connection]:
+            for request in requests:
+                connection.call(request)
+
+    def make(self, requests, wanted, deadline):
+        """Requests in whatever order, over all the workers' connections."""
+        with self.connected(self.workers) as connections:
+            return pipeline(connections, requests, wanted, deadline)
+
+    def resident(self):
+        """Octets of memory that the broker's process has; None where its PID was not given."""
+        if self.pid is None:
+            return None
+        with open(f"/proc/{self.pid}/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+
+    def grown(self, baseline, count):
+        """Octets for each of so many things, where the process has grown at all: what few of them take is lost amid the rest."""
+        each = (self.resident() - baseline) / count if self.pid else 0
+        return {"bytes_each": each} if each > 0 else {}
+
+    def perf(self, *options):
+        """Runs `leveret perf` and gives its result; what does not end within the budget is interrupted."""
+        command = [self.tool, "perf", "--quiet", "--format", "json", "--uri", self.uri, "--time", f"{self.seconds}s", *options]
+        tool = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            out, err = tool.communicate(timeout=self.budget)
+        except BaseException as stopped:
+            # The tool removes what it made and writes what it has.
+            tool.send_signal(signal.SIGINT)
+            out, err = tool.communicate(timeout=60)
+            if not isinstance(stopped, subprocess.TimeoutExpired):
+                raise
+            raise OutOfTime(f"leveret perf {' '.join(map(str, options))} did not end within {self.budget} s") from None
+        if tool.returncode:
+            raise RuntimeError(f"leveret perf {' '.join(map(str, options))}: {err.decode().strip() or out.decode().strip()}")
+        return json.loads(out)
+
+
+class OutOfTime(Exception):
+    """A point's budget was over before it was reached."""
