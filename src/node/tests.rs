@@ -172,12 +172,7 @@ fn an_auto_delete_queue_whose_last_consumer_goes_is_gone_and_its_topology_is_new
 
 #[test]
 fn an_idle_queue_is_small() {
-    // The vhost's maps, the name and the entry come to about 250 octets more.
-    assert!(
-        size_of::<QueueCell>() <= 1,
-        "{} octets, {} of them {}",
-        size_of::<QueueCell>(),
-        size_of::<crate::broker::queue::Queue>(),
-        size_of::<crate::broker::queue::Settings>()
-    );
+    // The vhost's maps, the name and the entry come to about 250 octets more. With the two counts of an `Arc` it fits the
+    // allocator's pieces of 768 octets.
+    assert!(size_of::<QueueCell>() <= 752, "{} octets", size_of::<QueueCell>());
 }
