@@ -19,6 +19,7 @@ mod input;
 mod intake;
 mod job;
 mod lanes;
+mod lazily;
 mod length;
 mod numbering;
 mod outstanding;
@@ -60,6 +61,7 @@ pub use self::holding::Scheduled;
 pub use self::input::{Arrival, Input, Outcome};
 pub use self::job::JobState;
 use self::lanes::Lanes;
+use self::lazily::Lazily;
 use self::length::Promised;
 pub use self::numbering::Numbering;
 pub use self::outstanding::Outstanding;
@@ -83,9 +85,9 @@ pub struct Queue {
     ready: Lanes,
     consumers: Consumers,
     /// What consumers that have gone still hold.
-    departed: BTreeMap<ConsumerId, Unacked>,
+    departed: Lazily<BTreeMap<ConsumerId, Unacked>>,
     /// What channels hold by basic.get. Also those that hold nothing: their hand-outs are counted while they live.
-    getters: BTreeMap<ConsumerId, Unacked>,
+    getters: Lazily<BTreeMap<ConsumerId, Unacked>>,
     /// What it keeps of what it hands out.
     hand_outs: HandOuts,
     /// Shared: nearly all queues keep to the same.
@@ -94,7 +96,7 @@ pub struct Queue {
     /// When somebody last used it, consumers apart.
     last_used: Timestamp,
     /// Dead messages that have not been taken over, oldest first.
-    dying: Vec<Dying>,
+    dying: Lazily<Vec<Dying>>,
     promised: Promised,
     /// Messages that come have to be looked at for whether they wait.
     holds: bool,
