@@ -58,7 +58,7 @@ use rand::RngCore;
 use thiserror::Error;
 
 use self::alarms::{AlarmBoard, Outboxes};
-use self::cell::{MakeCell, QueueCell, Surroundings};
+use self::cell::{MakeCell, QueueCell, SharedSettings, Surroundings};
 pub use self::clock::Clock;
 pub use self::definitions::{Definitions, LoadError, RowError, Stored};
 use self::events::Events;
@@ -190,6 +190,7 @@ impl Node {
             timers: Arc::new(Timers::new(clock)),
             bound: bound(config),
             home: Weak::new(),
+            settings: SharedSettings::default(),
             consumer_timeout: config.consumer_timeout,
         };
         let watermarks = match &storage {

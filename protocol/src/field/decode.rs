@@ -36,9 +36,13 @@ fn check_depth(depth: usize) -> Result<(), Err<TableError>> {
     Ok(())
 }
 
-/// Applies the parser until nothing is left; it must not stop before.
+/// Applies the parser until nothing is left; it must not stop before. Tables stay for long, with queues and connections, so
+/// that there is no room in them for more.
 fn to_end<T>(input: &[u8], parser: impl Fn(&[u8]) -> Parsed<'_, T>) -> Result<Vec<T>, Err<TableError>> {
-    let (_, items) = many0(|input| {
+    if input.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (_, mut items) = many0(|input| {
         let input: &[u8] = input;
         if input.is_empty() {
             // Tells `many0` to stop: everything was used up.
@@ -47,6 +51,7 @@ fn to_end<T>(input: &[u8], parser: impl Fn(&[u8]) -> Parsed<'_, T>) -> Result<Ve
         parser(input).map_err(fatal)
     })
     .parse(input)?;
+    items.shrink_to_fit();
     Ok(items)
 }
 

@@ -58,6 +58,6 @@ impl Connection {
         self.assembling.short
             && self.assembling.large > 1
             && frame.kind == FrameKind::Body
-            && self.channels.get(&frame.channel).is_some_and(Channel::assembles_large)
+            && self.channels.get(&frame.channel).is_some_and(|open| open.assembles_large())
     }
 }

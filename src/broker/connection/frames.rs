@@ -222,7 +222,7 @@ impl Connection {
     }
 
     fn send_cancel_ok(&mut self, channel: u16, effects: &mut Vec<Effect>) {
-        if let Some(method) = self.channels.get_mut(&channel).and_then(Channel::take_cancel_ok) {
+        if let Some(method) = self.channels.get_mut(&channel).and_then(|open| open.take_cancel_ok()) {
             effects.push(Effect::Send { channel, method });
         }
     }
@@ -270,7 +270,8 @@ impl Connection {
     }
 
     fn begin_channel(&mut self, channel: u16, effects: &mut Vec<Effect>) {
-        self.channels.insert(channel, Channel::new(self.prefers_dynamic_prefetch(), &self.settings));
+        let opened = Channel::new(self.prefers_dynamic_prefetch(), &self.settings);
+        self.channels.insert(channel, Box::new(opened));
         Self::send(channel, channel::OpenOk::default(), effects);
     }
 

@@ -89,7 +89,8 @@ pub struct Connection {
     frame_max: u32,
     channel_max: u16,
     heartbeat: Option<Heartbeat>,
-    channels: BTreeMap<u16, Channel>,
+    /// Each in a place of its own: a node of the tree has room for eleven, and most connections have one channel.
+    channels: BTreeMap<u16, Box<Channel>>,
     consumers: BTreeMap<ConsumerId, ConsumerRecord>,
     /// A request is with the node: nothing is read until it is answered.
     waiting: bool,
@@ -257,7 +258,7 @@ impl Connection {
         };
         if let Some(channel) = channel {
             // Whatever it waits for will not be answered.
-            if self.channels.get(&channel).is_some_and(Channel::is_asking) {
+            if self.channels.get(&channel).is_some_and(|open| open.is_asking()) {
                 self.waiting = false;
             }
             self.fail(now, channel, (0, 0), ChannelError::ConsumerTimeout { channel, timeout }.into(), effects);
@@ -305,13 +306,13 @@ impl Connection {
     /// Whether the client holds deliveries that it has not settled.
     #[must_use]
     pub fn holds_deliveries(&self) -> bool {
-        self.channels.values().any(Channel::holds_deliveries)
+        self.channels.values().any(|open| open.holds_deliveries())
     }
 
     /// Whether the channel is in confirm mode.
     #[must_use]
     pub fn confirms(&self, channel: u16) -> bool {
-        self.channels.get(&channel).is_some_and(Channel::confirms)
+        self.channels.get(&channel).is_some_and(|open| open.confirms())
     }
 
     /// Whether the client is known to pause its publishes on channel.flow, or says so. Others take it for an error.
@@ -330,7 +331,7 @@ impl Connection {
 
     /// The client is about to be sent channel.flow, which it answers with flow-ok; false when the channel is closed.
     pub fn ask_for_flow(&mut self, channel: u16) -> bool {
-        self.channels.get_mut(&channel).is_some_and(Channel::ask_for_flow)
+        self.channels.get_mut(&channel).is_some_and(|open| open.ask_for_flow())
     }
 
     fn client_can(&self, capability: &str) -> bool {

@@ -30,7 +30,7 @@ impl Connection {
                 };
                 Self::send(channel, close, effects);
                 // A client that closed the channel itself in the same read has yet to answer the broker's close.
-                self.channels.entry(channel).or_insert_with(|| Channel::new(false, &self.settings)).closing();
+                self.channels.entry(channel).or_insert_with(|| Box::new(Channel::new(false, &self.settings))).closing();
                 effects.push(Effect::Note(Note::ChannelError(channel, soft.into())));
             }
             BrokerError::Connection(hard) => self.close_with(now, (class_id, method_id), &hard, effects),
@@ -47,6 +47,16 @@ impl Connection {
         } else {
             effects.push(Effect::Note(Note::ChannelError(channel, error.into())));
         }
+    }
+
+    /// Queues whose declaration was answered could not be stored, and no answer has left: the connection ends. False where it
+    /// does so anyway.
+    pub fn declarations_lost(&mut self, now: Timestamp, error: &ConnectionError, effects: &mut Vec<Effect>) -> bool {
+        let running = self.state == State::Running;
+        if running {
+            self.close_with(now, (50, 10), error, effects);
+        }
+        running
     }
 
     /// The broker ends the connection, for instance at shutdown.

@@ -109,7 +109,7 @@ pub(super) struct Consumers {
     rotation: BTreeMap<Reverse<i64>, VecDeque<ConsumerId>>,
     holding_limit: Option<usize>,
     /// Where one consumer at a time is served.
-    pub(super) single: Option<SingleActive>,
+    pub(super) single: Option<Box<SingleActive>>,
 }
 
 impl Consumers {
@@ -186,7 +186,7 @@ impl Consumers {
     pub(super) fn change(&mut self, id: ConsumerId, change: impl FnOnce(&mut Consumer)) {
         if let Some(consumer) = self.all.get_mut(&id) {
             change(consumer);
-            if self.single.as_ref().is_some_and(SingleActive::is_yielding) {
+            if self.single.as_ref().is_some_and(|single| single.is_yielding()) {
                 self.elect();
             }
             self.wake(id);

@@ -90,12 +90,12 @@ impl Queue {
 
     /// Whether dead messages wait to be taken over.
     #[must_use]
-    pub const fn has_dead(&self) -> bool {
+    pub fn has_dead(&self) -> bool {
         !self.dying.is_empty()
     }
 
     pub(super) fn take_dead(&mut self, dead: &mut Vec<Dead>) {
-        dead.extend(std::mem::take(&mut self.dying).into_iter().map(|Dying { held, reason }| Dead {
+        dead.extend(std::mem::take(&mut *self.dying).into_iter().map(|Dying { held, reason }| Dead {
             reason,
             stored: held.place.map(|place| (held.sequence, place)),
             message: held.message,

@@ -1,5 +1,6 @@
 //! What a queue is told. Plain data.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::browse::Pick;
@@ -137,7 +138,7 @@ pub enum Input<'a> {
     /// Remove all ready messages, and those that wait.
     Purge,
     /// What the queue keeps to from now on. Messages that came before keep their time to live.
-    Configure(Box<Settings>),
+    Configure(Arc<Settings>),
     /// `Queue::next_deadline` has come.
     Tick,
     /// The queue is declared again, which counts as a use of it.

@@ -61,7 +61,7 @@ impl Queue {
     }
 
     /// How a message ends that dies.
-    pub(super) const fn end_of(&self, reason: DeathReason) -> JobState {
+    pub(super) fn end_of(&self, reason: DeathReason) -> JobState {
         match reason {
             DeathReason::Expired => JobState::Expired,
             DeathReason::Rejected | DeathReason::MaxLength | DeathReason::DeliveryLimit => {

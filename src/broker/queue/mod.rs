@@ -19,6 +19,7 @@ mod input;
 mod intake;
 mod job;
 mod lanes;
+mod lazily;
 mod length;
 mod numbering;
 mod outstanding;
@@ -42,6 +43,7 @@ mod waiting;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use self::arguments::QueueType;
 pub use self::browse::{Listed, Pick, Spot};
@@ -59,6 +61,7 @@ pub use self::holding::Scheduled;
 pub use self::input::{Arrival, Input, Outcome};
 pub use self::job::JobState;
 use self::lanes::Lanes;
+use self::lazily::Lazily;
 use self::length::Promised;
 pub use self::numbering::Numbering;
 pub use self::outstanding::Outstanding;
@@ -82,17 +85,18 @@ pub struct Queue {
     ready: Lanes,
     consumers: Consumers,
     /// What consumers that have gone still hold.
-    departed: BTreeMap<ConsumerId, Unacked>,
+    departed: Lazily<BTreeMap<ConsumerId, Unacked>>,
     /// What channels hold by basic.get. Also those that hold nothing: their hand-outs are counted while they live.
-    getters: BTreeMap<ConsumerId, Unacked>,
+    getters: Lazily<BTreeMap<ConsumerId, Unacked>>,
     /// What it keeps of what it hands out.
     hand_outs: HandOuts,
-    settings: Settings,
+    /// Shared: nearly all queues keep to the same.
+    settings: Arc<Settings>,
     ttl: TimeToLive,
     /// When somebody last used it, consumers apart.
     last_used: Timestamp,
     /// Dead messages that have not been taken over, oldest first.
-    dying: Vec<Dying>,
+    dying: Lazily<Vec<Dying>>,
     promised: Promised,
     /// Messages that come have to be looked at for whether they wait.
     holds: bool,
@@ -115,7 +119,8 @@ impl Queue {
 
     /// The queue with what it keeps to from the start. Of that, priorities and groups never change.
     #[must_use]
-    pub fn with(mut self, now: Timestamp, settings: Settings) -> Self {
+    pub fn with(mut self, now: Timestamp, settings: impl Into<Arc<Settings>>) -> Self {
+        let settings = settings.into();
         if settings.max_priority > 0 {
             self.ready = self.ready.divided(settings.max_priority);
             self.numbering = self.numbering.with_priorities(settings.max_priority);
@@ -235,7 +240,7 @@ impl Queue {
 
     /// What it keeps to.
     #[must_use]
-    pub const fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
@@ -307,7 +312,7 @@ impl Queue {
             }
             Input::Purge => self.purge(effects),
             Input::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects)?,
-            Input::Configure(settings) => self.configure(now, *settings),
+            Input::Configure(settings) => self.configure(now, settings),
             Input::Tick => self.tick(now, effects),
             Input::Touch => self.last_used = now,
             Input::Refused(arrival) => self.bury(arrival, effects),
@@ -324,7 +329,7 @@ impl Queue {
         self.check_lease(now, effects);
     }
 
-    fn configure(&mut self, now: Timestamp, settings: Settings) {
+    fn configure(&mut self, now: Timestamp, settings: Arc<Settings>) {
         self.ttl.change(self.next_sequence(), settings.message_ttl);
         if settings.expires != self.settings.expires {
             self.last_used = now;

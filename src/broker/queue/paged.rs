@@ -21,6 +21,9 @@ pub(super) struct Paged {
 }
 
 impl Paged {
+    /// Nothing.
+    pub(super) const EMPTY: Self = Self { runs: VecDeque::new(), stranded: BTreeMap::new(), count: 0, loading: None };
+
     pub(super) fn new(runs: Vec<Run>) -> Self {
         let mut paged = Self::default();
         runs.into_iter().filter(|run| run.count > 0).for_each(|run| paged.insert(run));

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use super::effect::Effect;
 use super::input::Arrival;
+use super::lazily::Lazily;
 use super::paged::Paged;
 use super::place::{Place, Run};
 use super::ranges::Ranges;
@@ -22,7 +23,7 @@ pub(super) struct Ready {
     pub(super) returned: BTreeMap<SequenceNumber, Held>,
     pub(super) loaded: VecDeque<Held>,
     /// Behind all in `loaded`.
-    pub(super) paged: Paged,
+    pub(super) paged: Lazily<Paged>,
     /// What the messages in memory cost.
     pub(super) bytes: usize,
     /// Bytes of the bodies of all messages. Of those that a restart left on disk the length of the record counts until they
@@ -45,7 +46,7 @@ impl Default for Ready {
         Self {
             returned: BTreeMap::new(),
             loaded: VecDeque::new(),
-            paged: Paged::default(),
+            paged: Lazily::default(),
             bytes: 0,
             body_bytes: 0,
             weighed_from: SequenceNumber(0),
@@ -61,7 +62,7 @@ impl Ready {
     pub(super) fn recovered(runs: Vec<Run>, redelivered: Ranges) -> Self {
         let body_bytes = runs.iter().map(|run| u64::from(run.place.length)).sum();
         let weighed_from = runs.iter().map(Run::end).max().unwrap_or(SequenceNumber(0));
-        Self { paged: Paged::new(runs), redelivered, body_bytes, weighed_from, ..Self::default() }
+        Self { paged: Paged::new(runs).into(), redelivered, body_bytes, weighed_from, ..Self::default() }
     }
 
     /// What is on disk alone: runs, and which of them were handed out before.

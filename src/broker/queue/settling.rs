@@ -13,7 +13,8 @@ use crate::broker::time::Timestamp;
 impl Queue {
     pub(super) fn abandon(&mut self, now: Timestamp, id: ConsumerId, effects: &mut Vec<Effect>) {
         self.unsubscribe(now, id, effects);
-        for mut unacked in [self.departed.remove(&id), self.getters.remove(&id)].into_iter().flatten() {
+        let gone = [&mut self.departed, &mut self.getters].map(|held| held.made()?.remove(&id));
+        for mut unacked in gone.into_iter().flatten() {
             for held in unacked.take_all() {
                 self.hand_outs.unacked_bytes -= held.message.cost();
                 self.ready.let_go(&held);

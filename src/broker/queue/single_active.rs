@@ -29,7 +29,7 @@ impl SingleActive {
 impl Consumers {
     /// Serves one consumer at a time.
     pub(super) fn serve_one(&mut self, yields: bool) {
-        self.single = Some(SingleActive { active: None, yields, yielding: false });
+        self.single = Some(Box::new(SingleActive { active: None, yields, yielding: false }));
     }
 
     /// Whether a consumer is served, as far as it depends on others.

@@ -65,9 +65,10 @@ impl Queue {
 
     pub(super) fn relocate(&mut self, from: NonZeroU32, runs: &[Run], singles: &[(SequenceNumber, Place)]) -> usize {
         debug_assert!(runs.is_sorted() && singles.is_sorted(), "both are in the order of numbers");
-        let detached = self.departed.values_mut().chain(self.getters.values_mut());
+        let detached = [&mut self.departed, &mut self.getters].into_iter().filter_map(|held| held.made());
+        let detached = detached.flat_map(BTreeMap::values_mut);
         let unacked = self.consumers.unacked_mut().chain(detached).flat_map(Unacked::iter_mut);
-        let unacked = unacked.chain(self.dying.iter_mut().map(|dying| &mut dying.held));
+        let unacked = unacked.chain(self.dying.made().into_iter().flatten().map(|dying| &mut dying.held));
         let unacked = relocate_held(unacked, from, singles);
         let waiting = self.waiting.as_mut().map_or(0, |waiting| waiting.relocate(from, runs, singles));
         unacked + self.ready.relocate(from, runs, singles) + waiting

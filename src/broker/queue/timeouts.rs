@@ -1,7 +1,7 @@
 //! Deliveries that stay unacked for too long: when that is, and what becomes of their messages and their consumer. Keeps
 //! hand-out times only where there is a timeout.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Queue;
@@ -173,12 +173,13 @@ impl Queue {
 
     pub(super) fn holders(&self) -> impl Iterator<Item = (ConsumerId, &Unacked)> {
         let attached = self.consumers.iter().map(|consumer| (consumer.subscription.consumer, &consumer.unacked));
-        let others = self.departed.iter().chain(&self.getters).map(|(id, unacked)| (*id, unacked));
+        let others = self.departed.iter().chain(self.getters.iter()).map(|(id, unacked)| (*id, unacked));
         attached.chain(others)
     }
 
     fn each_unacked(&mut self, change: impl FnMut(&mut Unacked)) {
-        let detached = self.departed.values_mut().chain(self.getters.values_mut());
+        let detached = [&mut self.departed, &mut self.getters].into_iter().filter_map(|held| held.made());
+        let detached = detached.flat_map(BTreeMap::values_mut);
         self.consumers.unacked_mut().chain(detached).for_each(change);
     }
 

@@ -7,10 +7,11 @@ mod outcome;
 mod outstanding;
 mod pollers;
 mod running;
+mod shared_settings;
 mod stored;
 mod turns;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 
 pub(in crate::node) use self::outcome::{Outcome, Pressure};
 use self::running::Running;
+pub(in crate::node) use self::shared_settings::SharedSettings;
 use crate::broker::dedup::{self, Deduplicator};
 use crate::broker::ids::{ConsumerId, SequenceNumber};
 use crate::broker::queue::{
@@ -28,7 +30,6 @@ use crate::node::clock::Clock;
 use crate::node::dead_letters;
 use crate::node::drain::Drain;
 use crate::node::events::Events;
-use crate::node::line::Line;
 use crate::node::outbox::Outbox;
 use crate::node::storage::{self, Gone, Holding, Storage};
 use crate::node::timers::Timers;
@@ -43,7 +44,7 @@ pub(in crate::node) struct QueueCell {
     quorum: bool,
     /// It may have to tell duplicates.
     deduplicates: bool,
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     /// Held by whoever sends dead messages on.
     pub(in crate::node) sending: Mutex<()>,
     running: Mutex<Running>,
@@ -61,12 +62,14 @@ pub(in crate::node) struct Surroundings {
     /// For queues that have none of their own.
     pub(in crate::node) bound: Bound,
     pub(in crate::node) home: Weak<RunningVhost>,
+    /// Of its queues.
+    pub(in crate::node) settings: SharedSettings,
     /// How long deliveries may stay unacked where nobody else says.
     pub(in crate::node) consumer_timeout: Option<Duration>,
 }
 
 /// Makes a queue run that was stored.
-pub(in crate::node) type MakeCell<'a> = dyn FnMut(Arc<QueueEntry>, Settings, Surroundings) -> QueueCell + 'a;
+pub(in crate::node) type MakeCell<'a> = dyn FnMut(Arc<QueueEntry>, Settings, Arc<Surroundings>) -> QueueCell + 'a;
 
 #[cfg(test)]
 impl Surroundings {
@@ -78,13 +81,14 @@ impl Surroundings {
             events: Arc::new(Events::new(None, "", Clock::start())),
             bound: Bound::default(),
             home: Weak::new(),
+            settings: SharedSettings::default(),
             consumer_timeout: None,
         }
     }
 }
 
 impl QueueCell {
-    pub(super) fn new(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings) -> Self {
+    pub(super) fn new(entry: Arc<QueueEntry>, settings: Settings, surroundings: Arc<Surroundings>) -> Self {
         let queue = Queue::new(entry.auto_delete);
         Self::running(entry, settings, surroundings, queue)
     }
@@ -93,7 +97,7 @@ impl QueueCell {
     pub(super) fn restored(
         entry: Arc<QueueEntry>,
         settings: Settings,
-        surroundings: Surroundings,
+        surroundings: Arc<Surroundings>,
         recovered: &mut BTreeMap<QueueKey, RecoveredQueue>,
     ) -> Self {
         let found = recovered.remove(&storage::key(entry.id)).unwrap_or_default();
@@ -107,8 +111,8 @@ impl QueueCell {
         Self::running(entry, settings, surroundings, queue)
     }
 
-    fn running(entry: Arc<QueueEntry>, settings: Settings, surroundings: Surroundings, queue: Queue) -> Self {
-        let settings = settings.bounded_by(surroundings.bound);
+    fn running(entry: Arc<QueueEntry>, settings: Settings, surroundings: Arc<Surroundings>, queue: Queue) -> Self {
+        let settings = surroundings.settings.share(settings.bounded_by(surroundings.bound));
         let mut queue = queue.with(surroundings.timers.clock.now(), settings);
         queue.set_default_timeout(surroundings.consumer_timeout);
         if let Some(storage) = &surroundings.storage {
@@ -124,11 +128,8 @@ impl QueueCell {
             jobs,
             outboxes: BTreeMap::new(),
             effects: Vec::new(),
-            getters: Vec::new(),
             due: None,
-            line: Line::default(),
-            slowed: Vec::new(),
-            pollers: VecDeque::new(),
+            waiters: None,
             drain: Drain::new(surroundings.timers.clock.now()),
         });
         let quorum = entry.queue_type() == QueueType::Quorum;
@@ -147,7 +148,7 @@ impl QueueCell {
         }
     }
 
-    pub(super) const fn storage(&self) -> Option<&Arc<Storage>> {
+    pub(super) fn storage(&self) -> Option<&Arc<Storage>> {
         self.surroundings.storage.as_ref()
     }
 
@@ -167,7 +168,7 @@ impl QueueCell {
 
     /// The queue keeps to these settings from now on.
     pub(super) fn configure(self: &Arc<Self>, now: Timestamp, settings: Settings) {
-        let settings = Box::new(settings.bounded_by(self.surroundings.bound));
+        let settings = self.surroundings.settings.share(settings.bounded_by(self.surroundings.bound));
         // A queue that is gone keeps to nothing.
         let _gone = self.run(now, Input::Configure(settings));
     }
@@ -237,7 +238,7 @@ impl QueueCell {
             }
             running.run(now, Input::Get { consumer, no_ack }, outcome)?;
             if outcome.got_later {
-                running.getters.push(Arc::clone(outbox));
+                running.waiters().getters.push(Arc::clone(outbox));
             }
             Ok(())
         })
@@ -289,7 +290,7 @@ impl QueueCell {
             unacked: queue.unacked_count(),
             ready_bytes_in_memory: queue.loaded_bytes(),
             unacked_bytes: queue.unacked_bytes(),
-            holds_publishers_back: running.line.is_waited_in() || !running.slowed.is_empty(),
+            holds_publishers_back: running.waiters.as_ref().is_some_and(|waiters| waiters.hold_publishers_back()),
             consumers: queue.subscriptions().copied().collect(),
         }
     }

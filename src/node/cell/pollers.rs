@@ -15,7 +15,7 @@ impl QueueCell {
     pub(in crate::node) fn poll(self: &Arc<Self>, outbox: &Arc<Outbox>) {
         // A queue that is gone wakes them all.
         let _gone = self.act(|running, _| {
-            running.pollers.push_back(Arc::clone(outbox));
+            running.waiters().pollers.push_back(Arc::clone(outbox));
             Ok(())
         });
     }
@@ -24,7 +24,9 @@ impl QueueCell {
     pub(in crate::node) fn stop_polling(self: &Arc<Self>, outbox: &Arc<Outbox>) {
         // A queue that is gone wakes them all.
         let _gone = self.act(|running, _| {
-            running.pollers.retain(|poller| !Arc::ptr_eq(poller, outbox));
+            if let Some(waiters) = &mut running.waiters {
+                waiters.pollers.retain(|poller| !Arc::ptr_eq(poller, outbox));
+            }
             Ok(())
         });
     }
@@ -40,11 +42,9 @@ impl QueueCell {
 impl Running {
     /// Wakes as many of those that wait for a message as there are.
     pub(super) fn call_pollers(&mut self, outcome: &mut Outcome) {
-        if self.pollers.is_empty() {
-            return;
-        }
+        let Some(waiters) = self.waiters.as_mut().filter(|waiters| !waiters.pollers.is_empty()) else { return };
         let called = if self.queue.is_deleted() { usize::MAX } else { self.queue.ready_count() };
-        for poller in self.pollers.drain(..called.min(self.pollers.len())) {
+        for poller in waiters.pollers.drain(..called.min(waiters.pollers.len())) {
             outcome.wake(&poller);
         }
     }

@@ -26,35 +26,71 @@ pub(super) struct Running {
     pub(super) deduplicator: Option<Box<Deduplicator>>,
     pub(super) outboxes: BTreeMap<ConsumerId, Arc<Outbox>>,
     pub(super) effects: Vec<Effect>,
-    /// Connections whose basic.get waits for a load.
-    pub(super) getters: Vec<Arc<Outbox>>,
     /// When the timers will look at it.
     pub(super) due: Option<Timestamp>,
-    /// Publishers that wait for room.
-    pub(super) line: Line,
-    /// Connections that have been told to slow down, to be woken once there is room again.
-    pub(super) slowed: Vec<Arc<Outbox>>,
-    /// Who waits for a message without being a consumer, in the order in which they came.
-    pub(super) pollers: VecDeque<Arc<Outbox>>,
+    /// Who waits for something, once somebody has: in nearly all queues nobody does.
+    pub(super) waiters: Option<Box<Waiters>>,
     /// How fast consumers get done.
     pub(super) drain: Drain,
     /// What becomes of its messages, where that is asked for.
     pub(super) jobs: Option<Box<Jobs>>,
 }
 
+/// Connections that wait for something that happens in a queue.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    /// Those whose basic.get waits for a load.
+    pub(super) getters: Vec<Arc<Outbox>>,
+    /// Publishers that wait for room.
+    pub(super) line: Line,
+    /// Those that have been told to slow down, to be woken once there is room again.
+    slowed: Vec<Arc<Outbox>>,
+    /// Who waits for a message without being a consumer, in the order in which they came.
+    pub(super) pollers: VecDeque<Arc<Outbox>>,
+}
+
+impl Waiters {
+    pub(super) fn slow_down(&mut self, outbox: &Arc<Outbox>) {
+        if !self.slowed.iter().any(|slowed| Arc::ptr_eq(slowed, outbox)) {
+            self.slowed.push(Arc::clone(outbox));
+        }
+    }
+
+    pub(super) fn hold_publishers_back(&self) -> bool {
+        self.line.is_waited_in() || !self.slowed.is_empty()
+    }
+}
+
 impl Running {
+    pub(super) fn waiters(&mut self) -> &mut Waiters {
+        self.waiters.get_or_insert_default()
+    }
+
+    /// How many messages a publisher may put in now, of so many for which there is room.
+    pub(super) fn admits(&self, outbox: &Arc<Outbox>, room: usize) -> usize {
+        self.waiters.as_ref().map_or(room, |waiters| waiters.line.admits(outbox, room))
+    }
+
+    /// A publisher has put in what it may, and waits at the end of the line where it has more.
+    pub(super) fn served(&mut self, outbox: &Arc<Outbox>, more: bool) {
+        if more || self.waiters.is_some() {
+            self.waiters().line.served(outbox, more);
+        }
+    }
+
     /// Wakes whose turn it is, and those that may go on.
     pub(super) fn call_publishers(&mut self, outcome: &mut Outcome) {
+        let Some(waiters) = &mut self.waiters else { return };
         let gone = self.queue.is_deleted();
-        while self.line.is_waited_in() && (gone || self.queue.room_for(std::iter::once(0)) > 0) {
-            let Some(next) = self.line.call_next() else { break };
+        while waiters.line.is_waited_in() && (gone || self.queue.room_for(std::iter::once(0)) > 0) {
+            let Some(next) = waiters.line.call_next() else { break };
             if gone {
-                self.line.leave(&next);
+                waiters.line.leave(&next);
             }
             outcome.wake(&next);
         }
-        if !self.slowed.is_empty() && (gone || self.queue.is_low()) {
-            outcome.wakes.append(&mut self.slowed);
+        if !waiters.slowed.is_empty() && (gone || self.queue.is_low()) {
+            outcome.wakes.append(&mut waiters.slowed);
         }
     }
 

@@ -30,7 +30,9 @@ impl QueueCell {
                 running.queue.set_holding_limit(storage.holding_limit());
             }
             running.run(now, Input::Loaded { run, messages }, outcome)?;
-            for outbox in std::mem::take(&mut running.getters) {
+            for outbox in
+                running.waiters.as_mut().map(|waiters| std::mem::take(&mut waiters.getters)).unwrap_or_default()
+            {
                 outcome.wake(&outbox);
             }
             Ok(())

@@ -39,7 +39,7 @@ impl QueueCell {
     ) -> Result<(), Refusal> {
         loop {
             let room = running.queue.room_for(arrivals.iter().map(|arrival| arrival.message.body_length()));
-            let admitted = running.line.admits(outbox, room);
+            let admitted = running.admits(outbox, room);
             // All of it, as a rule: the list stays, and with it its memory for the next time.
             if admitted >= arrivals.len() {
                 self.take(now, running, arrivals, outcome)?;
@@ -55,7 +55,7 @@ impl QueueCell {
                 break;
             }
         }
-        running.line.served(outbox, !arrivals.is_empty());
+        running.served(outbox, !arrivals.is_empty());
         if running.queue.is_high() {
             outcome.pressure = Pressure::High;
         }
@@ -71,8 +71,8 @@ impl QueueCell {
         }
         let wanted = bodies.len();
         let room = running.queue.room_for(bodies);
-        let admitted = running.line.admits(outbox, room) >= wanted;
-        running.line.served(outbox, !admitted);
+        let admitted = running.admits(outbox, room) >= wanted;
+        running.served(outbox, !admitted);
         admitted
     }
 
@@ -80,7 +80,9 @@ impl QueueCell {
     pub(in crate::node) fn leave_line(self: &Arc<Self>, outbox: &Arc<Outbox>) {
         // A queue that is gone has no line.
         let _gone = self.act(|running, _| {
-            running.line.leave(outbox);
+            if let Some(waiters) = &mut running.waiters {
+                waiters.line.leave(outbox);
+            }
             Ok(())
         });
     }
@@ -89,8 +91,8 @@ impl QueueCell {
     pub(in crate::node) fn is_low(&self, outbox: &Arc<Outbox>) -> bool {
         let mut running = self.running.lock();
         let low = running.queue.is_deleted() || running.queue.is_low();
-        if !low && !running.slowed.iter().any(|slowed| Arc::ptr_eq(slowed, outbox)) {
-            running.slowed.push(Arc::clone(outbox));
+        if !low {
+            running.waiters().slow_down(outbox);
         }
         low
     }

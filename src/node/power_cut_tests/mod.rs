@@ -5,6 +5,7 @@ mod client;
 mod closing;
 mod confirmed;
 mod damage;
+mod declarations;
 mod deduplication;
 mod delayed;
 mod failing;

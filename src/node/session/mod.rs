@@ -5,6 +5,7 @@ mod admitted;
 mod assembling;
 mod commit;
 mod confirms;
+mod declared;
 mod deliver;
 mod description;
 mod entering;
@@ -36,6 +37,7 @@ use leveret_protocol::{Method, ReplyCode, ShortString, basic, fast};
 
 use self::admitted::Admitted;
 use self::confirms::Confirms;
+use self::declared::Declarations;
 use self::deliver::News;
 pub use self::description::{ConnectionMemory, ConnectionReport, Waiting};
 pub(in crate::node) use self::errand::publish as publish_alone;
@@ -118,6 +120,8 @@ pub struct Session {
     confirms: Confirms,
     /// A request whose answer has to wait for the store.
     later: Option<Later>,
+    /// Queues that it declared and that are not on the disk.
+    declarations: Option<Box<Declarations>>,
     windows: Windows,
     /// Bytes of messages that are not complete, as the node knows it.
     assembling: usize,
@@ -180,6 +184,7 @@ impl Session {
             catches_up_at: None,
             confirms: Confirms::default(),
             later: None,
+            declarations: None,
             windows: Windows::default(),
             assembling: 0,
             stands_in_line: false,
@@ -240,11 +245,15 @@ impl Session {
             let rest = input.get(consumed..).unwrap_or_default();
             let step = self.connection.receive(now, rest, &mut work.arena, &mut work.effects);
             consumed += step;
+            if self.declarations.is_some() && !Self::joins_declarations(&work.effects) {
+                self.keep_declarations(now, work, out);
+            }
             self.execute(now, &mut work.effects, out);
             if step == 0 || consumed >= input.len() || out.len() >= limit || self.connection.is_waiting() {
                 break;
             }
         }
+        self.keep_declarations(now, work, out);
         self.flush_published(now);
         self.close_overdrawn(now, work, out);
         self.tell_flow(out);

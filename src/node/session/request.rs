@@ -17,7 +17,7 @@ use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::QueueDeclaration;
 use crate::node::cell::QueueCell;
-use crate::node::vhost::RunningVhost;
+use crate::node::vhost::{Declared, RunningVhost};
 use crate::node::{Node, Requester};
 
 /// What the request is about, found once.
@@ -66,7 +66,7 @@ impl Session {
             Request::Unbind(link) => {
                 place.vhost.change(now, |vhost, effects| vhost.unbind(&place.actor, &link, effects)).map(done)
             }
-            Request::DeclareQueue(method) => self.declare_queue(now, &place, method),
+            Request::DeclareQueue(method) => self.declare_queue(now, &place, method, out.len()),
             Request::FindQueue(name) => self.find_queue(now, &place, &name),
             Request::PurgeQueue(name) => purge(now, &place, &name),
             Request::DeleteQueue { name, if_unused, if_empty } => place
@@ -104,7 +104,14 @@ impl Session {
         self.connection.answer(now, channel, answer, answers);
     }
 
-    fn declare_queue(&self, now: Timestamp, place: &Place, method: queue::Declare) -> Result<Reply, BrokerError> {
+    /// Where the queue is not on the disk yet, the answer, which is encoded at `answer_at`, waits for that.
+    fn declare_queue(
+        &mut self,
+        now: Timestamp,
+        place: &Place,
+        method: queue::Declare,
+        answer_at: usize,
+    ) -> Result<Reply, BrokerError> {
         let wanted = QueueDeclaration {
             name: method.queue,
             durable: method.durable,
@@ -114,9 +121,16 @@ impl Session {
             id: self.node.next_queue()?,
             generated: Node::random_name(),
         };
-        let cell = place.vhost.declare_queue(now, &place.actor, wanted)?;
-        touch(now, &cell);
-        Ok(queue_reply(&cell))
+        match place.vhost.gather(now, &place.actor, wanted)? {
+            Declared::Known(cell) => {
+                touch(now, &cell);
+                Ok(queue_reply(&cell))
+            }
+            Declared::Gathered(entry, group) => {
+                self.wait_for_group(&place.vhost, group, answer_at);
+                Ok(Reply::Queue { name: entry.name.clone(), message_count: 0, consumer_count: 0 })
+            }
+        }
     }
 
     fn find_queue(&self, now: Timestamp, place: &Place, name: &ShortString) -> Result<Reply, BrokerError> {

@@ -1,6 +1,7 @@
 //! Message groups: who gets what, what comes back where, and that what is set aside is ready all the same. The group of a
 //! message is the first letter of its body; those that begin with a dash are in none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
@@ -292,7 +293,7 @@ fn what_is_over_is_not_handed_out_although_others_are_before_it() {
     let mut queue = with_two(1);
     put(&mut queue, &["a1", "a2", "b1"]);
     let settings = Settings { message_ttl: Some(Duration::from_millis(10)), ..settings() };
-    handle(&mut queue, Input::Configure(Box::new(settings)));
+    handle(&mut queue, Input::Configure(Arc::new(settings)));
     put(&mut queue, &["b2", "c1"]);
     let checkouts = &[CheckoutId(1)];
     let effects = handle_at(&mut queue, 20, Input::Settle { consumer: BOB, checkouts, outcome: Outcome::Ack });

@@ -1,5 +1,7 @@
 //! Queues that may only become so long.
 
+use std::sync::Arc;
+
 use leveret_protocol::ShortString;
 
 use super::{ANN, GETTER, consumer, first, handle, lies_at, publish, settle, stored, with_consumers};
@@ -42,14 +44,14 @@ fn the_oldest_make_room_for_the_newest() {
 #[test]
 fn what_goes_to_a_consumer_takes_no_room() {
     let mut queue = with_consumers(&[consumer(ANN)]);
-    handle(&mut queue, Input::Configure(Box::new(at_most(0))));
+    handle(&mut queue, Input::Configure(Arc::new(at_most(0))));
     assert_eq!(publish(&mut queue, &["a", "b"]), [first(ANN, 1, "a"), first(ANN, 2, "b")]);
 }
 
 #[test]
 fn what_comes_back_to_a_full_queue_is_the_first_to_go() {
     let mut queue = with_consumers(&[consumer(ANN)]);
-    handle(&mut queue, Input::Configure(Box::new(at_most(1))));
+    handle(&mut queue, Input::Configure(Arc::new(at_most(1))));
     assert_eq!(publish(&mut queue, &["a"]), [first(ANN, 1, "a")]);
     handle(&mut queue, Input::Unsubscribe(ANN));
     assert_eq!(publish(&mut queue, &["b"]), []);
@@ -63,7 +65,7 @@ fn a_smaller_bound_lets_the_oldest_go_at_once() {
     let mut arrivals = vec![stored(1, "a"), stored(2, "b")];
     assert_eq!(handle(&mut queue, Input::Publish(&mut arrivals)), []);
     let gone = Effect::Gone { sequence: SequenceNumber(1), place: lies_at(1) };
-    assert_eq!(handle(&mut queue, Input::Configure(Box::new(at_most(1)))), [gone]);
+    assert_eq!(handle(&mut queue, Input::Configure(Arc::new(at_most(1)))), [gone]);
 }
 
 #[test]

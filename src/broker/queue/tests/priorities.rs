@@ -1,6 +1,7 @@
 //! A queue that tells priorities apart: who is served first, where messages go back to, what makes room, what is read from
 //! disk and waited for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ANN, BOB, GETTER, consumer, get, handle, lies_at, publish, settle, try_handle, urgent};
@@ -120,7 +121,7 @@ fn a_queue_without_priorities_takes_messages_in_their_order() {
 fn priorities_stay_as_declared_when_settings_change() {
     let mut queue = with_priorities(2);
     publish_urgent(&mut queue, &[(1, "a"), (2, "b")]);
-    handle(&mut queue, Input::Configure(Box::default()));
+    handle(&mut queue, Input::Configure(Arc::default()));
     publish_urgent(&mut queue, &[(1, "c"), (2, "d")]);
     assert_eq!(drained(&mut queue), ["b", "d", "a", "c"]);
 }
@@ -185,7 +186,7 @@ fn a_change_of_the_time_to_live_counts_for_what_comes_later_in_whatever_lane() {
         |millis| Settings { max_priority: 9, message_ttl: Some(Duration::from_millis(millis)), ..Settings::default() };
     let mut queue = queue(ttl(1000));
     publish_urgent(&mut queue, &[(0, "a"), (9, "b")]);
-    handle(&mut queue, Input::Configure(Box::new(ttl(10))));
+    handle(&mut queue, Input::Configure(Arc::new(ttl(10))));
     publish_urgent(&mut queue, &[(0, "c"), (9, "d")]);
     queue.handle(Timestamp::ZERO.after(Duration::from_millis(20)), Input::Tick, &mut Vec::new()).unwrap();
     assert_eq!(queue.ready_count(), 4, "the oldest of the highest priority lives");

@@ -1,5 +1,6 @@
 //! Deliveries that stay unacked for too long.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use leveret_protocol::{FieldTable, FieldValue};
@@ -183,10 +184,10 @@ fn a_timeout_that_comes_while_messages_are_unacked_counts_from_then_on() {
     at(0, &mut queue, Input::Subscribe(consumer(ANN)));
     publish_at(0, &mut queue, &["a"]);
     let settings = Settings { consumer_timeout: Some(SPAN), ..queue.settings().clone() };
-    at(1000, &mut queue, Input::Configure(Box::new(settings.clone())));
+    at(1000, &mut queue, Input::Configure(Arc::new(settings.clone())));
     at(1000, &mut queue, Input::Tick);
     assert_eq!(due(&queue), Some(1100));
-    at(1050, &mut queue, Input::Configure(Box::new(Settings { consumer_timeout: None, ..settings })));
+    at(1050, &mut queue, Input::Configure(Arc::new(Settings { consumer_timeout: None, ..settings })));
     at(1050, &mut queue, Input::Tick);
     assert_eq!(due(&queue), None);
 }

@@ -1,5 +1,6 @@
 //! When messages and queues expire, and what is told of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ANN, GETTER, consumer, first, run, settle, stored};
@@ -105,7 +106,7 @@ fn what_comes_back_too_late_expires() {
 fn a_new_time_to_live_counts_for_what_comes_from_then_on() {
     let mut queue = queue(living(100));
     assert_eq!(publish(&mut queue, 0, &[None]), []);
-    assert_eq!(handle(&mut queue, 1, Input::Configure(Box::new(living(5)))), []);
+    assert_eq!(handle(&mut queue, 1, Input::Configure(Arc::new(living(5)))), []);
     assert_eq!(publish(&mut queue, 2, &[None]), []);
     assert_eq!(queue.next_deadline(), Some(at(100)));
     assert_eq!(handle(&mut queue, 50, Input::Tick), []);

@@ -1,5 +1,8 @@
 //! A running vhost: its machine behind a lock, the topology that publishers see, and its queues.
 
+mod declarations;
+
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -8,6 +11,8 @@ use dashmap::DashMap;
 use leveret_protocol::ShortString;
 use parking_lot::{Mutex, MutexGuard};
 
+use self::declarations::Gathering;
+pub(super) use self::declarations::{Declared, Group};
 use super::cell::{MakeCell, QueueCell, Surroundings};
 use super::definitions::Definitions;
 use super::fail_stop::fail_stop;
@@ -19,24 +24,45 @@ use crate::broker::ids::{ConnectionId, QueueId};
 use crate::broker::queue::{Input, QueueEntry, Refusal, arguments};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
-use crate::broker::vhost::{
-    Definition, EVENT_EXCHANGE, Effect, QueueDeclaration, RedeclaredQueue, Restored, Topology, Vhost,
-};
+use crate::broker::vhost::{Definition, EVENT_EXCHANGE, Effect, RedeclaredQueue, Restored, Topology, Vhost};
 use crate::store::meta::CommitError;
 
 #[derive(Debug)]
 pub(super) struct RunningVhost {
     pub(super) name: ShortString,
     definitions: Arc<Definitions>,
+    /// Held by who changes anything, but for gathering declarations, until the change is known to everybody.
+    changing: Mutex<()>,
     machine: Mutex<Vhost>,
+    gathering: Mutex<Gathering>,
     topology: ArcSwap<Topology>,
     number: AtomicU64,
     cells: DashMap<QueueId, Arc<QueueCell>>,
     /// What its queues live in.
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     pub(super) memories: Memories,
     /// Copies of messages go to the trace exchange.
     tracing: AtomicBool,
+}
+
+/// The machine, and the right to change anything.
+struct Changing<'a> {
+    machine: MutexGuard<'a, Vhost>,
+    _changing: MutexGuard<'a, ()>,
+}
+
+impl Deref for Changing<'_> {
+    type Target = Vhost;
+
+    fn deref(&self) -> &Vhost {
+        &self.machine
+    }
+}
+
+impl DerefMut for Changing<'_> {
+    fn deref_mut(&mut self) -> &mut Vhost {
+        &mut self.machine
+    }
 }
 
 impl RunningVhost {
@@ -49,7 +75,7 @@ impl RunningVhost {
         cell: &mut MakeCell<'_>,
     ) -> Arc<Self> {
         let vhost = Arc::new_cyclic(|home: &Weak<Self>| {
-            Self::restored(name, definitions, surroundings(Weak::clone(home)), stored, cell)
+            Self::restored(name, definitions, Arc::new(surroundings(Weak::clone(home))), stored, cell)
         });
         if vhost.has_events() {
             vhost.surroundings.events.live_in(Arc::downgrade(&vhost));
@@ -62,7 +88,7 @@ impl RunningVhost {
     fn restored(
         name: ShortString,
         definitions: Arc<Definitions>,
-        surroundings: Surroundings,
+        surroundings: Arc<Surroundings>,
         stored: Vec<Definition>,
         cell: &mut MakeCell<'_>,
     ) -> Self {
@@ -76,7 +102,7 @@ impl RunningVhost {
         for effect in effects {
             match effect {
                 Effect::QueueCreated(entry, settings) => {
-                    let cell = Arc::new(cell(entry, settings, surroundings.clone()));
+                    let cell = Arc::new(cell(entry, settings, Arc::clone(&surroundings)));
                     join_keys(&cells, &cell);
                     cells.insert(cell.entry.id, cell);
                 }
@@ -92,15 +118,30 @@ impl RunningVhost {
         }
         let number = AtomicU64::new(machine.topology().number);
         let topology = ArcSwap::from_pointee(machine.topology().clone());
-        let (machine, tracing) = (Mutex::new(machine), AtomicBool::new(false));
-        Self { name, definitions, machine, topology, number, cells, surroundings, memories, tracing }
+        let (changing, machine, gathering) = (Mutex::default(), Mutex::new(machine), Mutex::default());
+        let tracing = AtomicBool::new(false);
+        Self {
+            name,
+            definitions,
+            changing,
+            machine,
+            gathering,
+            topology,
+            number,
+            cells,
+            surroundings,
+            memories,
+            tracing,
+        }
     }
 
-    /// The machine, to be changed.
-    fn machine(&self) -> MutexGuard<'_, Vhost> {
+    /// The machine, to be changed. Everything that was declared before is known.
+    fn machine(&self) -> Changing<'_> {
+        let changing = self.changing.lock();
         let mut machine = self.machine.lock();
+        self.write_gathered(&mut machine, |_, write| write());
         machine.watch(self.surroundings.events.are_wanted());
-        machine
+        Changing { machine, _changing: changing }
     }
 
     fn has_events(&self) -> bool {
@@ -166,22 +207,6 @@ impl RunningVhost {
         self.apply_or_take_back(now, &mut machine, effects)?;
         drop(machine);
         Ok(result?)
-    }
-
-    /// queue.declare, not passive.
-    pub(super) fn declare_queue(
-        &self,
-        now: Timestamp,
-        actor: &Actor,
-        wanted: QueueDeclaration,
-    ) -> Result<Arc<QueueCell>, BrokerError> {
-        let mut effects = Vec::new();
-        let mut machine = self.machine();
-        let entry = machine.declare_queue(actor, wanted, &mut effects)?;
-        self.apply_or_take_back(now, &mut machine, effects)?;
-        let cell = self.cell(entry.id);
-        drop(machine);
-        cell.ok_or_else(|| ChannelError::NotFound(Resource::queue(&entry.name, &self.name)).into())
     }
 
     /// queue.delete: how many ready messages went.
@@ -283,7 +308,7 @@ impl RunningVhost {
         for effect in effects {
             match effect {
                 Effect::QueueCreated(entry, settings) => {
-                    let cell = Arc::new(QueueCell::new(entry, settings, self.surroundings.clone()));
+                    let cell = Arc::new(QueueCell::new(entry, settings, Arc::clone(&self.surroundings)));
                     cell.begin();
                     join_keys(&self.cells, &cell);
                     self.cells.insert(cell.entry.id, cell);
@@ -316,14 +341,20 @@ impl RunningVhost {
     }
 
     fn publish(&self, machine: &Vhost) {
-        let number = machine.topology().number;
-        if self.number() != number {
-            self.topology.store(Arc::new(machine.topology().clone()));
-            self.number.store(number, Ordering::Release);
-            if self.has_events() {
-                self.tell_whether_events_are_wanted(machine);
-            }
+        if self.show(machine.topology()) && self.has_events() {
+            self.tell_whether_events_are_wanted(machine);
         }
+    }
+
+    /// From now on everybody sees this topology; false when they do already.
+    fn show(&self, topology: &Topology) -> bool {
+        let number = topology.number;
+        if self.number() == number {
+            return false;
+        }
+        self.topology.store(Arc::new(topology.clone()));
+        self.number.store(number, Ordering::Release);
+        true
     }
 }
 
