@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::node::Node;
 use crate::node::session::{Session, Workspace};
@@ -80,24 +81,33 @@ enum Turn {
     End,
 }
 
-pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>) {
+/// Serves a connection until it ends or is hung up on.
+pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>, hang_up: CancellationToken) {
     let mut served = Served::new(socket, Session::open(&node, peer));
-    loop {
-        served.session.answer_questions();
-        match served.turn() {
-            Turn::Again => {
-                served.tick_if_due(&node);
-                tokio::task::yield_now().await;
-            }
-            Turn::Wait => served.wait(&node).await,
-            Turn::End => break,
-        }
+    tokio::select! {
+        () = served.run(&node) => {}
+        () = hang_up.cancelled() => {}
     }
     served.finish().await;
     tracing::debug!("AMQP connection {peer} is closed");
 }
 
 impl Served {
+    /// Works and waits until the connection ends.
+    async fn run(&mut self, node: &Node) {
+        loop {
+            self.session.answer_questions();
+            match self.turn() {
+                Turn::Again => {
+                    self.tick_if_due(node);
+                    tokio::task::yield_now().await;
+                }
+                Turn::Wait => self.wait(node).await,
+                Turn::End => return,
+            }
+        }
+    }
+
     fn new(socket: TcpStream, mut session: Session) -> Self {
         if let Ok(local) = socket.local_addr() {
             session.came_to(local);
