@@ -38,6 +38,7 @@ fn it_goes_on_in_what_is_kept_back_and_what_it_has_confirmed_is_there() {
     let (expected, durable) = (trial.expected(), trial.durable());
     let recovered = recover(&trial.disk.after_power_cut(Unsynced::Lost), &trial.checkpoint, 2).unwrap();
     trial.assert_prefix(&recovered, durable, &|| "after a power cut".to_owned());
+    trial.step(0).unwrap();
     trial.step(100).unwrap();
     assert_eq!(recover(&trial.disk.after_power_cut(Unsynced::Lost), &trial.checkpoint, 2).unwrap(), expected);
 }

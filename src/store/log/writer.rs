@@ -55,8 +55,14 @@ impl Writer {
         }
     }
 
-    /// Blocks until there is something to write, which makes it true, or `patience` is over. Settles and the idle seal
-    /// wait for a `step` that nothing here announces: a patience of 50 ms serves them.
+    /// When `step` has to come at the latest, for settles that nobody waits for.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        self.dirty_since.map(|since| since.saturating_add(PATIENCE))
+    }
+
+    /// Blocks until there is something to write, which makes it true, or `patience` is over: no later than `due`. The idle
+    /// seal waits for a `step` that nothing here announces: a patience of 50 ms serves it.
     #[must_use]
     pub fn wait(&self, patience: Duration) -> bool {
         let mut gathering = self.log.gathering.lock();
