@@ -16,6 +16,7 @@ pub use self::memory::MemoryDisk;
 pub use self::real::RealDisk;
 
 /// Whether there is no room for something, whatever bounds it.
+#[must_use]
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
