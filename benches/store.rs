@@ -95,6 +95,9 @@ impl File for NothingFile {
     fn set_len(&self, _: u64) -> std::io::Result<()> {
         Ok(())
     }
+    fn allocate(&self, _: u64) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn append(criterion: &mut Criterion) {

@@ -22,6 +22,9 @@ const SHUTDOWN_REASON: &str = "broker forced connection closure with reason 'shu
 /// How long connections get to answer connection.close at shutdown.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the broker itself gets to end connections that have not answered: they wait for nobody any more.
+const HANG_UP_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How long accepting pauses when the system has no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -56,6 +59,8 @@ pub struct RunningServer {
     nodelay: bool,
     listeners: Vec<TcpListener>,
     local_addrs: Vec<SocketAddr>,
+    /// How long connections get to answer connection.close.
+    pub(super) patience: Duration,
 }
 
 /// Starts the node and opens the listeners.
@@ -73,7 +78,8 @@ pub async fn bind(config: Config) -> Result<RunningServer, ServerError> {
         local_addrs.push(listener.local_addr().map_err(failed)?);
         listeners.push(listener);
     }
-    Ok(RunningServer { node, nodelay: config.tcp_nodelay, listeners, local_addrs })
+    let patience = SHUTDOWN_PATIENCE;
+    Ok(RunningServer { node, nodelay: config.tcp_nodelay, listeners, local_addrs, patience })
 }
 
 impl RunningServer {
@@ -90,37 +96,49 @@ impl RunningServer {
     }
 
     /// Serves until `shutdown` is ready. Then no more connections are taken, those there are get connection.close
-    /// with 320, and whatever has not ended five seconds later is dropped.
+    /// with 320, and those that have not answered five seconds later are hung up on.
     ///
     /// # Errors
     /// None yet.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let tasks = Tasks::default();
+        let door =
+            Door { node: self.node, nodelay: self.nodelay, tasks: Tasks::default(), hang_up: CancellationToken::new() };
         let stop = CancellationToken::new();
         for listener in self.listeners {
-            let accepting = accept(listener, Arc::clone(&self.node), self.nodelay, tasks.clone(), stop.clone());
-            tasks.spawn(accepting);
+            door.tasks.spawn(accept(listener, door.clone(), stop.clone()));
         }
         shutdown.await;
         stop.cancel();
-        self.node.close_all(SHUTDOWN_REASON);
-        let orderly = tokio::time::timeout(SHUTDOWN_PATIENCE, tasks.ended()).await.is_ok();
+        door.node.close_all(SHUTDOWN_REASON);
+        let mut orderly = tokio::time::timeout(self.patience, door.tasks.ended()).await.is_ok();
         if !orderly {
             tracing::warn!("some connections did not answer connection.close and are dropped");
+            door.hang_up.cancel();
+            orderly = tokio::time::timeout(HANG_UP_PATIENCE, door.tasks.ended()).await.is_ok();
         }
-        self.node.close(orderly);
+        door.node.close(orderly);
         Ok(())
     }
 }
 
-async fn accept(listener: TcpListener, node: Arc<Node>, nodelay: bool, tasks: Tasks, stop: CancellationToken) {
+/// What connections come in through.
+#[derive(Clone)]
+struct Door {
+    node: Arc<Node>,
+    nodelay: bool,
+    tasks: Tasks,
+    /// Connections that are still there end, whatever their peers do.
+    hang_up: CancellationToken,
+}
+
+async fn accept(listener: TcpListener, door: Door, stop: CancellationToken) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => welcome(socket, peer, &node, nodelay, &tasks),
+            Ok((socket, peer)) => welcome(socket, peer, &door),
             Err(error) => {
                 tracing::error!("cannot accept a connection: {error}; raise the limit of open files if it is that");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -129,10 +147,12 @@ async fn accept(listener: TcpListener, node: Arc<Node>, nodelay: bool, tasks: Ta
     }
 }
 
-fn welcome(socket: TcpStream, peer: SocketAddr, node: &Arc<Node>, nodelay: bool, tasks: &Tasks) {
-    if let Err(error) = socket.set_nodelay(nodelay) {
+fn welcome(socket: TcpStream, peer: SocketAddr, door: &Door) {
+    if let Err(error) = socket.set_nodelay(door.nodelay) {
         tracing::debug!(%peer, "cannot set TCP_NODELAY: {error}");
     }
     tracing::debug!("accepting AMQP connection {peer}");
-    tasks.spawn(connection::serve(socket, peer, Arc::clone(node)));
+    // A token of its own, so that connections do not wait for each other when they look at it.
+    let hang_up = door.hang_up.child_token();
+    door.tasks.spawn(connection::serve(socket, peer, Arc::clone(&door.node), hang_up));
 }

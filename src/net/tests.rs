@@ -1,6 +1,7 @@
 //! The server over sockets: how it listens, how it ends, what a client leaves behind whose socket is half closed.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use leveret_protocol::{
@@ -53,10 +54,28 @@ impl Client {
     }
 
     async fn publish(&mut self, routing_key: &str) {
+        self.publish_with(routing_key, Properties::default()).await;
+    }
+
+    async fn publish_persistent(&mut self, routing_key: &str) {
+        self.publish_with(routing_key, Properties { delivery_mode: Some(2), ..Properties::default() }).await;
+    }
+
+    /// Whether what basic.get brings is redelivered, and how many messages are left.
+    async fn got(&mut self) -> (bool, u32) {
+        let frame = self.next().await;
+        let Some(Frame::Method { method: Method::Basic(basic::Method::GetOk(got)), .. }) = frame else {
+            panic!("{frame:?}")
+        };
+        assert!(matches!(self.next().await, Some(Frame::Header { .. })));
+        (got.redelivered, got.message_count)
+    }
+
+    async fn publish_with(&mut self, routing_key: &str, properties: Properties) {
         let mut out = BytesMut::new();
         let publish = basic::Publish { routing_key: name(routing_key), ..basic::Publish::default() };
         Method::from(publish).write_frame(1, &mut out);
-        ContentHeader::new(0, Properties::default()).write_frame(1, &mut out);
+        ContentHeader::new(0, properties).write_frame(1, &mut out);
         self.socket.write_all(&out).await.unwrap();
     }
 
@@ -113,6 +132,49 @@ async fn at_shutdown_a_client_is_told_why_and_the_server_waits_for_its_close_ok(
         assert_eq!(client.next().await, None);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_at_shutdown_is_hung_up_on_and_the_stop_is_in_order() {
+    let data = tempfile::tempdir().unwrap();
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut server = server::bind(listening_at(any_port, &data)).await.unwrap();
+    server.patience = Duration::from_millis(1);
+    let address = server.local_addrs()[0];
+    let get = basic::Get { queue: name("q"), ..basic::Get::default() };
+    let (stop, stopped) = oneshot::channel();
+    let serving = server.run_until(async {
+        let _ = stopped.await;
+    });
+    let silent = async {
+        let mut client = Client::open(address).await;
+        client.call(1, queue::Declare { queue: name("q"), durable: true, nowait: true, ..Default::default() }).await;
+        client.publish_persistent("q").await;
+        client.publish_persistent("q").await;
+        client.call(1, get.clone()).await;
+        assert_eq!(client.got().await, (false, 1));
+        stop.send(()).unwrap();
+        client
+    };
+    let (served, _silent) = tokio::join!(serving, silent);
+    served.unwrap();
+    let server = server::bind(listening_at(any_port, &data)).await.unwrap();
+    let address = server.local_addrs()[0];
+    let (stop, stopped) = oneshot::channel();
+    let serving = server.run_until(async {
+        let _ = stopped.await;
+    });
+    let later = async {
+        let mut client = Client::open(address).await;
+        for expected in [(true, 1), (false, 0)] {
+            client.call(1, get.clone()).await;
+            assert_eq!(client.got().await, expected, "only what was delivered is redelivered");
+        }
+        drop(client);
+        stop.send(()).unwrap();
+    };
+    let (served, ()) = tokio::join!(serving, later);
+    served.unwrap();
 }
 
 #[tokio::test]

@@ -53,6 +53,11 @@ impl DiskAlarm {
         now >= self.next
     }
 
+    /// Whether it is on.
+    pub(super) const fn is_on(&self) -> bool {
+        self.on
+    }
+
     /// Whether nothing large should be tried to be written, since that failed and nothing was freed.
     pub(super) const fn is_full(&self) -> bool {
         self.full

@@ -1,7 +1,6 @@
 //! What keeps the log going in the background: files made ready before they are needed, old ones emptied, and an eye on
 //! the room on the disk. Runs on a thread of its own, step by step.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -17,15 +16,18 @@ use super::memory_alarm::MemoryAlarm;
 use super::storage::Storage;
 use crate::broker::alarm::Alarm;
 use crate::broker::time::Timestamp;
-use crate::store::disk::Disk;
+use crate::store::disk::{Disk, is_full};
 use crate::store::meta::{CommitError, Meta};
-use crate::store::{FileNumber, Progress, Reclaim, ReclaimError, Reclaimed};
+use crate::store::{FileNumber, Progress, Reclaim, ReclaimError, Reclaimed, Reserve};
 
 /// How often it is looked whether there is something to do.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// How often free memory goes back to the system where there is enough of it. What is wanted again costs a little more then.
 const GIVE_BACK_PERIOD: Duration = Duration::from_secs(1);
+
+/// How long after room could not be kept back it is tried again.
+const RESERVE_PERIOD: Duration = Duration::from_secs(60);
 
 /// How long to wait for the log to become durable.
 const SHORT: Duration = Duration::from_millis(2);
@@ -38,6 +40,7 @@ pub(super) struct Keeper {
     pub(super) meta: Arc<Meta>,
     pub(super) clock: Clock,
     pub(super) disk: Arc<dyn Disk>,
+    pub(super) reserve: Arc<Reserve>,
     pub(super) alarm: DiskAlarm,
     pub(super) memory_alarm: MemoryAlarm,
     /// When free memory goes back to the system at the latest.
@@ -45,6 +48,8 @@ pub(super) struct Keeper {
     pub(super) board: Arc<AlarmBoard>,
     /// The file of the log that the database knows the log to have come to.
     pub(super) noted: FileNumber,
+    /// When room is kept back at the soonest, where it is not; none before the log has the files that it wants.
+    pub(super) reserves_at: Option<Duration>,
 }
 
 impl Keeper {
@@ -64,6 +69,9 @@ impl Keeper {
             self.measure_memory(now);
         }
         self.alarm.set_limit(self.storage.watermarks.disk());
+        if self.reserve.take_found_full() {
+            self.found_full("there was no room for something");
+        }
         if !self.alarm.is_due(now) {
             return;
         }
@@ -72,6 +80,7 @@ impl Keeper {
                 self.storage.watermarks.note_free(free);
                 let change = self.alarm.measured(now, free);
                 self.announce(change, &format!("{free} bytes are free"));
+                self.keep_reserve(now, free);
             }
             Err(error) => {
                 self.alarm.not_measured(now);
@@ -115,9 +124,22 @@ impl Keeper {
         memory::resident()
     }
 
-    fn found_full(&mut self, error: &dyn std::error::Error) {
+    fn found_full(&mut self, why: &str) {
         let change = self.alarm.found_full();
-        self.announce(change, &error.to_string());
+        self.announce(change, why);
+    }
+
+    /// Keeps room back where that brings no alarm. What the log needs comes first: it is made ready sooner.
+    fn keep_reserve(&mut self, now: Duration, free: u64) {
+        let enough = self.alarm.limit().saturating_add(self.reserve.size());
+        let due = self.reserves_at.is_some_and(|at| now >= at);
+        if !due || self.alarm.is_on() || free < enough || self.reserve.is_there() {
+            return;
+        }
+        if let Err(error) = self.reserve.make() {
+            tracing::warn!("no room can be kept back for a full disk: {error}");
+            self.reserves_at = Some(now.saturating_add(RESERVE_PERIOD));
+        }
     }
 
     /// RabbitMQ: the first words are those that monitoring looks for in its log.
@@ -129,7 +151,10 @@ impl Keeper {
                 "disk resource limit alarm set: {found}, the limit is {limit} bytes (disk_free_limit). Publishers are \
                  blocked until {clear_at} bytes are free; consumers go on"
             ),
-            Some(Change::Off) => tracing::warn!("disk resource limit alarm cleared: {found}"),
+            Some(Change::Off) => {
+                self.reserve.note_room();
+                tracing::warn!("disk resource limit alarm cleared: {found}");
+            }
         }
         self.board.set(Alarm::Disk, change == Some(Change::On));
     }
@@ -140,7 +165,7 @@ impl Keeper {
         if durable.file() > self.noted && !self.alarm.is_full() {
             match self.meta.note_reached(durable) {
                 Ok(()) => self.noted = durable.file(),
-                Err(error @ CommitError::NoSpace) => self.found_full(&error),
+                Err(error @ CommitError::NoSpace) => self.found_full(&error.to_string()),
                 Err(CommitError::Fatal(error)) => fail_stop(&error),
             }
         }
@@ -159,8 +184,8 @@ impl Keeper {
         if !self.alarm.is_full() {
             match self.storage.log.prepare() {
                 Ok(true) => return None,
-                Ok(false) => {}
-                Err(error) if is_full(&error) => self.found_full(&error),
+                Ok(false) => _ = self.reserves_at.get_or_insert(now),
+                Err(error) if is_full(&error) => self.found_full(&error.to_string()),
                 Err(error) => tracing::warn!("no log file can be made ready, which makes confirms slower: {error}"),
             }
         }
@@ -178,17 +203,13 @@ impl Keeper {
             Err(error) if error.is_fatal() => fail_stop(&error),
             Err(error) => {
                 if matches!(error, ReclaimError::NoSpace(_) | ReclaimError::NoSpaceToCommit(_)) {
-                    self.found_full(&error);
+                    self.found_full(&error.to_string());
                 }
                 tracing::error!("{error}; the log grows until this is mended");
                 Some(PERIOD * 10)
             }
         }
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn report(done: &Reclaimed) {

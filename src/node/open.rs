@@ -30,8 +30,8 @@ use crate::store::directory::{DataDirectory, DirectoryError, NodeUuid};
 use crate::store::disk::Disk;
 use crate::store::meta::{CheckpointError, CleanStop, CommitError, Meta};
 use crate::store::{
-    Checkpoint, Log, NUMBER_BITS, OpenSegment, Options, Position, QueueKey, Reclaim, ReclaimOptions, Recovered,
-    RecoveredQueue, SegmentError, SegmentSizes, open_listed, open_log,
+    Checkpoint, Log, NUMBER_BITS, OpenSegment, Options, Position, QueueKey, RESERVE_FILE, Reclaim, ReclaimOptions,
+    Recovered, RecoveredQueue, Reserve, SegmentError, SegmentSizes, open_listed, open_log,
 };
 
 /// The log's directory in the data directory.
@@ -55,6 +55,9 @@ pub enum OpenError {
          with nothing, and moves all files aside"
     )]
     MetaMissing,
+    /// The room that is kept back cannot be looked at.
+    #[error("the file {RESERVE_FILE}: {0}")]
+    Reserve(io::Error),
     /// Files cannot be moved aside.
     #[error("cannot move files aside: {0}")]
     Aside(io::Error),
@@ -85,7 +88,12 @@ impl OpenError {
             Self::Segment(error) => matches!(error, SegmentError::Damaged { .. } | SegmentError::Missing(_)),
             Self::Meta(error) => error.is_damage(),
             Self::MetaMissing => true,
-            Self::Directory(_) | Self::Definitions(_) | Self::Checkpoint(_) | Self::Aside(_) | Self::Thread(_) => false,
+            Self::Directory(_)
+            | Self::Definitions(_)
+            | Self::Checkpoint(_)
+            | Self::Reserve(_)
+            | Self::Aside(_)
+            | Self::Thread(_) => false,
         }
     }
 }
@@ -113,6 +121,11 @@ impl Sizes {
         options
     }
 
+    /// As much as a file of the log.
+    fn reserve(self) -> u64 {
+        self.log(0).file_size.into()
+    }
+
     fn segments(self) -> ReclaimOptions {
         let mut options = ReclaimOptions::new(SEGMENTS.into());
         options.segment_size = self.file.unwrap_or(options.segment_size);
@@ -138,14 +151,16 @@ impl Node {
     pub(super) fn open_on(config: &Config, disk: &Arc<dyn Disk>, sizes: Sizes) -> Result<Self, NodeError> {
         let clock = Clock::start();
         let begun = clock.now();
-        let meta = Arc::new(open_meta(&**disk, config.salvage)?);
+        let reserve = open_reserve(disk, sizes).map_err(OpenError::Reserve)?;
+        let meta = Arc::new(open_meta(&**disk, config.salvage)?.with_reserve(Arc::clone(&reserve)));
         let (definitions, stored) = Definitions::load(Arc::clone(&meta))?;
         let checkpoint = meta.checkpoint().map_err(OpenError::from)?;
-        let options = Options { salvage: config.salvage, ..sizes.log(rand::rng().next_u64()) };
+        let salvage = config.salvage;
+        let options = Options { salvage, reserve: Some(Arc::clone(&reserve)), ..sizes.log(rand::rng().next_u64()) };
         let queues = stored.queues();
         let known = |queue: QueueKey| queues.contains(&QueueId(queue.0));
         let mut given_up = BTreeSet::new();
-        let segments = open_segments(&**disk, &checkpoint, config.salvage, &mut given_up).map_err(OpenError::from)?;
+        let segments = open_segments(&**disk, &checkpoint, salvage, &mut given_up).map_err(OpenError::from)?;
         let segment_sizes = SegmentSizes::of(&segments);
         let (log, writer, recovered) =
             open_log(disk, &options, &checkpoint, segments, &known).map_err(OpenError::from)?;
@@ -165,15 +180,20 @@ impl Node {
         kept_keys.recall(&node);
         remembered::take(&node, &meta).map_err(LoadError::from)?;
         let reclaim = Reclaim::new(Arc::clone(disk), log, sizes.segments(), checkpoint, segment_sizes);
-        let (alarm, memory_alarm) =
-            (DiskAlarm::new(watermarks.disk()), MemoryAlarm::every(config.memory_monitor_interval));
-        let board = Arc::clone(&node.alarms);
-        let disk = Arc::clone(disk);
-        let noted = storage.log.durable().file();
-        let meta_too = Arc::clone(&meta);
-        let gives_back_at = Duration::ZERO;
-        let mut keeper =
-            Keeper { storage, reclaim, meta: meta_too, clock, disk, alarm, memory_alarm, gives_back_at, board, noted };
+        let mut keeper = Keeper {
+            noted: storage.log.durable().file(),
+            storage,
+            reclaim,
+            meta: Arc::clone(&meta),
+            clock,
+            disk: Arc::clone(disk),
+            reserve,
+            alarm: DiskAlarm::new(watermarks.disk()),
+            memory_alarm: MemoryAlarm::every(config.memory_monitor_interval),
+            gives_back_at: Duration::ZERO,
+            board: Arc::clone(&node.alarms),
+            reserves_at: None,
+        };
         // Before the first connection: it must not publish what there is no room for.
         keeper.measure(Timestamp::ZERO.until(clock.now()));
         let threads = Threads::start(writer, loader_thread, keeper).map_err(OpenError::Thread)?;
@@ -190,8 +210,13 @@ impl Node {
         if !orderly {
             return;
         }
+        let or_warn = |left: Result<(), CommitError>, lost: &str| match left {
+            Ok(()) => {}
+            Err(CommitError::NoSpace) => tracing::warn!("{lost}, as there is no room for it on the disk"),
+            Err(error @ CommitError::Fatal(_)) => fail_stop(&error),
+        };
         let noted = durable.meta.note_reached(storage.log.durable());
-        noted.unwrap_or_else(|error| fail_stop(&error));
+        or_warn(noted, "where the log ends is not noted");
         let mut stop = CleanStop { end: storage.log.end(), delivered: BTreeMap::new() };
         for vhost in &self.vhosts {
             vhost.each_cell(|cell| {
@@ -201,15 +226,18 @@ impl Node {
                 }
             });
         }
-        match remembered::leave(self, &durable.meta) {
-            Ok(()) => {}
-            Err(CommitError::NoSpace) => {
-                tracing::warn!("what exchanges and queues remember is lost, as there is no room for it on the disk");
-            }
-            Err(error) => fail_stop(&error),
-        }
-        durable.meta.leave_clean_stop(&stop).unwrap_or_else(|error| fail_stop(&error));
+        or_warn(remembered::leave(self, &durable.meta), "what exchanges and queues remember is lost");
+        or_warn(durable.meta.leave_clean_stop(&stop), "which messages were delivered is not noted");
     }
+}
+
+/// The room that is kept back. Where there is hardly any other, the start has it: what it writes cannot be refused.
+fn open_reserve(disk: &Arc<dyn Disk>, sizes: Sizes) -> io::Result<Arc<Reserve>> {
+    let reserve = Reserve::of(disk, sizes.reserve())?;
+    if disk.free_space()? < reserve.size() {
+        reserve.release();
+    }
+    Ok(Arc::new(reserve))
 }
 
 /// The database. Without it nobody can tell what the log is of: when salvaging, everything is moved aside.

@@ -6,6 +6,7 @@ use leveret_protocol::ShortString;
 use thiserror::Error;
 
 use super::Node;
+use super::fail_stop::fail_stop;
 use super::vhost::RunningVhost;
 use crate::broker::auth::User;
 use crate::broker::error::BrokerError;
@@ -57,7 +58,7 @@ impl Node {
         let vhost = self.policymakers(user, vhost, kind)?;
         let policy = draft.into_policy(kind)?;
         let told = self.events.are_wanted().then(|| policy.clone());
-        let mut ids = || Some(vhost.next_queue());
+        let mut ids = || Some(vhost.next_queue().unwrap_or_else(|error| fail_stop(&error)));
         let is_new = vhost
             .change(self.clock.now(), |machine, effects| Ok(machine.set_policy(kind, policy, &mut ids, effects)))?;
         if let Some(policy) = told {
@@ -78,7 +79,7 @@ impl Node {
         name: &[u8],
     ) -> Result<(), PolicyError> {
         let vhost = self.policymakers(user, vhost, kind)?;
-        let mut ids = || Some(vhost.next_queue());
+        let mut ids = || Some(vhost.next_queue().unwrap_or_else(|error| fail_stop(&error)));
         let cleared = vhost
             .change(self.clock.now(), |machine, effects| Ok(machine.clear_policy(kind, name, &mut ids, effects)))?;
         if !cleared {

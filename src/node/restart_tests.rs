@@ -16,6 +16,7 @@ use crate::broker::policy::{Draft, PolicyKind};
 use crate::broker::resource::ResourceKind;
 use crate::broker::vhost::{ExchangeDeclaration, Link, QueueDeclaration};
 use crate::config::Config;
+use crate::store::Reserve;
 use crate::store::disk::Disk;
 use crate::store::disk::faulty::{FaultyDisk, Unsynced};
 use crate::store::meta::Meta;
@@ -25,7 +26,11 @@ fn name(text: &str) -> ShortString {
 }
 
 fn start(disk: &FaultyDisk) -> Node {
-    let (definitions, stored) = Definitions::load(Arc::new(Meta::open(disk).unwrap())).unwrap();
+    start_on(Meta::open(disk).unwrap())
+}
+
+fn start_on(meta: Meta) -> Node {
+    let (definitions, stored) = Definitions::load(Arc::new(meta)).unwrap();
     Node::restore(&Config::default(), Clock::start(), definitions, stored, None, &mut QueueCell::new).unwrap()
 }
 
@@ -34,6 +39,16 @@ fn actor() -> Actor {
         connection: ConnectionId(1),
         user: Arc::new(User { name: name("guest"), tags: Vec::new() }),
         permissions: Arc::new(Permissions::parse(".*", ".*", ".*").unwrap()),
+    }
+}
+
+fn link(exchange: &str, queue: &str) -> Link {
+    Link {
+        source: name(exchange),
+        destination_kind: ResourceKind::Queue,
+        destination: name(queue),
+        binding_key: name(""),
+        arguments: FieldTable::new(),
     }
 }
 
@@ -92,15 +107,19 @@ impl<'a> Client<'a> {
     }
 
     fn try_to_bind(&self, exchange: &str, queue: &str) -> Result<(), BrokerError> {
-        let link = Link {
-            source: name(exchange),
-            destination_kind: ResourceKind::Queue,
-            destination: name(queue),
-            binding_key: name(""),
-            arguments: FieldTable::new(),
-        };
-        let now = self.node.clock.now();
+        let (now, link) = (self.node.clock.now(), link(exchange, queue));
         self.vhost.change(now, |vhost, effects| vhost.bind(&self.actor, &link, effects))
+    }
+
+    fn unbind(&self, exchange: &str, queue: &str) {
+        let (now, link) = (self.node.clock.now(), link(exchange, queue));
+        self.vhost.change(now, |vhost, effects| vhost.unbind(&self.actor, &link, effects)).unwrap();
+    }
+
+    fn delete_exchange(&self, exchange: &str) {
+        let (now, name) = (self.node.clock.now(), name(exchange));
+        let delete = self.vhost.change(now, |vhost, effects| vhost.delete_exchange(&self.actor, &name, false, effects));
+        delete.unwrap();
     }
 
     fn delete_queue(&self, queue: &str) -> Result<usize, BrokerError> {
@@ -265,6 +284,57 @@ fn what_cannot_be_stored_on_a_full_disk_is_refused_and_nothing_of_it_has_happene
     client.bind(&refused, &refused);
     let node = start(&disk.after_power_cut(Unsynced::Lost));
     assert_eq!(Client::of(&node).routed(&refused), [refused.as_str()]);
+}
+
+#[test]
+fn what_makes_room_goes_on_on_a_full_disk_in_what_is_kept_back() {
+    const KEPT_BACK: u64 = 4 << 20;
+    let disk = FaultyDisk::new();
+    let all: Arc<dyn Disk> = Arc::new(disk.clone());
+    let reserve = Arc::new(Reserve::of(&all, KEPT_BACK).unwrap());
+    let node = start_on(Meta::open(&disk).unwrap().with_reserve(Arc::clone(&reserve)));
+    let client = Client::of(&node);
+    client.declare_exchange("x", true);
+    client.declare_exchange("doomed", true);
+    for queue in ["kept", "unbound", "deleted"] {
+        client.declare_queue(queue, true);
+        client.bind("x", queue);
+    }
+    reserve.make().unwrap();
+    disk.fill_up();
+    let mut last = 0;
+    while client.try_to_declare_queue(&format!("{last}{}", ".".repeat(200)), true).is_ok() {
+        last += 1;
+    }
+    assert!(last > 10 && reserve.is_there() && reserve.take_found_full());
+
+    assert_eq!(client.delete_queue("deleted").unwrap(), 0);
+    client.unbind("x", "unbound");
+    client.delete_exchange("doomed");
+    for number in 0..last / 2 {
+        client.delete_queue(&format!("{number}{}", ".".repeat(200))).unwrap();
+    }
+    assert!(reserve.is_taken() && !reserve.is_there() && reserve.take_found_full());
+    let refused = client.try_to_declare_queue("refused", true);
+    assert_eq!(refused.unwrap_err(), BrokerError::Connection(ConnectionError::NoSpace), "what is left is for others");
+    client.declare_queue("transient", false);
+    client.declare_queue("kept", true);
+    let check = |client: &Client<'_>| {
+        assert_eq!(client.routed("x"), ["kept"]);
+        let topology = client.vhost.topology();
+        assert!(topology.exchange(b"doomed").is_none() && topology.queue(b"deleted").is_none());
+        assert!(topology.queue(b"unbound").is_some() && topology.queue(b"refused").is_none());
+        let there = |number: usize| topology.queue(format!("{number}{}", ".".repeat(200)).as_bytes()).is_some();
+        assert!((0..last).all(|number| there(number) == (number >= last / 2)));
+    };
+    check(&client);
+    check(&Client::of(&start(&disk.after_power_cut(Unsynced::Lost))));
+
+    disk.heal();
+    reserve.make().unwrap();
+    client.declare_queue("refused", true);
+    let node = start(&disk.after_power_cut(Unsynced::Lost));
+    assert!(Client::of(&node).vhost.topology().queue(b"refused").is_some());
 }
 
 #[test]

@@ -104,9 +104,10 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHan
 fn write(mut writer: Writer, clock: Clock, stop: &AtomicBool) {
     loop {
         let stopping = stop.load(Ordering::Acquire);
-        let something = writer.wait(if stopping { Duration::ZERO } else { WRITER_PATIENCE });
-        let now = Timestamp::ZERO.until(clock.now());
-        if let Err(error) = writer.step(now) {
+        let now = || Timestamp::ZERO.until(clock.now());
+        let until_due = writer.due().map_or(WRITER_PATIENCE, |due| due.saturating_sub(now()));
+        let something = writer.wait(if stopping { Duration::ZERO } else { until_due.min(WRITER_PATIENCE) });
+        if let Err(error) = writer.step(now()) {
             fail_stop(&error);
         }
         if stopping && !something && writer.is_idle() {

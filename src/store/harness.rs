@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::disk::{Disk, FaultyDisk};
 use super::{
     Checkpoint, FileNumber, Location, Log, NUMBER_BITS, OpenError, Options, Position, QueueCheckpoint, QueueKey,
-    Recovered, Writer, number_of, open_log,
+    Recovered, Reserve, Writer, number_of, open_log,
 };
 
 /// Small enough for a script to go through several files.
@@ -147,8 +147,18 @@ pub(super) struct Trial {
 
 impl Trial {
     pub(super) fn new(disk: FaultyDisk) -> Result<Self, OpenError> {
+        Self::opened(disk, &options(1))
+    }
+
+    /// With room that is kept back.
+    pub(super) fn with_reserve(disk: FaultyDisk, reserve: Arc<Reserve>) -> Result<Self, OpenError> {
+        Self::opened(disk, &Options { reserve: Some(reserve), ..options(1) })
+    }
+
+    fn opened(disk: FaultyDisk, options: &Options) -> Result<Self, OpenError> {
         let checkpoint = Checkpoint::default();
-        let (log, writer, _) = open(&disk, &checkpoint, 1)?;
+        let all: Arc<dyn Disk> = Arc::new(disk.clone());
+        let (log, writer, _) = open_log(&all, options, &checkpoint, Vec::new(), &|_| true)?;
         Ok(Self {
             disk,
             log,

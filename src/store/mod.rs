@@ -14,6 +14,7 @@ mod options;
 mod place;
 mod reclaim;
 mod recovery;
+mod reserve;
 mod segment;
 
 pub use self::checkpoint::{Checkpoint, QueueCheckpoint};
@@ -25,4 +26,5 @@ pub use self::recovery::{
     CheckReport, CheckedFile, CheckedQueue, Damage, DamageKind, Lost, OpenError, OpenSegment, Recovered,
     RecoveredQueue, RecoveryReport, check_log, open_log,
 };
+pub use self::reserve::{RESERVE_FILE, Reserve};
 pub use self::segment::{Passes, SegmentDamage, SegmentError, SegmentOperation, look_at_listed, open_listed};

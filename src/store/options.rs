@@ -1,6 +1,9 @@
 //! What the store is opened with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::reserve::Reserve;
 
 /// How to open the log.
 #[derive(Clone, Debug)]
@@ -16,12 +19,14 @@ pub struct Options {
     pub salt: u64,
     /// Skip what is damaged and say so, instead of refusing to open.
     pub salvage: bool,
+    /// Room for the log to go on in on a full disk.
+    pub reserve: Option<Arc<Reserve>>,
 }
 
 impl Options {
     /// The usual options: eight files of 64 MiB, no salvage.
     #[must_use]
     pub const fn new(directory: PathBuf, salt: u64) -> Self {
-        Self { directory, file_size: 64 << 20, files: 8, salt, salvage: false }
+        Self { directory, file_size: 64 << 20, files: 8, salt, salvage: false, reserve: None }
     }
 }

@@ -189,28 +189,47 @@ fn copies_for_nobody_to_see_come_late_too() {
 #[test]
 fn a_message_is_held_until_the_time_in_its_header() {
     for ending in [Ending::Stop, Ending::Kill] {
-        with_lasting_broker(async |broker| {
-            let client = broker.client().await;
-            confirming(&client).await;
-            let arguments = table(&[("x-hold-until-header", text("eta"))]);
-            within(client.queue_declare("q".into(), DURABLE, arguments)).await.unwrap();
-            let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-            let due = now + 3000;
-            let eta = |value| BasicProperties::default().with_delivery_mode(2).with_headers(table(&[("eta", value)]));
-            publish(&client, "", "q", "held", eta(AMQPValue::LongLongInt(i64::try_from(due).unwrap()))).await;
-            publish(&client, "", "q", "past", eta(text("2001-02-03T04:05:06.000007+00:00"))).await;
-            publish(&client, "", "q", "none", eta(AMQPValue::Void)).await;
-            assert_eq!(client.counts("q").await, (2, 0), "held ones are not ready");
-            broker.server.restart(ending);
-            let client = broker.client().await;
-            let mut consumer = client.consume("q").await;
-            for expected in ["past", "none", "held"] {
-                assert_eq!(body(&next(&mut consumer).await), expected);
-            }
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-            assert!(now >= u128::from(due));
-        });
+        // A busy machine may take long to start a server: then its time has come before the others are taken.
+        let in_time = [3, 25].into_iter().any(|seconds| is_held_over_a_restart(ending, seconds));
+        assert!(in_time, "a restart took half a minute");
     }
+}
+
+fn millis_now() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// Whether the server was there again, and had handed out what is not held, before the time in the header of a message that
+/// comes so late.
+fn is_held_over_a_restart(ending: Ending, seconds: u64) -> bool {
+    let mut in_time = false;
+    with_lasting_broker(async |broker| {
+        let client = broker.client().await;
+        confirming(&client).await;
+        let arguments = table(&[("x-hold-until-header", text("eta"))]);
+        within(client.queue_declare("q".into(), DURABLE, arguments)).await.unwrap();
+        let due = millis_now() + seconds * 1000;
+        let eta = |value| BasicProperties::default().with_delivery_mode(2).with_headers(table(&[("eta", value)]));
+        publish(&client, "", "q", "held", eta(AMQPValue::LongLongInt(i64::try_from(due).unwrap()))).await;
+        publish(&client, "", "q", "past", eta(text("2001-02-03T04:05:06.000007+00:00"))).await;
+        publish(&client, "", "q", "none", eta(AMQPValue::Void)).await;
+        let counts = client.counts("q").await;
+        if millis_now() >= due {
+            return;
+        }
+        assert_eq!(counts, (2, 0), "held ones are not ready");
+        broker.server.restart(ending);
+        let client = broker.client().await;
+        let mut consumer = client.consume("q").await;
+        let first = [body(&next(&mut consumer).await), body(&next(&mut consumer).await)];
+        in_time = millis_now() < due;
+        if in_time {
+            assert_eq!(first, ["past", "none"]);
+            assert_eq!(body(&next(&mut consumer).await), "held");
+            assert!(millis_now() >= due);
+        }
+    });
+    in_time
 }
 
 fn set_delayed(api: &Api, pattern: &str, delayed: bool) {

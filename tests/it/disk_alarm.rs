@@ -12,9 +12,12 @@ use tempfile::TempDir;
 use crate::backlog::{number, numbered, ready};
 use crate::client::PATIENCE;
 use crate::peer::{Peer, persistent};
-use crate::support::commands::{ack, consume, declare, method, publish};
+use crate::support::commands::{
+    ack, bind, consume, declare, declare_exchange, declare_passive, delete, delete_exchange, method, publish, purge,
+    unbind,
+};
 use crate::support::raw::{Event, Handshake};
-use crate::support::server::Server;
+use crate::support::server::{Ending, Server};
 
 const MB: usize = 1_000_000;
 
@@ -50,6 +53,18 @@ impl SmallDisk {
         String::from_utf8(output.stdout).unwrap().lines().nth(1).unwrap().trim().parse().unwrap()
     }
 
+    /// Fills it up with a file until nothing is free; the file.
+    fn fill(&self) -> PathBuf {
+        let path = self.path().join("ballast");
+        let mut file = File::create(&path).unwrap();
+        for piece in [MB, 4096] {
+            let zeros = vec![0; piece];
+            while file.write_all(&zeros).is_ok() {}
+        }
+        assert_eq!(self.free(), 0);
+        path
+    }
+
     /// Fills it up with a file until so much is free; the file.
     fn leave(&self, free: usize) -> PathBuf {
         let path = self.path().join("ballast");
@@ -80,8 +95,13 @@ fn says(server: &Server, words: &str) -> bool {
     false
 }
 
-/// A publisher with confirms and a heartbeat every second. Here and below, a server takes 135 MB for itself: a file of
-/// the log, and one that is ready.
+/// Waits until the server keeps room back.
+fn keeps_room(server: &Server) {
+    crate::memory::wait_until("room is kept back", || server.directory().join("reserve").exists());
+}
+
+/// A publisher with confirms and a heartbeat every second. Here and below, a server takes 202 MB for itself: a file of
+/// the log, one that is ready, and what it keeps back for a full disk.
 fn publisher(server: &Server) -> Peer {
     let mut peer = Peer::connect(server.address());
     peer.handshake(&Handshake { heartbeat: 1, ..Handshake::default() });
@@ -184,9 +204,10 @@ fn a_server_that_starts_on_a_nearly_full_disk_takes_no_publish() {
 
 #[test]
 fn a_disk_too_small_for_another_log_file_is_an_alarm_and_not_an_end() {
-    let Some(disk) = SmallDisk::mount(260) else { return };
-    // What is ready fits, the reserve does not; the limit alone would not say anything.
+    let Some(disk) = SmallDisk::mount(330) else { return };
+    // What is ready fits, another one does not; the limit alone would not say anything.
     let server = Server::start_under(disk.path(), &[("disk_free_limit.absolute", "1MB")]);
+    keeps_room(&server);
     let ballast = disk.leave(20 * MB);
     let mut publisher = publisher(&server);
     publisher.call(1, &declare("jobs").flag("durable"), "queue.declare-ok");
@@ -201,4 +222,68 @@ fn a_disk_too_small_for_another_log_file_is_an_alarm_and_not_an_end() {
     let mut consumer = Peer::open(server.address());
     consumer.call(1, &consume("jobs", "eater"), "basic.consume-ok");
     take(&mut consumer, 0..sent);
+}
+
+#[test]
+fn on_a_wholly_full_disk_who_makes_room_goes_on_and_who_declares_is_refused() {
+    const QUEUES: [&str; 3] = ["jobs", "purged", "doomed"];
+    let Some(disk) = SmallDisk::mount(340) else { return };
+    let mut server = Server::start_under(disk.path(), &[("disk_free_limit.absolute", "1MB")]);
+    keeps_room(&server);
+    let mut peer = Peer::open(server.address());
+    peer.call(1, &method("confirm.select"), "confirm.select-ok");
+    for queue in QUEUES {
+        peer.call(1, &declare(queue).flag("durable"), "queue.declare-ok");
+        peer.call(1, &bind(queue, "amq.fanout", ""), "queue.bind-ok");
+    }
+    peer.call(1, &declare_exchange("passing", "fanout").flag("durable"), "exchange.declare-ok");
+    for number in 0..20 {
+        peer.raw.send(&persistent(&publish("amq.fanout", ""), &numbered(number, SIZE)));
+    }
+    confirmed(&mut peer, 20);
+
+    let ballast = disk.fill();
+    let name = |number: usize| format!("{number}{}", ".".repeat(200));
+    let mut declared = 0;
+    let (code, text) = loop {
+        let mut declarer = Peer::open(server.address());
+        declarer.raw.send_method(1, &declare(&name(declared)).flag("durable"));
+        match declarer.event() {
+            Event::Method { method, .. } if method.name == "queue.declare-ok" => declared += 1,
+            Event::Method { method, .. } => break (method.number("reply-code"), method.text("reply-text")),
+            other => panic!("{other:?}"),
+        }
+        assert!(declared < 10_000, "there is room");
+    };
+    assert_eq!((code, text.as_str()), (541, "INTERNAL_ERROR - no space left on the disk to store what was declared"));
+    assert!(says(&server, "disk resource limit alarm set"), "{}", server.log());
+
+    // Whoever makes room goes on.
+    assert_eq!(peer.call(1, &delete("doomed"), "queue.delete-ok").number("message-count"), 20);
+    assert_eq!(peer.call(1, &purge("purged"), "queue.purge-ok").number("message-count"), 20);
+    peer.call(1, &unbind("purged", "amq.fanout", ""), "queue.unbind-ok");
+    peer.call(1, &delete_exchange("passing"), "exchange.delete-ok");
+    for number in 0..declared {
+        peer.call(1, &delete(&name(number)), "queue.delete-ok");
+    }
+    assert!(server.log().contains("that were kept back are in use now"), "{}", server.log());
+    peer.call(1, &declare("jobs").flag("durable"), "queue.declare-ok");
+    peer.call(1, &declare("passing by"), "queue.declare-ok");
+    peer.call(1, &consume("jobs", "eater"), "basic.consume-ok");
+    take(&mut peer, 0..20);
+
+    // What was answered is so after a start on the full disk, and what was refused has not happened.
+    peer.call(1, &method("channel.close"), "channel.close-ok");
+    server.restart(Ending::Stop);
+    let mut peer = Peer::open(server.address());
+    assert_eq!(QUEUES[..2].iter().map(|queue| ready(&mut peer, queue)).collect::<Vec<_>>(), [0, 0]);
+    for gone in ["doomed", &name(declared)] {
+        let mut other = Peer::open(server.address());
+        other.raw.send_method(1, &declare_passive(gone));
+        assert_eq!(other.close("channel.close").0, 404, "{gone}");
+    }
+
+    std::fs::remove_file(ballast).unwrap();
+    keeps_room(&server);
+    peer.call(1, &declare("new").flag("durable"), "queue.declare-ok");
 }

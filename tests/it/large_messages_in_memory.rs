@@ -161,9 +161,8 @@ fn messages_that_are_sent_at_once_on_many_channels_come_one_by_one_when_memory_i
     });
     println!("{} of {CHANNELS} are refused; {} MiB at most", closed.len(), server.peak() / MIB);
     assert!((1..usize::from(CHANNELS)).contains(&closed.len()), "one is always taken");
-    // Of 960 MiB. What the refused ones had is in RAM until it is looked at next whether memory is short (seen: 136 to 201 MiB).
-    let peak = server.peak();
-    assert!(peak < LIMIT + LIMIT / 4, "{} MiB", peak / MIB);
+    // Of 960 MiB.
+    kept(&server);
     // The connection goes on, with the channels that are left and with new ones.
     for channel in &closed {
         peer.raw.send_method(*channel, &method("channel.close-ok"));

@@ -25,6 +25,9 @@ use crate::store::meta::{Change, CommitError, Fatal, Meta, Space};
 /// Ids of queues that are reserved at once, so that declaring queues that do not last costs no access to the disk.
 const QUEUE_IDS: u64 = 1 << 16;
 
+/// A way of committing, for all that may be refused and for what may not.
+type Commit = fn(&Meta, Space, &[Change]) -> Result<(), CommitError>;
+
 /// Where definitions are kept.
 #[derive(Debug)]
 pub struct Definitions {
@@ -107,7 +110,9 @@ impl Definitions {
         let mut ids = self.queue_ids.lock();
         if ids.next == ids.end {
             let end = ids.end.saturating_add(QUEUE_IDS);
-            self.commit(&[encode::queue_ids(end)])?;
+            let reserved = [encode::queue_ids(end)];
+            // So seldom that it may take what is kept back: queues that do not last are declared on a full disk, too.
+            self.commit(&reserved, Meta::commit_in_any_case)?;
             ids.end = end;
         }
         let id = QueueId(ids.next);
@@ -121,8 +126,29 @@ impl Definitions {
     /// # Errors
     /// See [`CommitError`].
     pub fn keep(&self, vhost: &ShortString, effects: &[Effect]) -> Result<(), CommitError> {
+        self.commit(&self.changes(vhost, effects), Meta::commit)
+    }
+
+    /// As `keep`, for what makes room or cannot be taken back: on a full disk it takes what is kept back for that.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub fn keep_in_any_case(&self, vhost: &ShortString, effects: &[Effect]) -> Result<(), CommitError> {
+        self.commit(&self.changes(vhost, effects), Meta::commit_in_any_case)
+    }
+
+    /// Keeps that there is a vhost.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub fn keep_vhost(&self, name: &ShortString) -> Result<(), CommitError> {
+        self.commit(&[encode::vhost(name)], Meta::commit)
+    }
+
+    /// What the database has to be told of a change in a vhost.
+    fn changes(&self, vhost: &ShortString, effects: &[Effect]) -> Vec<Change> {
         if self.meta.is_none() {
-            return Ok(());
+            return Vec::new();
         }
         let changes = effects.iter().filter_map(|effect| match effect {
             Effect::Stored(definition) => Some(encode::stored(vhost, definition)),
@@ -135,20 +161,13 @@ impl Definitions {
             | Effect::QueueConfigured(..)
             | Effect::Redeclared(_) => None,
         });
-        self.commit(&changes.collect::<Vec<_>>())
+        changes.collect()
     }
 
-    /// Keeps that there is a vhost.
-    ///
-    /// # Errors
-    /// See [`CommitError`].
-    pub fn keep_vhost(&self, name: &ShortString) -> Result<(), CommitError> {
-        self.commit(&[encode::vhost(name)])
-    }
-
-    fn commit(&self, changes: &[Change]) -> Result<(), CommitError> {
+    /// Without changes nobody makes way for the disk.
+    fn commit(&self, changes: &[Change], commit: Commit) -> Result<(), CommitError> {
         let Some(meta) = self.meta.as_ref().filter(|_| !changes.is_empty()) else { return Ok(()) };
-        blocking(|| meta.commit(Space::Definitions, changes))
+        blocking(|| commit(meta, Space::Definitions, changes))
     }
 }
 

@@ -22,8 +22,12 @@ impl Session {
     pub(super) fn account_assembly(&mut self) {
         let (before, after) = (self.assembling, self.connection.assembling());
         if let Some(storage) = self.node.storage.as_ref().filter(|_| before != after) {
+            let short = storage.is_short_for_assembly() || storage.is_scarce();
             storage.accounts.account_assembling(before, after);
             self.assembling = after;
+            if short {
+                storage.let_go(before.saturating_sub(after));
+            }
         }
     }
 

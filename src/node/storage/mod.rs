@@ -9,7 +9,7 @@ mod payload;
 mod place;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use self::accounts::Accounts;
 pub(super) use self::accounts::Holding;
@@ -19,6 +19,7 @@ pub(super) use self::loader::{Loader, LoaderThread};
 pub(super) use self::payload::Payload;
 pub(super) use self::place::{extent, key, location, place, run};
 use crate::broker::queue::Arrival;
+use crate::node::allocator;
 use crate::node::cell::QueueCell;
 use crate::node::finishers::Finishers;
 use crate::node::watermarks::Watermarks;
@@ -56,6 +57,8 @@ pub(super) struct Storage {
     pressed: AtomicBool,
     /// Consumers are being held back.
     holding: AtomicBool,
+    /// Bytes that messages in the making have let go of since memory was given back for them.
+    let_go: AtomicUsize,
 }
 
 impl Storage {
@@ -69,6 +72,7 @@ impl Storage {
             finishers: Finishers::default(),
             pressed: AtomicBool::new(false),
             holding: AtomicBool::new(false),
+            let_go: AtomicUsize::new(0),
         }
     }
 
@@ -108,6 +112,15 @@ impl Storage {
         }
         self.holding.store(true, Ordering::Relaxed);
         Some(SCARCE_HOLDING)
+    }
+
+    /// Messages in the making have let go of so much while memory is short: of large ones that are refused there may be more in
+    /// a moment than is looked at, now and then, by who looks at memory.
+    pub(super) fn let_go(&self, bytes: usize) {
+        if self.let_go.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) >= self.budget() / 4 {
+            self.let_go.store(0, Ordering::Relaxed);
+            allocator::give_back();
+        }
     }
 
     /// So much memory is used, or is not, that messages have to leave it.

@@ -188,8 +188,12 @@ impl RunningVhost {
     }
 
     /// An id that no queue has had.
-    pub(super) fn next_queue(&self) -> QueueId {
-        self.definitions.next_queue().unwrap_or_else(|error| fail_stop(&error))
+    pub(super) fn next_queue(&self) -> Result<QueueId, ConnectionError> {
+        match self.definitions.next_queue() {
+            Ok(id) => Ok(id),
+            Err(CommitError::NoSpace) => Err(ConnectionError::NoSpace),
+            Err(error @ CommitError::Fatal(_)) => fail_stop(&error),
+        }
     }
 
     /// Changes exchanges, bindings or policies.
@@ -201,7 +205,7 @@ impl RunningVhost {
         let mut effects = Vec::new();
         let mut machine = self.machine();
         if machine.wants_queue_id() {
-            machine.provide(self.next_queue());
+            machine.provide(self.next_queue()?);
         }
         let result = change(&mut machine, &mut effects);
         self.apply_or_take_back(now, &mut machine, effects)?;
@@ -265,8 +269,8 @@ impl RunningVhost {
         self.apply(now, machine, effects);
     }
 
-    /// As `apply`, but where the disk is full nothing has happened: a declaration can be made again later. What takes
-    /// something away has been seen by then, and cannot fail.
+    /// As `apply`, but where the disk is full and something was only added, nothing has happened: a declaration can be made
+    /// again later. What takes something away has been seen by then, and makes room.
     fn apply_or_take_back(
         &self,
         now: Timestamp,
@@ -282,13 +286,17 @@ impl RunningVhost {
                 tracing::error!("vhost '{}': {error}; what was declared is refused", self.name);
                 Err(ConnectionError::NoSpace)
             }
-            Err(error) => fail_stop(&error),
+            Err(CommitError::NoSpace) => {
+                self.apply(now, machine, effects);
+                Ok(())
+            }
+            Err(error @ CommitError::Fatal(_)) => fail_stop(&error),
         }
     }
 
     /// What is durable is on the disk before anybody sees the change or is answered.
     fn apply(&self, now: Timestamp, machine: &mut Vhost, effects: Vec<Effect>) {
-        self.definitions.keep(&self.name, &effects).unwrap_or_else(|error| fail_stop(&error));
+        self.definitions.keep_in_any_case(&self.name, &effects).unwrap_or_else(|error| fail_stop(&error));
         self.make_known(now, machine, effects);
     }
 

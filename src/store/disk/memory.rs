@@ -93,6 +93,10 @@ impl File for MemoryFile {
         self.0.write().set_length(length);
         Ok(())
     }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        if length > self.len()? { self.set_len(length) } else { Ok(()) }
+    }
 }
 
 pub(super) fn not_found(path: &Path) -> io::Error {

@@ -15,6 +15,12 @@ pub use self::faulty::FaultyDisk;
 pub use self::memory::MemoryDisk;
 pub use self::real::RealDisk;
 
+/// Whether there is no room for something, whatever bounds it.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// A directory tree.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// Opens a file for reading and writing; makes it, empty, when `create` is set and it is not there.
@@ -86,4 +92,10 @@ pub trait File: fmt::Debug + Send + Sync {
     /// # Errors
     /// What the system says.
     fn set_len(&self, length: u64) -> io::Result<()>;
+
+    /// Makes the file at least so long, and has the disk set room aside for all of it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn allocate(&self, length: u64) -> io::Result<()>;
 }

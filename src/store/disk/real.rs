@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, statvfs};
 use rustix::io::{Errno, pwritev};
 
 use super::{Disk, File};
@@ -210,6 +210,25 @@ impl File for RealFile {
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
     }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        match fallocate(&self.0, FallocateFlags::empty(), 0, length) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(&self.0, length),
+            done => Ok(done?),
+        }
+    }
+}
+
+/// Writes zeros behind the end, where the file system knows no other way to set room aside.
+fn fill(file: &fs::File, length: u64) -> io::Result<()> {
+    const ZEROS: &[u8] = &[0; 1 << 20];
+    let mut at = file.metadata()?.len();
+    while at < length {
+        let piece = usize::try_from(length - at).map_or(ZEROS, |left| ZEROS.get(..left).unwrap_or(ZEROS));
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+    }
+    file.sync_data()
 }
 
 fn open(path: &Path, create: bool) -> io::Result<fs::File> {

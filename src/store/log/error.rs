@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::store::disk::is_full;
 use crate::store::place::FileNumber;
 
 /// A write or a sync failed: nothing is known of what it covered, and the process has to end.
@@ -20,7 +21,7 @@ pub struct WriteError {
 
 /// What to do about it, where anything can be done.
 fn advice(source: &io::Error) -> &'static str {
-    if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+    if is_full(source) {
         return "; the disk is full: the server has to end. Make room and start it again: what was confirmed is there";
     }
     ""

@@ -4,6 +4,8 @@
 mod batch;
 mod error;
 mod files;
+#[cfg(test)]
+mod full_disk_tests;
 mod gathering;
 mod read;
 mod slots;

@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::store::disk::{Disk, File};
+use crate::store::disk::{Disk, File, is_full};
 use crate::store::options::Options;
 use crate::store::place::FileNumber;
+use crate::store::reserve::Reserve;
 
 const ZEROS: &[u8] = &[0; 1 << 20];
+
+/// Zeros are made to last after so many bytes.
+const SYNCED_AT_ONCE: u64 = 4 << 20;
 
 /// A file that holds one number of the log at a time.
 #[derive(Clone, Debug)]
@@ -31,6 +35,7 @@ pub(in crate::store) struct Slots {
     file_size: u32,
     regular: usize,
     salt: u64,
+    reserve: Option<Arc<Reserve>>,
     state: Mutex<State>,
 }
 
@@ -57,6 +62,7 @@ impl Slots {
             file_size: options.file_size,
             regular: options.files,
             salt: options.salt,
+            reserve: options.reserve.clone(),
             state: Mutex::new(State { free, next_name }),
         }
     }
@@ -73,8 +79,20 @@ impl Slots {
         self.file_size
     }
 
+    /// Does what the log cannot go on without: on a full disk in the room that is kept back.
+    pub(super) fn with_room<T>(&self, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        match &self.reserve {
+            Some(reserve) => reserve.with_room(is_full, attempt),
+            None => attempt(),
+        }
+    }
+
     /// A slot to write to: a free one, or else a new one that grows as it is written.
     pub(in crate::store) fn take(&self) -> io::Result<Slot> {
+        self.with_room(|| self.try_to_take())
+    }
+
+    fn try_to_take(&self) -> io::Result<Slot> {
         if let Some(slot) = self.take_free() {
             return Ok(slot);
         }
@@ -133,6 +151,10 @@ impl Slots {
             let piece = usize::try_from(size - offset).map_or(ZEROS, |left| ZEROS.get(..left).unwrap_or(ZEROS));
             file.write_at(offset, &[piece])?;
             offset += piece.len() as u64;
+            // In pieces: syncs of the log wait for what is on its way to the disk before them.
+            if offset % SYNCED_AT_ONCE == 0 {
+                file.sync()?;
+            }
         }
         file.sync()
     }

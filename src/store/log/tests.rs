@@ -95,10 +95,11 @@ fn settles_are_written_at_once_and_synced_within_100_ms() {
     let position = trial.settle(1, 1..=1);
     trial.step(1).unwrap();
     assert!(trial.log.durable() < position && trial.log.lag() > 0);
+    assert_eq!(trial.writer.due(), Some(trial.now + Duration::from_millis(100)), "whoever drives it has to know");
     trial.step(98).unwrap();
     assert_eq!(syncs(&trial), before);
     trial.step(2).unwrap();
-    assert_eq!((syncs(&trial), trial.log.lag()), (before + 1, 0));
+    assert_eq!((syncs(&trial), trial.log.lag(), trial.writer.due()), (before + 1, 0, None));
     assert!(trial.log.durable() >= position);
 }
 

@@ -55,8 +55,14 @@ impl Writer {
         }
     }
 
-    /// Blocks until there is something to write, which makes it true, or `patience` is over. Settles and the idle seal
-    /// wait for a `step` that nothing here announces: a patience of 50 ms serves them.
+    /// When `step` has to come at the latest, for settles that nobody waits for.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        self.dirty_since.map(|since| since.saturating_add(PATIENCE))
+    }
+
+    /// Blocks until there is something to write, which makes it true, or `patience` is over: no later than `due`. The idle
+    /// seal waits for a `step` that nothing here announces: a patience of 50 ms serves it.
     #[must_use]
     pub fn wait(&self, patience: Duration) -> bool {
         let mut gathering = self.log.gathering.lock();
@@ -145,15 +151,16 @@ impl Writer {
             },
         };
         let frame = frame.encode(self.salt);
-        let outcome = match group.previous_end {
-            Some(previous_end) => {
-                debug_assert!(switched && group.base == CONTENT_START && previous_end == durable, "not a file's first");
-                let header = FileHeader { number: self.file.number, salt: self.salt, previous_end, durable };
-                self.open_file().map(|file| file.write_at(0, &[&header.page(), &frame, &body]))
-            }
-            None => self.open_file().map(|file| file.write_at(u64::from(group.base), &[&frame, &body])),
-        };
-        outcome.flatten().map_err(|source| self.error(WriteOperation::Write, group.base, source))?;
+        let header = group.previous_end.map(|previous_end| {
+            debug_assert!(switched && group.base == CONTENT_START && previous_end == durable, "not a file's first");
+            FileHeader { number: self.file.number, salt: self.salt, previous_end, durable }.page()
+        });
+        // What was cut short for want of room is written again from its beginning.
+        let outcome = self.log.slots.with_room(|| match &header {
+            Some(header) => self.open_file()?.write_at(0, &[header, &frame, &body]),
+            None => self.open_file()?.write_at(u64::from(group.base), &[&frame, &body]),
+        });
+        outcome.map_err(|source| self.error(WriteOperation::Write, group.base, source))?;
         self.unsynced = true;
         self.witnessed = durable;
         self.written = Position::new(self.file.number, group.base + FRAME_HEADER + body_length);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::StorageBackend;
 
-use crate::store::disk::File;
+use crate::store::disk::{File, is_full};
 
 #[derive(Debug)]
 pub(super) struct Backend {
@@ -26,8 +26,7 @@ impl Backend {
     fn grow(&self, change: impl FnOnce(&dyn File) -> io::Result<()>) -> io::Result<()> {
         self.change(|file| {
             change(file).inspect_err(|error| {
-                let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-                self.full.store(full, Ordering::Release);
+                self.full.store(is_full(error), Ordering::Release);
             })
         })
     }

@@ -82,7 +82,7 @@ impl Meta {
         changes.extend(before.difference(given_up).map(|at| Change::Remove { key: given_up_key(*at) }));
         let new = given_up.difference(before);
         changes.extend(new.map(|at| Change::Put { key: given_up_key(*at), value: Vec::new() }));
-        self.commit(Space::Checkpoint, &changes)
+        self.commit_in_any_case(Space::Checkpoint, &changes)
     }
 
     /// Makes a checkpoint out of the last one, at once and lasting.
@@ -96,7 +96,7 @@ impl Meta {
         let added = change.segments_added.iter().map(|file| Change::Put { key: segment_key(*file), value: Vec::new() });
         changes.extend(removed.chain(added));
         changes.extend(change.queues.iter().flat_map(|(queue, checkpoint)| queue_changes(*queue, checkpoint.as_ref())));
-        self.commit(Space::Checkpoint, &changes)
+        self.commit_in_any_case(Space::Checkpoint, &changes)
     }
 }
 

@@ -31,7 +31,7 @@ impl Meta {
             ranges::write(&mut value, delivered);
             changes.push(Change::Put { key: queue_key(*queue), value });
         }
-        self.commit(Space::CleanStop, &changes)
+        self.commit_in_any_case(Space::CleanStop, &changes)
     }
 
     /// Takes away the word that the last stop left, if it did.
@@ -48,7 +48,7 @@ impl Meta {
             read(&mut stop, key, value).ok_or_else(|| CheckpointError::Damaged { key: key.clone() })?;
         }
         let changes: Vec<_> = rows.into_iter().map(|(key, _)| Change::Remove { key }).collect();
-        self.commit(Space::CleanStop, &changes)?;
+        self.commit_in_any_case(Space::CleanStop, &changes)?;
         Ok(Some(stop))
     }
 }

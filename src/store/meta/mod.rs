@@ -23,6 +23,7 @@ use self::backend::Backend;
 pub use self::checkpoint::{CheckpointChange, CheckpointError};
 pub use self::clean_stop::CleanStop;
 use super::disk::{Disk, File, MemoryDisk};
+use super::reserve::Reserve;
 
 /// The name of the database in the data directory.
 pub(super) const FILE: &str = "meta.redb";
@@ -148,6 +149,8 @@ pub enum CommitError {
 pub struct Meta {
     file: Arc<dyn File>,
     open: Mutex<Open>,
+    /// Room for what cannot be refused.
+    reserve: Option<Arc<Reserve>>,
 }
 
 /// The database as it was opened last.
@@ -178,7 +181,7 @@ impl Meta {
         }
         let open = || {
             let file = disk.open(Path::new(FILE), false)?;
-            Ok(Self { open: Open::file(&file)?.into(), file })
+            Ok(Self { open: Open::file(&file)?.into(), file, reserve: None })
         };
         open().map_err(OpenError::new("opening it"))
     }
@@ -194,8 +197,15 @@ impl Meta {
         Self::open(&copy)
     }
 
+    /// As it is, with this room for what cannot be refused.
+    #[must_use]
+    pub fn with_reserve(self, reserve: Arc<Reserve>) -> Self {
+        Self { reserve: Some(reserve), ..self }
+    }
+
     /// Makes all changes in this order, at once and lasting: when it returns, they are on the disk. No change, no
-    /// access to the disk. Waits for a commit of another thread.
+    /// access to the disk. Waits for a commit of another thread. Refused on a full disk, also where there is something
+    /// left of the reserve.
     ///
     /// # Errors
     /// See [`CommitError`].
@@ -203,6 +213,32 @@ impl Meta {
         if changes.is_empty() {
             return Ok(());
         }
+        if self.reserve.as_ref().is_some_and(|reserve| reserve.is_taken()) {
+            return Err(CommitError::NoSpace);
+        }
+        self.try_to_commit(space, changes).inspect_err(|error| {
+            if let (CommitError::NoSpace, Some(reserve)) = (error, &self.reserve) {
+                reserve.note_full();
+            }
+        })
+    }
+
+    /// As `commit`, for what makes room or cannot be refused: on a full disk it takes the reserve.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub fn commit_in_any_case(&self, space: Space, changes: &[Change]) -> Result<(), CommitError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let commit = || self.try_to_commit(space, changes);
+        match &self.reserve {
+            Some(reserve) => reserve.with_room(|error| matches!(error, CommitError::NoSpace), commit),
+            None => commit(),
+        }
+    }
+
+    fn try_to_commit(&self, space: Space, changes: &[Change]) -> Result<(), CommitError> {
         let fatal = |source| Fatal { operation: "commit", source: Box::new(source) };
         let mut open = self.open.lock();
         let Err(error) = open.write(space, changes) else { return Ok(()) };
@@ -300,7 +336,6 @@ fn builder() -> redb::Builder {
     builder.set_cache_size(CACHE);
     // Without it a flipped bit is taken for what was written, or ends in a panic. The file is small: no messages.
     builder.set_check_integrity_on_open(true);
-    builder.set_check_integrity_on_open(true);
     builder
 }
 
@@ -316,7 +351,7 @@ fn create(disk: &dyn Disk) -> Result<Meta, redb::Error> {
     transaction.commit()?;
     disk.rename(Path::new(NEW_FILE), Path::new(FILE))?;
     disk.sync_directory(Path::new(""))?;
-    Ok(Meta { file, open: open.into() })
+    Ok(Meta { file, open: open.into(), reserve: None })
 }
 
 fn copy_file(from: &dyn Disk, to: &dyn Disk) -> io::Result<()> {

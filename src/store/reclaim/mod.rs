@@ -48,6 +48,8 @@ pub struct Reclaim {
     next_segment: FileNumber,
     unexplained: Option<Unexplained>,
     pass: Option<Pass>,
+    /// The last pass found no room to copy to: what needs none goes first.
+    full: bool,
     failed: bool,
 }
 
@@ -87,6 +89,7 @@ impl Reclaim {
             next_segment,
             unexplained: None,
             pass: None,
+            full: false,
             failed: false,
         }
     }
@@ -117,6 +120,7 @@ impl Reclaim {
             }
             Err(error) => {
                 self.failed = error.is_fatal();
+                self.full = matches!(error, ReclaimError::NoSpace(_));
                 if !self.failed {
                     self.give_up(&pass);
                 }
@@ -130,7 +134,9 @@ impl Reclaim {
     }
 
     fn begin(&mut self, now: Duration, holders: &dyn Holders) -> Progress {
-        let Some(mut plan) = self.plan(true) else { return Progress::Idle };
+        let frees_alone =
+            if std::mem::take(&mut self.full) { self.plan(false).and_then(Plan::without_copying) } else { None };
+        let Some(mut plan) = frees_alone.or_else(|| self.plan(true)) else { return Progress::Idle };
         let mut queues: BTreeSet<QueueKey> = holders.holders().into_iter().collect();
         queues.extend(self.checkpoint.queues.keys());
         if let Some(source) = plan.source

@@ -86,6 +86,13 @@ impl Plan {
         Self { source: None, freed: Vec::new(), first_file, sparse, dead }
     }
 
+    /// What of it needs no room, if that is worth doing.
+    pub(super) fn without_copying(self) -> Option<Self> {
+        debug_assert!(self.source.is_none(), "a file that is emptied");
+        let plan = Self { sparse: Vec::new(), ..self };
+        plan.is_worth_it().then_some(plan)
+    }
+
     fn is_worth_it(&self) -> bool {
         !(self.freed.is_empty() && self.sparse.is_empty() && self.dead.is_empty())
     }

@@ -86,7 +86,7 @@ pub struct RecoveryReport {
     pub records: u64,
     /// Bytes of frames replayed.
     pub bytes: u64,
-    /// Where the log ended, if it had begun.
+    /// Where the log ended, if it had begun: behind its last record, whatever idle seals come after it.
     pub end: Option<Position>,
     /// Bytes of frames copied since they may not have been synced.
     pub copied: u64,
@@ -164,7 +164,7 @@ fn replay_files(
     tolerance: Tolerance<'_>,
     report: &mut RecoveryReport,
 ) -> Result<(), OpenError> {
-    report.end = chain.files.last().zip(tail).map(|(last, tail)| Position::new(last.header.number, tail.end));
+    report.end = chain.files.last().zip(tail).map(|(last, tail)| Position::new(last.header.number, tail.content_end));
     for file in &chain.files {
         let Some(end) = file.end.or_else(|| Some(tail?.copy_from)) else { continue };
         let mut scan = Scan::new(file, tolerance)?;

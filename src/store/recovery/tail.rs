@@ -23,6 +23,8 @@ const PIECE: usize = 1 << 20;
 pub(super) struct Tail {
     /// Behind the last frame that counts.
     pub(super) end: u32,
+    /// Behind the last one with records, where the log said that it ended: idle seals may come behind.
+    pub(super) content_end: u32,
     /// From where its frames are copied.
     pub(super) copy_from: u32,
 }
@@ -46,17 +48,19 @@ impl Tail {
     ) -> Result<Self, OpenError> {
         let mut scan = Scan::new(last, tolerance)?;
         let mut durable = last.header.previous_end;
-        let mut end = CONTENT_START;
+        let (mut end, mut content_end) = (CONTENT_START, CONTENT_START);
         while let Some(frame) = scan.verify(u32::MAX)? {
             durable = durable.max(frame.durable);
+            let has_records = frame.records > 0;
             scan.pass(frame)?;
             end = scan.offset;
+            content_end = if has_records { end } else { content_end };
         }
         // What is known of later files says nothing of where this one ends.
         let reached = Some(reached).filter(|reached| reached.file() == last.header.number).unwrap_or_default();
         let witness = witness_beyond(&mut scan, durable.max(last.header.durable).max(reached))?;
         if witness <= Position::new(last.header.number, end) {
-            return Ok(Self { end, copy_from: copy_from(last, durable, options) });
+            return Ok(Self { end, content_end, copy_from: copy_from(last, durable, options) });
         }
         let found = last.damage(end, DamageKind::Frame);
         if !tolerance.allows(&found) {
@@ -66,7 +70,7 @@ impl Tail {
         while scan.next(u32::MAX, damage)?.is_some() {
             end = scan.offset;
         }
-        Ok(Self { end, copy_from: CONTENT_START })
+        Ok(Self { end, content_end: end, copy_from: CONTENT_START })
     }
 }
 

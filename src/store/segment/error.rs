@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::store::disk::is_full;
+
 /// A segment cannot be used or written.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
@@ -84,8 +86,7 @@ impl SegmentError {
     #[must_use]
     pub fn is_no_space(&self) -> bool {
         let Self::Io { operation, source, .. } = self else { return false };
-        let full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        full && !matches!(operation, SegmentOperation::Sync | SegmentOperation::SyncDirectory)
+        is_full(source) && !matches!(operation, SegmentOperation::Sync | SegmentOperation::SyncDirectory)
     }
 }
 

@@ -321,3 +321,27 @@ fn the_bytes_are_those_that_are_described() {
         [b"LEVERSEG".to_vec(), crc(&header), header, record, extent, b"LEVERDIR".to_vec(), crc(&footer), footer];
     assert_eq!(content(&*disk), expected.concat());
 }
+
+#[test]
+fn no_more_than_some_megabytes_are_on_their_way_to_the_disk_at_once() {
+    const MOST: u64 = 6 << 20;
+    let faulty = FaultyDisk::new();
+    let disk: Arc<dyn Disk> = Arc::new(faulty.clone());
+    let mut writer = writer(&disk);
+    let record = record(1, 1, &[7; 300_000]);
+    for sequence in 1..=60 {
+        writer.append(QueueKey(1), sequence, false, &record).unwrap();
+    }
+    writer.finish().unwrap();
+    let (mut unsynced, mut most, mut syncs) = (0, 0, 0);
+    for operation in faulty.trace() {
+        if let Operation::Write(_, _, bytes) = operation {
+            unsynced += bytes;
+            most = most.max(unsynced);
+        }
+        if let Operation::Sync(_) = operation {
+            (unsynced, syncs) = (0, syncs + 1);
+        }
+    }
+    assert!(most <= MOST && syncs > 3, "{most} bytes, {syncs} syncs");
+}

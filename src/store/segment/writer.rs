@@ -12,6 +12,9 @@ use crate::store::place::{FileNumber, Location, QueueKey};
 
 /// Bytes of one write.
 const PIECE: usize = 1 << 20;
+/// After so many bytes they are made to last: a sync of the log waits for what is on its way to the disk before it, and a
+/// whole segment takes a disk as long as all syncs of the log in a tenth of a second.
+const SYNCED_AT_ONCE: u32 = 4 << 20;
 /// What the directory may grow to: 4 MiB.
 const ENTRIES_MAX: usize = 1 << 17;
 
@@ -24,6 +27,8 @@ pub(in crate::store) struct SegmentWriter {
     file: Arc<dyn File>,
     /// Bytes up to here are with the system, the buffer's come behind.
     written: u32,
+    /// Bytes up to here last.
+    synced: u32,
     buffer: Vec<u8>,
     entries: Vec<Entry>,
     records: u64,
@@ -50,7 +55,7 @@ impl SegmentWriter {
         file.set_len(0).map_err(SegmentError::io(&path, SegmentOperation::Write))?;
         let buffer = header(number).to_vec();
         let disk = Arc::clone(disk);
-        Ok(Self { disk, directory, number, file, written: 0, buffer, entries: Vec::new(), records: 0 })
+        Ok(Self { disk, directory, number, file, written: 0, synced: 0, buffer, entries: Vec::new(), records: 0 })
     }
 
     /// Bytes of header and records so far.
@@ -144,6 +149,10 @@ impl SegmentWriter {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.written = self.length().saturating_add(length);
         self.buffer.clear();
+        if self.written - self.synced >= SYNCED_AT_ONCE {
+            self.file.sync().map_err(SegmentError::io(&path, SegmentOperation::Sync))?;
+            self.synced = self.written;
+        }
         Ok(())
     }
 }

@@ -114,6 +114,17 @@ impl FaultyDisk {
         self.state.lock().faults.capacity = Some(bytes);
     }
 
+    /// No file can grow, nor a new one, before one is removed or cut off.
+    pub fn fill_up(&self) {
+        self.leave(0);
+    }
+
+    /// So many bytes are left for files to grow by.
+    pub fn leave(&self, bytes: u64) {
+        let mut state = self.state.lock();
+        state.faults.capacity = Some(state.used().saturating_add(bytes));
+    }
+
     /// Every read may stop short, but brings at least a byte where there is one.
     pub fn short_reads(&self) {
         self.state.lock().faults.short_reads = true;
@@ -214,8 +225,13 @@ impl State {
 
     fn free(&self) -> u64 {
         let Some(capacity) = self.faults.capacity else { return u64::MAX };
+        capacity.saturating_sub(self.used())
+    }
+
+    /// Bytes in all files that have a name.
+    fn used(&self) -> u64 {
         let lengths = self.names.inodes().filter_map(|number| self.inodes.get(number)).map(|inode| inode.now.len());
-        capacity.saturating_sub(lengths.sum())
+        lengths.sum()
     }
 
     fn sync(&mut self, number: InodeNumber) -> io::Result<()> {
@@ -328,5 +344,9 @@ impl File for FaultyFile {
     fn set_len(&self, length: u64) -> io::Result<()> {
         let operation = Operation::SetLength(self.path.clone(), length);
         run(&self.state, operation, |state| state.set_length(self.inode, length))
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        if length > self.len()? { self.set_len(length) } else { Ok(()) }
     }
 }

@@ -61,6 +61,36 @@ fn segments_that_were_finished_before_the_disk_was_full_are_removed() {
 }
 
 #[test]
+fn segments_that_nobody_needs_go_on_a_full_disk_though_nothing_can_be_copied() {
+    let mut world = full_log();
+    world.reclaim_all().unwrap();
+    assert_eq!(world.segments().len(), 1);
+    // What was moved is settled, and the log has grown: the next pass would copy, and remove the segment.
+    let moved = world.passes[0].records;
+    for sequence in 1..=moved {
+        world.settle(1, sequence);
+    }
+    for sequence in 0..60 {
+        world.put(&[2], &[sequence; 150], true);
+    }
+    world.write_all();
+    assert!(world.log_files() > 3 && world.reclaim.needs_work());
+    // The disk has room for what is written in place alone.
+    let names = world.disk.list("data/segments".as_ref()).unwrap();
+    world.disk.fill_up();
+    assert!(matches!(until_error(&mut world), ReclaimError::NoSpace(_)));
+    assert_eq!(world.disk.list("data/segments".as_ref()).unwrap(), names);
+    while !matches!(world.step().unwrap(), Progress::Done(_)) {
+        world.write(100).unwrap();
+    }
+    assert!(world.segments().is_empty());
+    world.disk.heal();
+    world.reclaim_all().unwrap();
+    world.assert_sound();
+    world.assert_restart("after the pass");
+}
+
+#[test]
 fn a_failed_sync_of_a_segment_ends_it_all() {
     let mut world = full_log();
     world.disk.fail_sync(1);

@@ -24,6 +24,29 @@ fn a_new_store_is_empty_and_begins_with_file_1() {
 }
 
 #[test]
+fn the_end_that_is_found_is_the_one_that_the_log_told_whether_it_was_idle_or_not() {
+    let mut trial = trial();
+    let found =
+        |trial: &Trial| open(&trial.disk.after_power_cut(Unsynced::Kept), &trial.checkpoint, 9).unwrap().2.report;
+    trial.step(0).unwrap();
+    for idle in [0, 200, 0, 200, 200] {
+        trial.put(1, b"message", true);
+        trial.step(idle).unwrap();
+        assert_eq!(found(&trial).end, Some(trial.log.end()));
+        trial.step(idle).unwrap();
+        assert_eq!(found(&trial).end, Some(trial.log.end()), "with a seal behind it");
+    }
+    // One that nothing is appended to after a start.
+    let disk = trial.disk.clone();
+    for salt in [2, 3] {
+        trial.restart(&disk, salt).unwrap();
+        trial.step(200).unwrap();
+        trial.step(200).unwrap();
+        assert_eq!(found(&trial).end, Some(trial.log.end()), "after a start");
+    }
+}
+
+#[test]
 fn consecutive_messages_of_a_queue_make_one_extent_and_settled_ones_are_cut_out() {
     let mut trial = trial();
     let puts = (1..=10).map(|sequence| (vec![(QueueKey(1), sequence)], vec![1; 50])).collect();
