@@ -21,8 +21,13 @@ pub(super) struct Routes {
     number: u64,
     names: Vec<u8>,
     targets: Targets,
-    /// All of them, once there is more than one.
-    all: HashMap<Box<[u8]>, Targets>,
+    /// All of them, once there is more than one. Most connections know only one.
+    all: Option<Box<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    routes: HashMap<Box<[u8]>, Targets>,
     size: usize,
 }
 
@@ -44,7 +49,7 @@ impl Routes {
 
     #[inline(never)]
     fn find_other(&mut self, names: &[u8]) -> bool {
-        let Some(targets) = self.all.get(names) else { return false };
+        let Some(targets) = self.all.as_ref().and_then(|all| all.routes.get(names)) else { return false };
         self.targets.clone_from(targets);
         self.names.clear();
         self.names.extend_from_slice(names);
@@ -55,27 +60,28 @@ impl Routes {
     pub(super) fn remember(&mut self, number: u64, names: &[u8], targets: &Targets) {
         if self.number != number {
             *self = Self { number, ..Self::default() };
-        } else if !self.names.is_empty() && self.all.is_empty() {
-            let (names, targets) = (std::mem::take(&mut self.names), std::mem::take(&mut self.targets));
-            self.keep(&names, targets);
-        }
-        if !self.all.is_empty() {
-            self.keep(names, targets.clone());
+        } else if !self.names.is_empty() {
+            let all = self.all.get_or_insert_default();
+            if all.routes.is_empty() {
+                all.keep(&self.names, self.targets.clone());
+            }
+            all.keep(names, targets.clone());
         }
         self.names.clear();
         self.names.extend_from_slice(names);
         self.targets.clone_from(targets);
     }
+}
 
+impl Known {
     fn keep(&mut self, names: &[u8], targets: Targets) {
         let size = EACH + names.len() + targets.len() * size_of::<Arc<QueueCell>>();
         if self.size + size > MOST {
-            self.all = HashMap::new();
-            self.size = 0;
+            *self = Self::default();
         }
         if size <= MOST {
             self.size += size;
-            self.all.insert(names.into(), targets);
+            self.routes.insert(names.into(), targets);
         }
     }
 }
@@ -121,8 +127,9 @@ mod tests {
         for key in 0..100_000_u32 {
             routes.remember(1, &key.to_be_bytes(), &to(&[&one]));
             assert!(routes.find(1, &key.to_be_bytes()), "{key} was not remembered");
-            assert!(routes.size <= MOST);
-            most = most.max(routes.all.len());
+            let known = routes.all.as_ref().map_or((0, 0), |all| (all.size, all.routes.len()));
+            assert!(known.0 <= MOST);
+            most = most.max(known.1);
         }
         assert!((1000..MOST / EACH).contains(&most), "{most}");
     }
