@@ -5,8 +5,8 @@ mod replies;
 
 use std::collections::BTreeMap;
 
-use leveret::broker::connection::{Effect, Request, Settlement, Stamp};
-use leveret::broker::ids::{CheckoutId, ConsumerId, QueueId};
+use leveret::broker::connection::{Effect, Request, Settlement};
+use leveret::broker::ids::{CheckoutId, ConsumerId, DeliveryTag, QueueId};
 use leveret::broker::queue::Delivery;
 use leveret_protocol::{Method, channel, connection};
 
@@ -181,18 +181,18 @@ impl Checks {
     }
 
     /// A delivery to a consumer, which is running if all effects have been carried out.
-    pub fn delivered(&mut self, delivery: &Delivery, stamp: Option<&Stamp>, settled: bool) {
+    pub fn delivered(&mut self, delivery: &Delivery, written: Option<(u16, DeliveryTag)>, settled: bool) {
         let Some(consumer) = self.consumers.get(&delivery.consumer).copied() else {
-            assert_eq!(stamp, None, "a delivery to a consumer that has ended");
+            assert_eq!(written, None, "a delivery to a consumer that has ended");
             return;
         };
-        let Some(stamp) = stamp else {
+        let Some((channel, delivery_tag)) = written else {
             assert!(!settled, "no delivery to {consumer:?}, though it runs");
             return;
         };
-        assert_eq!(stamp.channel, consumer.channel);
+        assert_eq!(channel, consumer.channel);
         let wants_settling = consumer.queue.is_some() && !consumer.no_ack;
-        self.handed_out(stamp.channel, stamp.delivery_tag.0, wants_settling.then_some(delivery));
+        self.handed_out(channel, delivery_tag.0, wants_settling.then_some(delivery));
     }
 
     /// basic.get has found something.

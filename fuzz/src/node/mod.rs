@@ -354,9 +354,12 @@ impl Node {
     /// ended that is not known to have.
     fn drain(&mut self, settled: bool) {
         while let Some(delivery) = self.outbox.pop_front() {
-            let stamp = heap::counted(|| self.connection.deliver(&delivery));
+            let written = heap::counted(|| {
+                let mut delivering = self.connection.delivering(delivery.consumer)?;
+                Some((delivering.channel(), delivering.next_tag(&delivery)))
+            });
             self.deliveries += 1;
-            self.checks.delivered(&delivery, stamp.as_ref(), settled);
+            self.checks.delivered(&delivery, written, settled);
         }
     }
 
