@@ -193,25 +193,25 @@ fn pass(mut traffic: Traffic) -> Traffic {
     traffic
 }
 
-#[library_benchmark(config = at_most(1873))]
+#[library_benchmark(config = at_most(1467))]
 #[bench::octets_16(traffic(PLAIN))]
 fn without_acknowledgements(traffic: Traffic) -> Traffic {
     pass(traffic)
 }
 
-#[library_benchmark(config = at_most(2158))]
+#[library_benchmark(config = at_most(1760))]
 #[bench::octets_1024(traffic(Way { body: 1024, ..PLAIN }))]
 fn of_a_kibibyte(traffic: Traffic) -> Traffic {
     pass(traffic)
 }
 
-#[library_benchmark(config = at_most(2543))]
+#[library_benchmark(config = at_most(2173))]
 #[bench::octets_16(traffic(Way { confirmed: true, acknowledged: true, ..PLAIN }))]
 fn confirmed_and_acknowledged(traffic: Traffic) -> Traffic {
     pass(traffic)
 }
 
-#[library_benchmark(config = at_most(9682))]
+#[library_benchmark(config = at_most(8545))]
 #[bench::queues_10(traffic(Way { exchange: "topic", queues: 10, ..PLAIN }))]
 fn to_ten_queues(traffic: Traffic) -> Traffic {
     pass(traffic)
