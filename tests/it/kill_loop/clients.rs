@@ -28,17 +28,23 @@ pub(super) struct Published {
     pub(super) confirmed: Vec<u64>,
 }
 
-/// Publishes numbered messages and counts confirms.
-pub(super) fn publish(
-    address: SocketAddr,
-    publisher: usize,
-    first: u64,
-    progress: &Sender<u64>,
-    seed: u64,
-) -> Published {
-    let mut random = StdRng::seed_from_u64(seed);
+/// A peer that publishes with confirms.
+pub(super) fn publisher(address: SocketAddr) -> Peer {
     let mut peer = Peer::open(address);
     peer.call(1, &method("confirm.select"), "confirm.select-ok");
+    peer
+}
+
+/// A peer that may have some messages unacknowledged.
+pub(super) fn consumer(address: SocketAddr) -> Peer {
+    let mut peer = Peer::open(address);
+    peer.call(1, &prefetch(PREFETCH), "basic.qos-ok");
+    peer
+}
+
+/// Publishes numbered messages and counts confirms.
+pub(super) fn publish(mut peer: Peer, publisher: usize, first: u64, progress: &Sender<u64>, seed: u64) -> Published {
+    let mut random = StdRng::seed_from_u64(seed);
     let to =
         if history::is_direct(publisher) { commands::publish("", QUEUES[0]) } else { commands::publish(EXCHANGE, "") };
     let mut published = Published { next: first, confirmed: Vec::new() };
@@ -61,10 +67,8 @@ pub(super) fn publish(
 }
 
 /// Takes messages, and acknowledges most of them now or later; gives some back.
-pub(super) fn consume(address: SocketAddr, queue: usize, seed: u64) -> Vec<Sighting> {
+pub(super) fn consume(mut peer: Peer, queue: usize, seed: u64) -> Vec<Sighting> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut peer = Peer::open(address);
-    peer.call(1, &prefetch(PREFETCH), "basic.qos-ok");
     peer.raw.send_method(1, &commands::consume(QUEUES[queue], "c"));
     let mut sightings = Vec::new();
     let mut held: Vec<(u64, Identity)> = Vec::new();

@@ -10,7 +10,7 @@ use std::thread;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use self::clients::{Published, consume, publish};
+use self::clients::{Published, consume, consumer, publish, publisher};
 use self::history::{EXCHANGE, History, PUBLISHERS, QUEUES, Round, Sighting};
 use crate::client::PATIENCE;
 use crate::peer::{Peer, persistent};
@@ -71,18 +71,22 @@ fn work_until_the_end(
     ending: Ending,
     random: &mut StdRng,
 ) -> Vec<Vec<Sighting>> {
-    let address = server.address();
     let (progress, confirmed) = channel();
-    let publishers: Vec<_> = (0..PUBLISHERS)
-        .map(|publisher| {
+    // All have opened before the first confirm, so that the server does not end while one still shakes hands.
+    let publishers: Vec<_> = (0..PUBLISHERS).map(|_| publisher(server.address())).collect();
+    let consumers: Vec<_> = QUEUES.iter().map(|_| consumer(server.address())).collect();
+    let publishers: Vec<_> = (0..)
+        .zip(publishers)
+        .map(|(publisher, peer)| {
             let (first, progress, seed) = (history.next(publisher), progress.clone(), random.random());
-            thread::spawn(move || publish(address, publisher, first, &progress, seed))
+            thread::spawn(move || publish(peer, publisher, first, &progress, seed))
         })
         .collect();
-    let consumers: Vec<_> = (0..QUEUES.len())
-        .map(|queue| {
+    let consumers: Vec<_> = (0..)
+        .zip(consumers)
+        .map(|(queue, peer)| {
             let seed = random.random();
-            thread::spawn(move || consume(address, queue, seed))
+            thread::spawn(move || consume(peer, queue, seed))
         })
         .collect();
     drop(progress);
