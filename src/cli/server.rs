@@ -16,7 +16,7 @@ use crate::{
     config::{Config, Loaded, SourceFile, Sources},
     http::{self, HttpServer},
     logging,
-    net::server,
+    net::{server, threads},
 };
 
 /// Shown under the options.
@@ -148,6 +148,7 @@ fn runtime(config: &Config) -> Result<Runtime, CliError> {
     if let Some(threads) = config.worker_threads {
         builder.worker_threads(threads);
     }
+    threads::count_idle(&mut builder);
     builder.thread_name("leveret").enable_all().build().map_err(CliError::Runtime)
 }
 

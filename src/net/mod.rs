@@ -2,6 +2,7 @@
 
 mod connection;
 pub mod server;
+pub mod threads;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::threads;
 use crate::node::Node;
 use crate::node::session::{Session, Workspace};
 
@@ -23,8 +24,15 @@ mod tests;
 /// Read at once. Large, because everything that is read together is handled under few locks and few writes.
 const READ_BUFFER: usize = 256 * 1024;
 
+/// A read that finds this much comes from a peer that sends as fast as it is read from.
+const FLOOD: usize = READ_BUFFER / 4 * 3;
+
 /// Encoded at once before it is written.
 const WRITE_BUFFER: usize = 256 * 1024;
+
+/// How often that is done in one turn, while the peer takes it all. A read's messages are longer as deliveries than they were
+/// as publishes, so that a consumer which wrote once for each read would fall behind, and its queue grow.
+const WRITES: usize = 4;
 
 /// A peer that leaves this much unread gets no more deliveries; they wait in the outbox.
 const UNSENT_LIMIT: usize = 256 * 1024;
@@ -81,6 +89,8 @@ struct Served {
 enum Turn {
     Wait,
     Again,
+    /// As `Again`, and the peer keeps a thread busy.
+    Flooded,
     End,
 }
 
@@ -105,6 +115,10 @@ impl Served {
                     self.tick_if_due(node);
                     tokio::task::yield_now().await;
                 }
+                Turn::Flooded => {
+                    self.tick_if_due(node);
+                    threads::give_way().await;
+                }
                 Turn::Wait => self.wait(node).await,
                 Turn::End => return,
             }
@@ -124,10 +138,7 @@ impl Served {
         BUFFERS.with_borrow_mut(|buffers| {
             let Buffers { input, output, work } = buffers;
             let read = self.read(input, output, work);
-            if self.unsent.len() < UNSENT_LIMIT {
-                self.more = self.session.drain(WRITE_BUFFER, work, output);
-            }
-            let wrote = self.write(output);
+            let wrote = self.write_deliveries(output, work);
             if output.capacity() > KEPT_BUFFER {
                 *output = BytesMut::with_capacity(WRITE_BUFFER);
             }
@@ -135,11 +146,28 @@ impl Served {
             if lost || (self.session.is_closed() && self.unsent.is_empty()) {
                 return Turn::End;
             }
-            let progress = read.is_ok_and(|length| length > 0)
-                || (self.more && self.unsent.is_empty())
-                || (self.held && self.reads());
-            if progress { Turn::Again } else { Turn::Wait }
+            let length = read.unwrap_or_default();
+            let progress = length > 0 || (self.more && self.unsent.is_empty()) || (self.held && self.reads());
+            match progress {
+                true if length >= FLOOD => Turn::Flooded,
+                true => Turn::Again,
+                false => Turn::Wait,
+            }
         })
+    }
+
+    /// Writes what there is to say, and deliveries as long as there are any and the peer takes them.
+    fn write_deliveries(&mut self, output: &mut BytesMut, work: &mut Workspace) -> io::Result<()> {
+        for _ in 0..WRITES {
+            if self.unsent.len() < UNSENT_LIMIT {
+                self.more = self.session.drain(WRITE_BUFFER, work, output);
+            }
+            self.write(output)?;
+            if !self.more || !self.unsent.is_empty() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the peer is read from: not while it leaves too much unread, nor while the session waits for the store.
