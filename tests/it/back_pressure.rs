@@ -397,6 +397,30 @@ fn a_client_that_obeys_flow_is_asked_to_pause_before_it_has_to_wait_and_to_go_on
 }
 
 #[test]
+fn a_client_whose_messages_go_to_several_queues_is_asked_to_pause_until_none_of_them_is_nearly_full() {
+    with_broker(async |broker| {
+        let client = broker.client().await;
+        declare_blocking(&client, "full", 10).await;
+        declare_blocking(&client, "full-too", 10).await;
+        client.queue("open").await;
+        client.exchange("all", ExchangeKind::Fanout).await;
+        for queue in ["full", "full-too", "open"] {
+            client.bind(queue, "all", "").await;
+        }
+        let mut peer = obedient(broker);
+        for number in 0..9 {
+            peer.publish(&publish("all", ""), number.to_string().as_bytes());
+        }
+        assert!(!peer.expect("channel.flow").is_set("active"));
+        peer.raw.send_method(1, &method("channel.flow-ok"));
+        assert_eq!(client.take_all("full").await.len(), 9);
+        peer.call(1, &declare("asked-before-the-second-is-low"), "queue.declare-ok");
+        assert_eq!(client.take_all("full-too").await.len(), 9);
+        assert!(peer.expect("channel.flow").is_set("active"));
+    });
+}
+
+#[test]
 fn a_client_that_ignores_flow_waits_like_any_other() {
     with_broker(async |broker| {
         let client = broker.client().await;

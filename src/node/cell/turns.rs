@@ -87,6 +87,11 @@ impl QueueCell {
         });
     }
 
+    /// Whether publishers are to be slowed down.
+    pub(in crate::node) fn is_high(&self) -> bool {
+        self.running.lock().queue.is_high()
+    }
+
     /// Whether a connection that has been told to slow down may go on; otherwise it is woken when it may.
     pub(in crate::node) fn is_low(&self, outbox: &Arc<Outbox>) -> bool {
         let mut running = self.running.lock();

@@ -30,10 +30,15 @@ impl Flow {
 }
 
 impl Session {
+    /// Whether its channels are asked to pause.
+    pub(super) fn heeds_flow(&self) -> bool {
+        // Who also consumes may publish before it acknowledges, and never get there if it is paused.
+        self.connection.obeys_flow() && !self.is_mixed()
+    }
+
     /// A queue that the channel publishes to gets full.
     pub(super) fn slow_down(&mut self, channel: u16, cell: &Arc<QueueCell>) {
-        // Who also consumes may publish before it acknowledges, and never get there if it is paused.
-        if !self.connection.obeys_flow() || self.is_mixed() {
+        if !self.heeds_flow() {
             return;
         }
         let queues = self.flow.paused.entry(channel).or_default();

@@ -134,7 +134,11 @@ impl Session {
                 Applied::default()
             }
             [_] => self.publish_to_one(now),
-            _ => self.publish_to_all(now),
+            _ => {
+                let applied = self.publish_to_all(now);
+                self.slow_down_for_all();
+                applied
+            }
         };
         self.appended = self.appended.max(position.unwrap_or_default());
         self.note_written_out();
@@ -165,6 +169,19 @@ impl Session {
             channels.into_iter().for_each(|channel| self.slow_down(channel, &target));
         }
         Applied { position: outcome.appended, refused: outcome.refused }
+    }
+
+    /// Asks the batch's channels to pause where one of its queues gets full.
+    fn slow_down_for_all(&mut self) {
+        // Each queue is locked for it, so only where it matters.
+        if !self.heeds_flow() {
+            return;
+        }
+        let full: Vec<_> = self.batch.targets.iter().filter(|target| target.is_high()).cloned().collect();
+        let channels: Vec<_> = self.batch.runs.iter().map(|(channel, ..)| *channel).collect();
+        for target in &full {
+            channels.iter().for_each(|channel| self.slow_down(*channel, target));
+        }
     }
 
     /// Gives the batch to its queues as far as all of them have room; what stays has to wait.
