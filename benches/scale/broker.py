@@ -57,9 +57,10 @@ class Broker:
         each = (self.resident() - baseline) / count if self.pid else 0
         return {"bytes_each": each} if each > 0 else {}
 
-    def perf(self, *options):
-        """Runs `leveret perf` and gives its result; what does not end within the budget is interrupted."""
-        command = [self.tool, "perf", "--quiet", "--format", "json", "--uri", self.uri, "--time", f"{self.seconds}s", *options]
+    def perf(self, *options, churn=()):
+        """Runs `leveret perf`, or `leveret perf churn` of something, and gives its result; what does not end within the budget is
+        interrupted."""
+        command = [self.tool, "perf", *churn, "--quiet", "--format", "json", "--uri", self.uri, "--time", f"{self.seconds}s", *options]
         tool = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             out, err = tool.communicate(timeout=self.budget)
