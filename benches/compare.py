@@ -5,8 +5,8 @@ counts, as the machine's speed changes from minute to minute.
     target/release/leveret server --data-dir /tmp/compare &
     python3 benches/compare.py leveret=127.0.0.1:5672:$! rabbitmq=127.0.0.1:5674:$(pidof beam.smp)
 
-A broker is NAME=HOST:PORT, or NAME=HOST:PORT:PID where its processor time is to be told, too. Ratios are to the first one. What a broker
-cannot do is told and left out. Works:
+A broker is NAME=HOST:PORT, or NAME=HOST:PORT:PID where its processor time is to be told, too. Ratios are to the first one that does the
+work. What a broker cannot do is told and left out. Works:
 
     small       16 B, automatic acknowledgement, one publisher and one consumer
     four        the same, four of each, over four queues
@@ -33,7 +33,7 @@ import time
 
 sys.path.append(str(pathlib.Path(__file__).parent / "scale"))
 
-from broker import Broker, OutOfTime  # noqa: E402
+from broker import OutOfTime, brokers, commit, now, options  # noqa: E402
 from tables import short  # noqa: E402
 
 MIB = 1 << 20
@@ -82,23 +82,17 @@ def parse():
     parser.add_argument("--disk", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()), help="(default %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("target/compare.json"), help="(default %(default)s)")
     parser.add_argument("--budget", type=float, default=60, help="seconds after which a run is given up (default %(default)s)")
-    parser.add_argument("--leveret", default="target/release/leveret", help="the program that has `leveret perf` (default %(default)s)")
-    parser.add_argument("--user", default="guest", help="(default %(default)s)")
-    parser.add_argument("--password", default="guest", help="(default %(default)s)")
-    parser.add_argument("--vhost", default="/", help="(default %(default)s)")
+    options(parser)
     parser.set_defaults(workers=1)
     arguments = parser.parse_args()
-    try:
-        arguments.brokers = [Broker(spec, arguments) for spec in arguments.brokers]
-    except ValueError:
-        parser.error("a broker is NAME=HOST:PORT or NAME=HOST:PORT:PID")
+    arguments.brokers = brokers(parser, arguments)
     return arguments
 
 
 def measure(broker, work):
     """One run: its figures, or why there are none."""
     options, churn, figures = WORKS[work]
-    # Its options come where a run has no churn.
+    # `leveret perf churn` has no such option.
     told = ("--broker-pid", broker.pid) if broker.pid and not churn else ()
     try:
         result = broker.perf(*options, *told, churn=churn)
@@ -131,7 +125,7 @@ def run(arguments):
 
 
 def markdown(runs, names):
-    lines = ["| work | broker | figure | runs | middle | of the first |", "|---|---|---|---|---|---|"]
+    lines = ["| work | broker | figure | runs | middle | ratio |", "|---|---|---|---|---|---|"]
     missed = []
     for work in dict.fromkeys(run["work"] for run in runs):
         first = {}
@@ -160,7 +154,7 @@ def main():
         told = ", ".join(f"{figure} {short(value) if isinstance(value, float) else value}" for figure, value in done["figures"].items())
         print(f"{done['work']} by {done['broker']}: {told}", file=sys.stderr, flush=True)
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps({"runs": runs}, indent=1) + "\n")
+        arguments.out.write_text(json.dumps({"commit": commit(), "measured": now(), "runs": runs}, indent=1) + "\n")
     print(markdown(runs, [broker.name for broker in arguments.brokers]))
 
 

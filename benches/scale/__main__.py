@@ -34,9 +34,7 @@ import argparse
 import json
 import pathlib
 import resource
-import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -50,7 +48,7 @@ import fanout
 import headers
 import queues
 import tables
-from broker import Broker, OutOfTime
+from broker import OutOfTime, brokers, commit, now, options
 from wire import Refused
 
 MEASUREMENTS = {
@@ -89,19 +87,11 @@ def parse():
     parser.add_argument("--seconds", type=int, default=4, help="how long each rate of messages is measured (default %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("target/scale"), help="folder for figures.json and charts (default %(default)s)")
     parser.add_argument("--draw", action="store_true", help="measure nothing, draw charts of the figures that are there and print tables of them")
-    parser.add_argument("--leveret", default="target/release/leveret", help="the program that has `leveret perf` (default %(default)s)")
-    parser.add_argument("--user", default="guest", help="(default %(default)s)")
-    parser.add_argument("--password", default="guest", help="(default %(default)s)")
-    parser.add_argument("--vhost", default="/", help="(default %(default)s)")
+    options(parser)
     arguments = parser.parse_args()
     if not arguments.brokers and not arguments.draw:
         parser.error("no broker is given, and --draw is not either")
-    if not arguments.draw and shutil.which(arguments.leveret) is None:
-        parser.error(f"{arguments.leveret} is not there; cargo build --release makes it, and --leveret names another one")
-    try:
-        arguments.brokers = [Broker(spec, arguments) for spec in arguments.brokers]
-    except ValueError:
-        parser.error("a broker is NAME=HOST:PORT or NAME=HOST:PORT:PID")
+    arguments.brokers = [] if arguments.draw else brokers(parser, arguments)
     return arguments
 
 
@@ -141,15 +131,7 @@ def run(arguments, record):
                 missed = "missed" in result
                 told = result.get("missed") or ", ".join(f"{key} {tables.short(value)}" for key, value in result["figures"].items())
                 print(f"{name} {size:,} of {broker.name}: {told}", flush=True)
-                when = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())
-                record.add({"measurement": name, "broker": broker.name, "size": size, "measured": when, "commit": commit(), **result})
-
-
-def commit():
-    """Of the tree that this script is in, not of the brokers."""
-    here = pathlib.Path(__file__).parent
-    found = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
+                record.add({"measurement": name, "broker": broker.name, "size": size, "measured": now(), "commit": commit(), **result})
 
 
 def interrupted(*_):

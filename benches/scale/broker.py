@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import pathlib
+import shutil
 import signal
 import subprocess
+import time
 import urllib.parse
 
 from wire import Connection, pipeline
@@ -74,6 +77,35 @@ class Broker:
         if tool.returncode:
             raise RuntimeError(f"leveret perf {' '.join(map(str, options))}: {err.decode().strip() or out.decode().strip()}")
         return json.loads(out)
+
+
+def options(parser):
+    """What both scripts ask about brokers and the load tool."""
+    parser.add_argument("--leveret", default="target/release/leveret", help="the program that has `leveret perf` (default %(default)s)")
+    parser.add_argument("--user", default="guest", help="(default %(default)s)")
+    parser.add_argument("--password", default="guest", help="(default %(default)s)")
+    parser.add_argument("--vhost", default="/", help="(default %(default)s)")
+
+
+def brokers(parser, arguments):
+    """The brokers that were named; ends the script where that is not possible."""
+    if shutil.which(arguments.leveret) is None:
+        parser.error(f"{arguments.leveret} is not there; cargo build --release makes it, and --leveret names another one")
+    try:
+        return [Broker(spec, arguments) for spec in arguments.brokers]
+    except ValueError:
+        parser.error("a broker is NAME=HOST:PORT or NAME=HOST:PORT:PID")
+
+
+def commit():
+    """Of the tree that these scripts are in, not of the brokers."""
+    here = pathlib.Path(__file__).parent
+    found = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())
 
 
 class OutOfTime(Exception):
