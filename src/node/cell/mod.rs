@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-pub(in crate::node) use self::outcome::{Outcome, Pressure};
+pub(in crate::node) use self::outcome::Outcome;
 use self::running::Running;
 pub(in crate::node) use self::shared_settings::SharedSettings;
 use crate::broker::dedup::{self, Deduplicator};

@@ -9,14 +9,6 @@ use crate::node::outbox::Outbox;
 use crate::node::storage::Gone;
 use crate::store::Position;
 
-/// Whether publishers are to be slowed down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::node) enum Pressure {
-    #[default]
-    Low,
-    High,
-}
-
 /// What an input led to, besides deliveries.
 #[derive(Debug, Default)]
 pub(in crate::node) struct Outcome {
@@ -38,8 +30,6 @@ pub(in crate::node) struct Outcome {
     pub(super) lost: u64,
     /// Stored messages that have a new place.
     pub(in crate::node) relocated: usize,
-    /// How full the queue is.
-    pub(in crate::node) pressure: Pressure,
     /// Which of the messages the queue did not take, by their places in the list.
     pub(in crate::node) refused: Vec<usize>,
     pub(super) lease_ended: bool,

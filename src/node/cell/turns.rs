@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Outcome, Pressure, QueueCell, Running};
+use super::{Outcome, QueueCell, Running};
 use crate::broker::queue::{Arrival, Refusal};
 use crate::broker::time::Timestamp;
 use crate::node::drain;
@@ -56,9 +56,6 @@ impl QueueCell {
             }
         }
         running.served(outbox, !arrivals.is_empty());
-        if running.queue.is_high() {
-            outcome.pressure = Pressure::High;
-        }
         Ok(())
     }
 

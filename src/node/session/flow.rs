@@ -38,9 +38,6 @@ impl Session {
 
     /// A queue that the channel publishes to gets full.
     pub(super) fn slow_down(&mut self, channel: u16, cell: &Arc<QueueCell>) {
-        if !self.heeds_flow() {
-            return;
-        }
         let queues = self.flow.paused.entry(channel).or_default();
         if queues.is_empty() {
             self.flow.news.push(channel);

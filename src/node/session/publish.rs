@@ -21,7 +21,7 @@ use crate::broker::queue::{Arrival, Delivery};
 use crate::broker::resource::Resource;
 use crate::broker::time::Timestamp;
 use crate::broker::vhost::Route;
-use crate::node::cell::{Pressure, QueueCell};
+use crate::node::cell::QueueCell;
 use crate::node::memories::{Acquaintance, Way};
 use crate::node::together::{self, Applied};
 use crate::store::Waiter as _;
@@ -134,12 +134,9 @@ impl Session {
                 Applied::default()
             }
             [_] => self.publish_to_one(now),
-            _ => {
-                let applied = self.publish_to_all(now);
-                self.slow_down_for_all();
-                applied
-            }
+            _ => self.publish_to_all(now),
         };
+        self.ask_to_pause();
         self.appended = self.appended.max(position.unwrap_or_default());
         self.note_written_out();
         let refused: Vec<u64> = refused.into_iter().map(|index| self.batch.origin(index).1).collect();
@@ -157,22 +154,17 @@ impl Session {
 
     /// Gives the batch to its only queue; what stays has to wait.
     fn publish_to_one(&mut self, now: Timestamp) -> Applied {
-        let Batch { targets, arrivals, runs } = &mut self.batch;
+        let Batch { targets, arrivals, .. } = &mut self.batch;
         let Some(target) = targets.first() else { return Applied::default() };
         let Ok(outcome) = target.publish_in_turn(now, arrivals, &self.outbox) else {
             arrivals.clear();
             return Applied::default();
         };
-        if outcome.pressure == Pressure::High {
-            let (target, channels) =
-                (Arc::clone(target), runs.iter().map(|(channel, ..)| *channel).collect::<Vec<_>>());
-            channels.into_iter().for_each(|channel| self.slow_down(channel, &target));
-        }
         Applied { position: outcome.appended, refused: outcome.refused }
     }
 
     /// Asks the batch's channels to pause where one of its queues gets full.
-    fn slow_down_for_all(&mut self) {
+    fn ask_to_pause(&mut self) {
         // Each queue is locked for it, so only where it matters.
         if !self.heeds_flow() {
             return;
